@@ -3,7 +3,7 @@
 # (the lines that begin with "# apt:" are its list).
 # apt: g++ cmake ninja-build ccache pkg-config git ca-certificates make
 # apt: libsimdjson-dev libsqlite3-dev libssl-dev libboost1.81-dev libfmt-dev libspdlog-dev
-# apt: libcli11-dev libtomlplusplus-dev libgtest-dev libgmock-dev libbenchmark-dev libxxhash-dev
+# apt: libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libgtest-dev libgmock-dev libbenchmark-dev libxxhash-dev
 # apt: zlib1g-dev libzstd-dev prometheus-cpp-dev
 # apt: python3 python3-venv nodejs npm
 # apt-test: zstd curl chromium fonts-noto-cjk sqlite3
@@ -36,6 +36,8 @@ find_package(CLI11 CONFIG QUIET)
 tidewatch_require("CLI11" CLI11_FOUND libcli11-dev)
 find_package(tomlplusplus CONFIG QUIET)
 tidewatch_require("toml++" tomlplusplus_FOUND libtomlplusplus-dev)
+find_package(nlohmann_json CONFIG QUIET)
+tidewatch_require("nlohmann-json" nlohmann_json_FOUND nlohmann-json3-dev)
 find_package(prometheus-cpp CONFIG QUIET)
 tidewatch_require("prometheus-cpp" prometheus-cpp_FOUND prometheus-cpp-dev)
 find_package(ZLIB QUIET)

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/ids.h"
+#include "infer/scores.h"
+
+namespace tidewatch {
+
+// What is counted. `*` stands for "all" in a topic or region.
+//   topic x region:  topic = "finance" or "*", region = "广东", "unknown" or "*"
+//   hashtag:         term = "高考" (written #高考#)
+//   keyword:         term = a followed keyword
+enum class KeyKind : std::uint8_t { kTopicRegion, kHashtag, kKeyword };
+
+// The name of a key. Text form, used in the API, the store and alerts (`to_string`, `parse_key`):
+//   finance@广东   finance@*   *@广东   *@*   #高考#   kw:退款
+struct KeyName {
+  KeyKind kind = KeyKind::kTopicRegion;
+  std::string topic;
+  std::string region;
+  std::string term;
+  bool operator==(const KeyName&) const = default;
+};
+
+// Never reused within a run, so that a late reference to an evicted key finds nothing.
+using KeyId = StrongId<struct KeyIdTag, std::uint64_t>;
+
+// Counts of one key over some time. Volume, authors and texts are kept apart, so that copy-paste
+// does not look like a crowd; nothing is dropped: `posts` counts duplicates too.
+struct KeyCounts {
+  std::uint32_t posts = 0;
+  std::uint32_t negative = 0;
+  // Posts whose author (text) this key had not seen within the unique window (default 10 min).
+  // A post without an author counts as a new author; a bare repost has no text and counts as none.
+  std::uint32_t new_authors = 0;
+  std::uint32_t new_texts = 0;
+  std::uint32_t bare_reposts = 0;
+  std::uint32_t new_author_negative = 0;  // negative posts among those by new authors
+  std::array<std::uint32_t, kEmotionsMax> emotions{};
+};
+
+struct KeyTick {
+  KeyId key;
+  KeyCounts counts;
+};
+
+// The counts of one closed second of event time; keys without posts in it are absent.
+// Ticks come in increasing order; seconds without any post are skipped.
+struct Tick {
+  std::int64_t second = 0;          // Unix seconds, UTC
+  std::vector<KeyTick> keys;        // in order of first appearance: deterministic
+  std::vector<KeyId> evicted;       // keys forgotten since the last tick: drop their state
+};
+
+// The counts of one closed minute of one key, for the store and the series API.
+struct MinuteCounts {
+  std::string key;                  // text form
+  std::int64_t minute = 0;          // Unix seconds at its start, divisible by 60
+  KeyCounts counts;
+};
+
+// A recent post of a key, kept as evidence. `text` is cut to 280 bytes at a character.
+struct EvidencePost {
+  std::string id;
+  std::string author;
+  std::string text;
+  std::uint64_t text_hash = 0;
+  EventTime time{};
+  std::uint8_t emotion = kNoLabel;
+  bool negative = false;
+};
+
+std::string to_string(const KeyName& key);
+
+}  // namespace tidewatch

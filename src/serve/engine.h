@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "alert/alert.h"
+#include "core/result.h"
+
+namespace tidewatch {
+
+// One line that was not accepted. `line` counts from 1 within the body or file.
+struct LineError {
+  std::uint64_t line = 0;
+  std::string field;   // empty: the line as a whole
+  std::string reason;  // for people: what is wrong and what to do
+};
+
+// What became of a body. accepted + rejected + duplicates = lines taken. At most
+// kLineErrorsMax errors are kept; the rest are only counted, in errors_omitted.
+struct IngestSummary {
+  std::uint64_t accepted = 0;    // on disk
+  std::uint64_t rejected = 0;
+  std::uint64_t duplicates = 0;  // their id was stored before: nothing to do
+  std::vector<LineError> errors;
+  std::uint64_t errors_omitted = 0;
+  // Set when the rest of the body was not taken: kResourceExhausted (the engine is behind) or
+  // kInvalidArgument (a line over its limit). Lines from here on were not looked at.
+  std::optional<Error> stopped;
+  std::uint64_t unprocessed_from_line = 0;  // 0: all were
+};
+inline constexpr std::size_t kLineErrorsMax = 100;
+
+// Takes one body of NDJSON. Calls come one at a time (not thread-safe); feed() never blocks.
+class IngestSession {
+ public:
+  virtual ~IngestSession() = default;
+
+  // Takes any piece of the body, cut anywhere. Returns false when no more is wanted (see
+  // IngestSummary::stopped): then call finish().
+  virtual bool feed(std::string_view bytes) = 0;
+
+  // Ends the body. `done` is called exactly once, from any thread (maybe within this call), when
+  // every accepted post is on disk. `arrived_whole` false (the client vanished) drops a last
+  // unfinished line.
+  virtual void finish(bool arrived_whole, std::function<void(IngestSummary)> done) = 0;
+};
+
+// The running engine as the HTTP front end sees it; src/app implements it. JSON answers are built
+// in app from the shapes in docs/api.md, so that this header stays small: each returns one JSON
+// document, or an Error that the front end turns into problem details
+// (kInvalidArgument 400, kNotFound 404, kResourceExhausted 429, kUnavailable 503, kInternal 500).
+// Threads: every member may be called concurrently. Query members may block on disk: call them
+// from the query pool, never from an I/O thread.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  // Looks up a query parameter of the request by name; nothing when absent.
+  using Params = std::function<std::optional<std::string>(std::string_view)>;
+
+  virtual std::unique_ptr<IngestSession> open_ingest() = 0;
+  virtual Result<std::string> classify(std::string_view request_json) = 0;  // blocks on inference
+  virtual Result<std::string> stats() = 0;                                  // cheap
+  virtual Result<std::string> trends(const Params& params) = 0;
+  virtual Result<std::string> series(const std::string& key, const Params& params) = 0;
+  virtual Result<std::string> alerts(const Params& params) = 0;
+  virtual Result<std::string> alert(const std::string& id) = 0;
+  virtual Result<std::string> acknowledge(const std::string& id) = 0;
+  virtual Result<std::string> posts(const Params& params) = 0;
+  virtual Result<std::string> post(const std::string& id) = 0;
+  virtual Result<std::string> models() = 0;
+  virtual Status ready() = 0;            // why not, if not
+  virtual std::string metrics_text() = 0;
+};
+
+// Sends events to every open GET /v1/live. Owned by the HTTP server, called by the engine.
+// Threads: publish may be called from any thread and never blocks. Bound: each client has a
+// buffer of 256 events; a client that is behind loses the oldest `stats` and `post` events first
+// and is disconnected when alerts alone overflow it (it resumes with Last-Event-ID).
+class LiveEvents {
+ public:
+  virtual ~LiveEvents() = default;
+  // `id` is empty for events that cannot be resumed (stats, post); `data` is one line of JSON.
+  virtual void publish(std::string_view event, std::string_view id, std::string_view data) = 0;
+};
+
+}  // namespace tidewatch
