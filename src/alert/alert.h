@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "core/clock.h"
+#include "core/result.h"
 
 namespace tidewatch {
 
@@ -41,7 +43,22 @@ struct Alert {
 // What happened to an alert; each is told once per subscriber.
 enum class AlertEvent : std::uint8_t { kOpened, kUpdated, kClosed };
 
-// The one JSON shape: one object, UTF-8, times as RFC 3339 in UTC, closed_at null while open.
+// "opened", "updated" or "closed".
+std::string_view event_name(AlertEvent event) noexcept;
+
+// The one JSON shape: one object, UTF-8 (what is not becomes U+FFFD), times as RFC 3339 in UTC,
+// closed_at null while open.
 std::string to_json(const Alert& alert);
+
+// The same with a last member "event": what webhooks and GET /v1/live carry.
+std::string to_json(const Alert& alert, AlertEvent event);
+
+// The inverse of both; an "event" and unknown members are ignored. kInvalidArgument names the
+// member that is missing or wrong.
+Result<Alert> alert_from_json(std::string_view json);
+
+// The dedupe key of telling this event on this channel: id, event, revision (updated_at) and
+// channel. The same stream gives the same keys, so a crash and a replay tell nothing twice.
+std::string alert_dedupe_key(const Alert& alert, AlertEvent event, std::string_view channel);
 
 }  // namespace tidewatch
