@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "aggregate/window_counts.h"
+#include "alert/alert.h"
+#include "alert/outbox.h"
+#include "core/clock.h"
+#include "core/ids.h"
+#include "core/result.h"
+#include "infer/scored_post.h"
+#include "infer/scores.h"
+#include "store/stored_post.h"
+
+namespace tidewatch {
+
+class FileHooks;  // store/sync_vfs.h: tests watch and break file operations
+
+struct StoreOptions {
+  std::filesystem::path dir;                        // made when absent; one process at a time
+  // Age counts from when a post was stored (wall clock), not from its event time: replayed
+  // history is kept as long as live posts are.
+  std::chrono::hours retention{24 * 30};            // posts and minutes
+  std::chrono::hours alert_retention{24 * 400};     // closed alerts
+  std::uint64_t bytes_max = 20ULL << 30;            // pages in use, search index included
+  std::size_t outbox_messages_max = 10'000;         // waiting for delivery
+  std::size_t readers = 4;                          // queries at once; more wait
+  std::chrono::milliseconds query_time_max{2'000};  // then kDeadlineExceeded
+  std::size_t series_points_max = 20'000;
+  // When the index is further behind than this, `index_behind` is reported; ingest is neither
+  // slowed nor refused, and the index catches up from the posts.
+  std::size_t index_lag_max = 200'000;
+  std::size_t tail_scan_posts_max = 10'000;         // newest unindexed posts searched directly
+  std::size_t index_shard_posts = 1U << 19;         // posts in one piece of the index
+  // Without background threads the caller runs index_now() and retain_now() (tests, tools).
+  bool background = true;
+  FileHooks* hooks = nullptr;                       // outlives the store; nullptr: none
+};
+
+// One point of a series: the sums over [time, time + step). Points without posts are absent.
+struct SeriesPoint {
+  EventTime time{};
+  std::uint64_t posts = 0;
+  std::uint64_t negative = 0;
+  std::uint64_t authors = 0;                                      // new ones, summed
+  std::uint64_t texts = 0;
+  std::uint64_t bare_reposts = 0;
+  std::vector<std::pair<std::string, std::uint64_t>> emotions;    // label, count; zeros left out
+};
+
+struct AlertQuery {
+  enum class State : std::uint8_t { kAll, kOpen, kClosed };       // kOpen: acknowledged ones too
+  State state = State::kAll;
+  std::size_t limit = 50;                                         // 1 to 1,000
+  std::string before;                                             // only older than this id
+};
+
+struct AlertPage {
+  std::vector<Alert> alerts;                                      // newest opened_at first
+  std::optional<std::string> next;                                // the `before` of the next page
+};
+
+struct StoreStats {
+  std::uint64_t posts = 0;
+  Sequence first, last;                     // 0 when empty
+  std::optional<EventTime> oldest, newest;  // event times
+  std::uint64_t bytes = 0;                  // of all files, write-ahead logs included
+  std::uint64_t bytes_used = 0;             // pages in use; retention compares it with bytes_max
+  std::uint64_t commits = 0;                // of posts, since open
+  std::uint64_t fsyncs = 0;                 // of posts.db-wal, since open
+  std::map<std::string, std::uint64_t> fsyncs_by_file;
+  std::uint64_t index_lag_posts = 0;
+  bool index_behind = false;                // lag above index_lag_max
+  std::string index_error;                  // empty: none; the last failure of the indexer
+  std::uint64_t posts_expired = 0;          // removed by retention since open
+  std::uint64_t outbox_messages = 0;
+  std::string maintenance_error;            // empty: none; the last failure of retention
+};
+
+// Everything that must survive: posts with their scores, minute counts, alerts and the outbox in
+// posts.db, a rebuildable full-text index in search.db. SQLite in WAL mode, synchronous=FULL.
+// Pipeline place: after infer, before aggregate; the API reads from it.
+// Ownership: `clock` and `hooks` outlive the store; statements and files are the store's own.
+// Threads: every member may be called concurrently. Writes wait for one another (one fsync each);
+// reads use connections of their own and never block a write.
+// Bounds: see StoreOptions. Labels are stored as text.
+// Errors: kUnavailable or kResourceExhausted (disk) naming the path and the remedy; a failed write
+// changed nothing and may be tried again. kDeadlineExceeded: a query took longer than its limit.
+// Life cycle: open(); the destructor stops the background threads and closes the files.
+class Store : public Outbox {
+ public:
+  // Fails with kFailedPrecondition when another process has the folder open or a newer version
+  // wrote it, kPermissionDenied when the folder cannot be written, kDataLoss when posts.db is not
+  // a database. A damaged search.db is rebuilt, since it holds nothing of its own.
+  static Result<std::unique_ptr<Store>> open(StoreOptions options, const Clock& clock);
+  ~Store() override;
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  struct Appended {
+    Sequence sequence;
+    bool is_new = false;  // false: the id was stored before; that post stays as it is
+  };
+  // Writes posts in one transaction, in order, and returns once they are on disk (fsync). Sets
+  // each post's sequence; sequences are dense. On error nothing was written, sequences are 0.
+  Result<std::vector<Appended>> append(std::span<ScoredPost> posts, const LabelSchema& labels);
+  Result<std::vector<Appended>> append(std::span<ScoredPost* const> posts,
+                                       const LabelSchema& labels);
+
+  // Writes counts; those of the same key and minute are replaced. One transaction.
+  Status put_minutes(std::span<const MinuteCounts> minutes, const LabelSchema& labels);
+
+  // Writes (or replaces) the alert and queues the messages, all or nothing. An acknowledged alert
+  // stays acknowledged until it closes.
+  Status put_alert(const Alert& alert, std::span<const OutboxMessage> messages);
+  Result<std::optional<Alert>> alert(const std::string& id);
+  Result<AlertPage> alerts(const AlertQuery& query);
+  Status acknowledge(const std::string& id, EventTime at);  // kNotFound; closed ones stay closed
+
+  Result<PostPage> posts(const PostQuery& query);
+  Result<std::optional<StoredPost>> post(const std::string& id);
+  // Calls `visit` for every post after `after` with a time of at least `since`, oldest first,
+  // until it returns false. To warm up after a restart; holds no lock and has no time limit.
+  Status scan_posts(Sequence after, EventTime since,
+                    const std::function<bool(const StoredPost&)>& visit);
+
+  // Sums over steps of `step` (a multiple of 60 s) in [since, until). kInvalidArgument when that
+  // is more than series_points_max points.
+  Result<std::vector<SeriesPoint>> series(const std::string& key, EventTime since, EventTime until,
+                                          std::chrono::seconds step);
+
+  StoreStats stats() const;  // cheap: no disk access but file sizes
+  // Reads everything: page structure, sequence density, uniqueness of ids. For tests and doctor.
+  Status check();
+
+  // Outbox. A delivered message's dedupe_key is remembered for the retention time.
+  Status put(const OutboxMessage& message) override;
+  Result<std::vector<OutboxMessage>> due(EventTime now, std::size_t count_max) override;
+  Status delivered(std::uint64_t id) override;
+  Status failed(std::uint64_t id, const std::string& error, EventTime next_attempt_at) override;
+  Result<std::size_t> size() override;
+
+  // Indexes everything on disk now, on this thread.
+  Status index_now();
+  // Removes now what retention says, in small transactions, on this thread.
+  Status retain_now();
+
+ private:
+  struct Impl;
+  explicit Store(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tidewatch
