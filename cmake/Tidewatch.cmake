@@ -3,6 +3,10 @@
 
 add_library(tidewatch_flags INTERFACE)
 target_compile_options(tidewatch_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # g++ 12 reports std::string assignments (GCC bug 105651, fixed in 13).
+  target_compile_options(tidewatch_flags INTERFACE -Wno-restrict)
+endif()
 if(TIDEWATCH_WERROR)
   target_compile_options(tidewatch_flags INTERFACE -Werror)
 endif()

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "core/result.h"
+#include "infer/scores.h"
+
+namespace tidewatch {
+
+struct ModelManifest;
+
+// Texts as one ragged row: text i is ids[offsets[i] .. offsets[i+1]), int32, [CLS] … [SEP], with
+// no padding. `offsets` has one entry more than there are texts and starts at 0. Borrowed for the
+// call only.
+struct RaggedBatch {
+  std::span<const std::int32_t> ids;
+  std::span<const std::uint32_t> offsets;
+  std::size_t size() const noexcept { return offsets.empty() ? 0 : offsets.size() - 1; }
+};
+
+// What a loaded backend can take.
+struct BackendShapes {
+  std::size_t batch_max = 1;   // texts a run
+  std::size_t tokens_max = 512;  // ids a text, [CLS] and [SEP] included
+  std::size_t instances = 1;   // runs that may be under way at once
+  // Whether larger batches raise throughput. False: a free instance should never wait for more.
+  bool gains_from_batches = false;
+  // Whether a text's scores are the same, bit for bit, whatever it is batched with.
+  bool batch_invariant = true;
+};
+
+// Runs one loaded model. Each backend is a folder and a CMake target of its own behind this
+// interface (openvino/, later tensorrt/).
+//
+// Threads: run() may be called concurrently with distinct `instance` numbers; the rest from any
+// thread. run() blocks for the computation.
+// Errors: kInvalidArgument for a batch outside shapes() (`scores` untouched), kInternal with the
+// library's words when it fails (`scores` unspecified). No exception leaves a backend.
+// Life cycle: loaded by its factory; close() frees the model once no run is under way; afterwards
+// run() answers kFailedPrecondition.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string name() const = 0;       // "openvino", "tensorrt"
+  virtual std::string precision() const = 0;  // "fp32", "int8", …: what was really used
+  virtual const BackendShapes& shapes() const = 0;
+  // Fills scores[i] for text i; scores.size() == batch.size(). Model versions are set to 0.
+  virtual Status run(std::size_t instance, const RaggedBatch& batch, std::span<Scores> scores) = 0;
+  virtual std::uint64_t memory_bytes() const = 0;  // weights and buffers, an estimate
+  virtual void close() = 0;
+};
+
+struct BackendOptions {
+  std::size_t instances = 0;  // 0: one for each core
+};
+
+// Turns the logits of one text into probabilities (softmax) and best labels. `emotion` and `topic`
+// are as long as the schema's label lists. A tie goes to the earlier label.
+void fill_scores(std::span<const float> emotion_logits, std::span<const float> topic_logits,
+                 Scores& scores) noexcept;
+
+// openvino/openvino_backend.cc. Loads manifest.weights (ONNX, FP16 or FP32 weights) on the CPU
+// with an explicit precision hint.
+Result<std::unique_ptr<Backend>> load_openvino_backend(const ModelManifest& manifest,
+                                                       const BackendOptions& options);
+
+// null_backend.cc. For `--model none`: every text is neutral and of unknown topic.
+std::unique_ptr<Backend> make_null_backend(const LabelSchema& labels);
+
+}  // namespace tidewatch

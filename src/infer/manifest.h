@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+#include "infer/scores.h"
+
+namespace tidewatch {
+
+struct ManifestFile {
+  std::filesystem::path path;  // absolute
+  std::string sha256;          // 64 lower-case hex digits
+};
+
+struct ManifestTask {
+  std::string name;    // "emotion", "topic"
+  std::string output;  // name of the graph's output, logits [batch, labels]
+  std::vector<std::string> labels;
+};
+
+// A model's manifest.json: what it is, what it needs and how to check it. A plain value.
+struct ModelManifest {
+  std::string name;
+  std::string version;
+  std::string description;
+  std::uint32_t max_length = 512;  // ids a text
+  std::string precision;           // of the weights: "fp32" means computed in FP32
+  ManifestFile weights;
+  ManifestFile vocabulary;
+  std::uint32_t vocabulary_size = 0;
+  ManifestTask emotion;
+  ManifestTask topic;
+  LabelSchema labels;
+};
+
+// Reads `folder`/manifest.json. Errors name the file and the field, and say what to do:
+// kNotFound (no such file), kInvalidArgument (malformed, a field missing or out of range).
+// Does not read the weights.
+Result<ModelManifest> read_manifest(const std::filesystem::path& folder);
+
+// Compares the sha256 and, for the vocabulary, the number of lines with what the manifest says.
+// kDataLoss names the file and both digests.
+Status verify_manifest_files(const ModelManifest& manifest);
+
+// SHA-256 of a file as 64 lower-case hex digits; kNotFound when it cannot be read.
+Result<std::string> sha256_of_file(const std::filesystem::path& path);
+
+}  // namespace tidewatch

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <openvino/openvino.hpp>
+#include <shared_mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "infer/backend.h"
+#include "infer/manifest.h"
+
+namespace tidewatch {
+namespace {
+
+// One OpenVINO stream of one thread for each instance. A text is run by itself, unpadded: on a CPU
+// a transformer gains little from batches (1.0-1.4x measured) and padding costs more than that, and
+// a text's scores then never depend on its neighbours.
+class OpenVinoBackend final : public Backend {
+ public:
+  OpenVinoBackend(const ModelManifest& manifest, ov::CompiledModel compiled, std::size_t instances,
+                  std::uint64_t weight_bytes)
+      : manifest_(manifest), compiled_(std::move(compiled)), weight_bytes_(weight_bytes) {
+    shapes_.batch_max = 32;
+    shapes_.tokens_max = manifest.max_length;
+    shapes_.instances = instances;
+    for (std::size_t i = 0; i < instances; ++i) {
+      Instance instance;
+      instance.request = compiled_.create_infer_request();
+      instance.mask.assign(manifest.max_length, 1);
+      instances_.push_back(std::move(instance));
+    }
+  }
+
+  std::string name() const override { return "openvino"; }
+  std::string precision() const override { return "fp32"; }
+  const BackendShapes& shapes() const override { return shapes_; }
+
+  Status run(std::size_t instance, const RaggedBatch& batch, std::span<Scores> scores) override {
+    if (instance >= shapes_.instances || scores.size() != batch.size() ||
+        batch.size() > shapes_.batch_max) {
+      return Error{Code::kInvalidArgument,
+                   fmt::format("batch of {} texts for instance {}: this backend takes {} texts on "
+                               "{} instances",
+                               batch.size(), instance, shapes_.batch_max, shapes_.instances)};
+    }
+    const std::shared_lock<std::shared_mutex> open(closing_);
+    if (instances_.empty()) return Error{Code::kFailedPrecondition, "the model was closed"};
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const auto ids = batch.ids.subspan(batch.offsets[i], batch.offsets[i + 1] - batch.offsets[i]);
+      if (ids.empty() || ids.size() > shapes_.tokens_max) {
+        return Error{Code::kInvalidArgument, fmt::format("a text of {} ids: 1 to {} are taken",
+                                                         ids.size(), shapes_.tokens_max)};
+      }
+      TRY(run_one(instances_[instance], ids, scores[i]));
+    }
+    return {};
+  }
+
+  std::uint64_t memory_bytes() const override { return weight_bytes_; }
+
+  void close() override {
+    const std::unique_lock<std::shared_mutex> closing(closing_);
+    instances_.clear();
+    compiled_ = {};
+  }
+
+ private:
+  struct Instance {
+    ov::InferRequest request;
+    std::vector<std::int32_t> mask;  // ones
+  };
+
+  Status run_one(Instance& instance, std::span<const std::int32_t> ids, Scores& scores) {
+    try {
+      const ov::Shape shape{1, ids.size()};
+      // OpenVINO only reads inputs; its tensors have no const form.
+      instance.request.set_tensor(
+          "input_ids",
+          ov::Tensor(ov::element::i32, shape, const_cast<std::int32_t*>(ids.data())));
+      instance.request.set_tensor("attention_mask",
+                                  ov::Tensor(ov::element::i32, shape, instance.mask.data()));
+      instance.request.infer();
+      const ov::Tensor emotion = instance.request.get_tensor(manifest_.emotion.output);
+      const ov::Tensor topic = instance.request.get_tensor(manifest_.topic.output);
+      fill_scores({emotion.data<const float>(), emotion.get_size()},
+                  {topic.data<const float>(), topic.get_size()}, scores);
+    } catch (const std::exception& e) {
+      return Error{Code::kInternal, fmt::format("model '{}': OpenVINO: {}", manifest_.name, e.what())};
+    }
+    return {};
+  }
+
+  const ModelManifest manifest_;
+  ov::CompiledModel compiled_;
+  const std::uint64_t weight_bytes_;
+  BackendShapes shapes_;
+  std::shared_mutex closing_;  // shared: a run is under way; exclusive: close()
+  std::vector<Instance> instances_;
+};
+
+Status check_output(const ov::CompiledModel& compiled, const ManifestTask& task) {
+  const auto outputs = compiled.outputs();
+  const auto it = std::find_if(outputs.begin(), outputs.end(), [&](const auto& output) {
+    return output.get_names().count(task.output) > 0;
+  });
+  if (it == outputs.end()) {
+    return Error{Code::kInvalidArgument,
+                 fmt::format("the graph has no output '{}' (task {})", task.output, task.name)};
+  }
+  const ov::PartialShape shape = it->get_partial_shape();
+  if (shape.rank().is_dynamic() || shape.size() != 2 ||
+      (shape[1].is_static() &&
+       shape[1].get_length() != static_cast<std::int64_t>(task.labels.size()))) {
+    return Error{Code::kInvalidArgument,
+                 fmt::format("output '{}' is {} but task {} lists {} labels", task.output,
+                             shape.to_string(), task.name, task.labels.size())};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Backend>> load_openvino_backend(const ModelManifest& manifest,
+                                                       const BackendOptions& options) {
+  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  const std::size_t instances = options.instances == 0 ? cores : options.instances;
+  try {
+    static ov::Core core;  // its plugins are loaded once a process
+    const auto model = core.read_model(manifest.weights.path.string());
+    ov::CompiledModel compiled = core.compile_model(
+        model, "CPU", ov::hint::inference_precision(ov::element::f32),
+        ov::hint::execution_mode(ov::hint::ExecutionMode::ACCURACY),
+        ov::num_streams(static_cast<std::int32_t>(instances)),
+        ov::inference_num_threads(static_cast<std::int32_t>(instances)),
+        ov::hint::enable_cpu_pinning(false));
+    for (const ManifestTask* task : {&manifest.emotion, &manifest.topic}) {
+      if (Status status = check_output(compiled, *task); !status) {
+        return Error{status.error().code, fmt::format("{}: {}", manifest.weights.path.string(),
+                                                      status.error().message)};
+      }
+    }
+    const std::uint64_t bytes = std::filesystem::file_size(manifest.weights.path);
+    return std::unique_ptr<Backend>(
+        std::make_unique<OpenVinoBackend>(manifest, std::move(compiled), instances, bytes));
+  } catch (const std::exception& e) {
+    return Error{Code::kInvalidArgument,
+                 fmt::format("{}: OpenVINO cannot load it: {}", manifest.weights.path.string(),
+                             e.what())};
+  }
+}
+
+}  // namespace tidewatch
