@@ -2,8 +2,11 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/clock.h"
@@ -31,6 +34,11 @@ struct KeyName {
 // Never reused within a run, so that a late reference to an evicted key finds nothing.
 using KeyId = StrongId<struct KeyIdTag, std::uint64_t>;
 
+// The low bits of a key id are the key's place in a table, so that later stages can keep arrays
+// instead of maps. Two living keys never share a slot; an evicted key's slot is used again.
+inline constexpr std::size_t kKeySlotsMax = std::size_t{1} << 24;
+inline std::size_t key_slot(KeyId key) { return key.value & (kKeySlotsMax - 1); }
+
 // Counts of one key over some time. Volume, authors and texts are kept apart, so that copy-paste
 // does not look like a crowd; nothing is dropped: `posts` counts duplicates too.
 struct KeyCounts {
@@ -42,7 +50,11 @@ struct KeyCounts {
   std::uint32_t new_texts = 0;
   std::uint32_t bare_reposts = 0;
   std::uint32_t new_author_negative = 0;  // negative posts among those by new authors
+  std::uint32_t new_author_bare = 0;      // bare reposts among those by new authors
   std::array<std::uint32_t, kEmotionsMax> emotions{};
+
+  KeyCounts& operator+=(const KeyCounts& other);
+  bool operator==(const KeyCounts&) const = default;
 };
 
 struct KeyTick {
@@ -77,5 +89,8 @@ struct EvidencePost {
 };
 
 std::string to_string(const KeyName& key);
+
+// Reads the text form; nothing when it is none. An empty region or topic is not a key.
+std::optional<KeyName> parse_key(std::string_view text);
 
 }  // namespace tidewatch

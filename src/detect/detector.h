@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "aggregate/window_counts.h"
+#include "detect/change.h"
+
+namespace tidewatch {
+
+// Settings of the detector. Rates are posts by new authors (KeyCounts::new_authors).
+struct DetectOptions {
+  // Volume: two CUSUMs, tuned to these multiples of the baseline.
+  double ratio_low = 2.5;
+  double ratio_high = 6.0;
+  double volume_threshold = 12.0;    // of the log-likelihood ratio, dispersion-corrected
+  double baseline_floor_per_minute = 2.0;  // a quieter key is taken to be this busy
+  std::chrono::seconds baseline_span{45 * 60};  // time constant of the running baseline
+  std::uint32_t authors_min = 40;    // new authors since the onset
+  double excess_min = 24.0;          // of them, above what the baseline expects
+
+  // Negative share: a Bernoulli CUSUM, tuned to this odds ratio against the baseline share.
+  double odds_ratio = 3.0;
+  double negative_threshold = 14.0;
+  std::uint32_t negative_authors_min = 30;  // negative posts by new authors since the onset
+  double share_lift_min = 0.15;             // since the onset, above the baseline share
+
+  // A key younger than this, and a stream younger than this, gives no change.
+  std::chrono::seconds warm_up{120};
+
+  // A wave ends when its rate has been back near the baseline for this long; a shorter pause
+  // belongs to it.
+  std::chrono::seconds quiet_before_end{30 * 60};
+  // The key reported for a family (topic@region, topic@*, *@region, *@*) is the most specific one
+  // that has this share of the excess.
+  double explained_share = 0.6;
+  std::size_t waves_max = 1'024;     // open at once; when full no wave starts (stats: refused)
+};
+
+// What the detector thinks of a key now, for GET /v1/trends.
+struct KeyView {
+  KeyId key;
+  double score = 0;                // the larger statistic over its threshold: 1 is the threshold
+  double baseline_per_minute = 0;  // posts by new authors a minute, expected
+  double rate_per_minute = 0;      // and over about the last minute
+  double baseline_negative_share = 0;
+  double negative_share = 0;       // over about the last minute; 0 without posts
+  bool rising = false;             // well above the baseline now
+  bool in_wave = false;            // a kStarted without its kEnded, of either kind
+};
+
+struct DetectStats {
+  std::uint64_t keys = 0;
+  std::uint64_t waves_open = 0;
+  std::uint64_t waves_started = 0;
+  std::uint64_t waves_refused = 0;   // waves_max was reached
+  std::uint64_t waves_explained = 0;  // a key over its threshold, told as a relative's wave
+  std::uint64_t memory_bytes = 0;
+};
+
+// Notices when a key leaves its baseline: kVolume and kNegative changes. Stage after aggregate,
+// before alert.
+//
+// Threads: none; not thread-safe. Deterministic: the same ticks give the same changes.
+// Cost: O(keys in the tick + open waves) a tick; silent time costs nothing, however long.
+// Memory: 64 bytes a key for scores and about 160 for sums since the onset.
+class Detector {
+ public:
+  explicit Detector(DetectOptions options);
+  ~Detector();
+  Detector(const Detector&) = delete;
+  Detector& operator=(const Detector&) = delete;
+
+  // Names a key; null when it was evicted. Called during observe() and top() only.
+  using KeyNames = std::function<const KeyName*(KeyId)>;
+  using KeyFilter = std::function<bool(const KeyName&)>;
+
+  // Takes the next tick (seconds must increase). Appends changes in order of `at`.
+  void observe(const Tick& tick, const KeyNames& names, std::vector<Change>& changes);
+
+  // Says that all ticks up to `second` have been seen: ends waves that went quiet. Optional.
+  void advance(std::int64_t second, const KeyNames& names, std::vector<Change>& changes);
+
+  // Nothing for a key never seen or evicted.
+  std::optional<KeyView> view(KeyId key) const;
+
+  // The keys with the largest score that pass the filter (empty: all), largest first; ties by
+  // excess rate, then by id. O(keys).
+  std::vector<KeyView> top(std::size_t count_max, const KeyNames& names,
+                           const KeyFilter& filter = {}) const;
+
+  DetectStats stats() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tidewatch
