@@ -29,7 +29,7 @@ struct Percentiles {
 // (max stays exact).
 class LatencyBuckets {
  public:
-  static constexpr std::size_t kCount = 1729;
+  static constexpr std::size_t kCount = 1698;
   static std::size_t index(std::uint64_t nanoseconds) noexcept;
   static double middle_ms(std::size_t index) noexcept;
   // Percentiles of `counts` (kCount of them).
@@ -57,7 +57,7 @@ class LatencyHistogram {
 // Latencies of the last 55 to 60 seconds, for the dashboard: twelve slots of five seconds in
 // rotation. Time comes from the caller; it may step back by a slot between threads.
 // Threads: as LatencyHistogram. Around the turn of a slot a sample may count in the slot before.
-// Bound: 84 KiB.
+// Bound: 83 KiB.
 class RecentLatency {
  public:
   static constexpr std::chrono::seconds kSlot{5};

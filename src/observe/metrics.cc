@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "observe/metrics.h"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <cmath>
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include "core/mutex.h"
+#include "observe/process_stats.h"
+
+namespace tidewatch {
+namespace {
+
+constexpr double kStageSeconds[] = {0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001,
+                                    0.0025,  0.005,    0.01,    0.02,   0.03,    0.05,   0.1,
+                                    0.25,    0.5,      1.0,     2.5,    10.0};
+constexpr double kHttpSeconds[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                   0.1,    0.25,  0.5,    1.0,   2.5,  5.0,   10.0};
+constexpr double kBatchSizes[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
+constexpr double kRatios[] = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0};
+
+constexpr std::string_view kStageNames[kStages] = {"decode", "tokenize", "queue", "infer",
+                                                   "store",  "count",    "total"};
+constexpr std::string_view kRejectReasons[] = {
+    "json",     "type",  "missing",       "range",          "time", "too_long",
+    "encoding", "depth", "line_too_long", "body_too_large", "other"};
+constexpr std::string_view kAlertKinds[] = {"volume", "negative", "emergent", "coordinated",
+                                            "other"};
+constexpr std::string_view kSeverities[] = {"info", "warning", "critical", "other"};
+
+// Position of `name`, or of the last: "other".
+template <std::size_t N>
+std::size_t position_or_other(const std::string_view (&names)[N], std::string_view name) {
+  for (std::size_t i = 0; i + 1 < N; ++i) {
+    if (names[i] == name) return i;
+  }
+  return N - 1;
+}
+
+// Instruments that are known by label values found at run time. Never moves what it handed out.
+// Bound: kMax entries; later ones share "other".
+template <typename Instrument>
+class Labelled {
+ public:
+  static constexpr std::size_t kMax = 64;
+  struct Entry {
+    std::vector<std::string> values;
+    Instrument instrument;
+  };
+
+  Instrument& get(std::vector<std::string> values) {
+    MutexLock lock(mu_);
+    for (Entry& entry : entries_) {
+      if (entry.values == values) return entry.instrument;
+    }
+    if (entries_.size() >= kMax) {
+      for (std::string& value : values) value = "other";
+      for (Entry& entry : entries_) {
+        if (entry.values == values) return entry.instrument;
+      }
+    }
+    return entries_.emplace_back(std::move(values)).instrument;
+  }
+
+  template <typename F>
+  void each(F&& call) const {
+    MutexLock lock(mu_);
+    for (const Entry& entry : entries_) call(entry.values, entry.instrument);
+  }
+
+ private:
+  mutable Mutex mu_;
+  std::deque<Entry> entries_ GUARDED_BY(mu_);
+};
+
+using Labels = std::vector<prometheus::ClientMetric::Label>;
+
+// Builds what prometheus-cpp's serializer writes.
+class Scrape {
+ public:
+  void begin(std::string name, std::string help, prometheus::MetricType type) {
+    families_.push_back({std::move(name), std::move(help), type, {}});
+  }
+  void counter(Labels labels, double value) {
+    prometheus::ClientMetric metric;
+    metric.label = std::move(labels);
+    metric.counter.value = value;
+    families_.back().metric.push_back(std::move(metric));
+  }
+  void counter(Labels labels, const Counter& counter_value) {
+    counter(std::move(labels), static_cast<double>(counter_value.value()));
+  }
+  void gauge(Labels labels, double value) {
+    prometheus::ClientMetric metric;
+    metric.label = std::move(labels);
+    metric.gauge.value = value;
+    families_.back().metric.push_back(std::move(metric));
+  }
+  void histogram(Labels labels, const Histogram& from) {
+    prometheus::ClientMetric metric;
+    metric.label = std::move(labels);
+    const auto bounds = from.upper_bounds();
+    std::uint64_t cumulative = 0;
+    for (std::size_t i = 0; i <= bounds.size(); ++i) {
+      cumulative += from.bucket_count(i);
+      metric.histogram.bucket.push_back({cumulative, i < bounds.size() ? bounds[i] : HUGE_VAL});
+    }
+    metric.histogram.sample_count = cumulative;
+    metric.histogram.sample_sum = from.sum();
+    families_.back().metric.push_back(std::move(metric));
+  }
+  std::string text() const { return prometheus::TextSerializer().Serialize(families_); }
+
+ private:
+  std::vector<prometheus::MetricFamily> families_;
+};
+
+}  // namespace
+
+std::string_view stage_name(Stage stage) noexcept {
+  return kStageNames[static_cast<std::size_t>(stage)];
+}
+
+struct Metrics::Families {
+  struct StageHistogram : Histogram {
+    StageHistogram() : Histogram(kStageSeconds) {}
+  };
+
+  std::array<StageHistogram, kStages> stage_seconds;
+  Counter posts_accepted;
+  Counter posts_duplicate;
+  std::array<Counter, std::size(kRejectReasons)> rejected;
+  Counter shed;
+  Counter late_posts;
+  Labelled<Gauge> queue_depth;
+  Histogram batch_size{kBatchSizes};
+  Histogram batch_token_fill_ratio{kRatios};
+  Counter cache_hits;
+  Counter cache_misses;
+  Labelled<Gauge> model_info;
+  Labelled<Counter> inferred;
+  std::array<std::array<Counter, std::size(kSeverities)>, std::size(kAlertKinds)> alerts;
+  Gauge open_alerts;
+  Counter store_commits;
+  Counter store_fsyncs;
+  Gauge index_lag_posts;
+  Gauge outbox_messages;
+  Gauge live_clients;
+  Gauge http_connections;
+  Labelled<Metrics::Route> routes;
+
+  void scrape_pipeline(Scrape& out) const;
+  void scrape_models(Scrape& out) const;
+  void scrape_outlets(Scrape& out) const;
+  static void scrape_process(Scrape& out);
+};
+
+using prometheus::MetricType;
+
+void Metrics::Families::scrape_pipeline(Scrape& out) const {
+  out.begin("tidewatch_stage_seconds", "Time of one post in a stage", MetricType::Histogram);
+  for (std::size_t i = 0; i < kStages; ++i) {
+    out.histogram({{"stage", std::string(kStageNames[i])}}, stage_seconds[i]);
+  }
+  out.begin("tidewatch_posts_total", "Posts taken, by what became of them", MetricType::Counter);
+  out.counter({{"result", "accepted"}}, posts_accepted);
+  out.counter({{"result", "duplicate"}}, posts_duplicate);
+  out.begin("tidewatch_rejected_total", "Lines that were not accepted", MetricType::Counter);
+  for (std::size_t i = 0; i < rejected.size(); ++i) {
+    out.counter({{"reason", std::string(kRejectReasons[i])}}, rejected[i]);
+  }
+  out.begin("tidewatch_shed_total", "Posts refused because the engine was behind",
+            MetricType::Counter);
+  out.counter({}, shed);
+  out.begin("tidewatch_late_posts_total", "Posts older than the watermark", MetricType::Counter);
+  out.counter({}, late_posts);
+  out.begin("tidewatch_queue_depth", "Items that wait in a queue", MetricType::Gauge);
+  queue_depth.each([&](const auto& values, const Gauge& depth) {
+    out.gauge({{"queue", values[0]}}, depth.value());
+  });
+}
+
+void Metrics::Families::scrape_models(Scrape& out) const {
+  out.begin("tidewatch_batch_size", "Posts in a batch", MetricType::Histogram);
+  out.histogram({}, batch_size);
+  out.begin("tidewatch_batch_token_fill_ratio", "Share of a batch's token places that hold a token",
+            MetricType::Histogram);
+  out.histogram({}, batch_token_fill_ratio);
+  out.begin("tidewatch_cache_hits_total", "Texts whose scores were cached", MetricType::Counter);
+  out.counter({}, cache_hits);
+  out.begin("tidewatch_cache_misses_total", "Texts whose scores were not cached",
+            MetricType::Counter);
+  out.counter({}, cache_misses);
+  out.begin("tidewatch_model_info", "1 for each model that is loaded", MetricType::Gauge);
+  model_info.each([&](const auto& values, const Gauge& loaded) {
+    out.gauge({{"model", values[0]},
+               {"version", values[1]},
+               {"precision", values[2]},
+               {"backend", values[3]}},
+              loaded.value());
+  });
+  out.begin("tidewatch_inferred_total", "Texts classified, by model", MetricType::Counter);
+  inferred.each([&](const auto& values, const Counter& count) {
+    out.counter({{"model", values[0]}, {"version", values[1]}}, count);
+  });
+}
+
+void Metrics::Families::scrape_outlets(Scrape& out) const {
+  out.begin("tidewatch_alerts_total", "Alerts opened", MetricType::Counter);
+  for (std::size_t kind = 0; kind < alerts.size(); ++kind) {
+    for (std::size_t severity = 0; severity < alerts[kind].size(); ++severity) {
+      const Counter& count = alerts[kind][severity];
+      const bool other = kind + 1 == alerts.size() || severity + 1 == alerts[kind].size();
+      if (other && count.value() == 0) continue;
+      out.counter({{"kind", std::string(kAlertKinds[kind])},
+                   {"severity", std::string(kSeverities[severity])}},
+                  count);
+    }
+  }
+  out.begin("tidewatch_open_alerts", "Alerts that are open", MetricType::Gauge);
+  out.gauge({}, open_alerts.value());
+  out.begin("tidewatch_store_commits_total", "Transactions committed", MetricType::Counter);
+  out.counter({}, store_commits);
+  out.begin("tidewatch_store_fsyncs_total", "Times that the store waited for the disk",
+            MetricType::Counter);
+  out.counter({}, store_fsyncs);
+  out.begin("tidewatch_index_lag_posts", "Stored posts that the search does not find yet",
+            MetricType::Gauge);
+  out.gauge({}, index_lag_posts.value());
+  out.begin("tidewatch_outbox_messages", "Messages that wait for delivery", MetricType::Gauge);
+  out.gauge({}, outbox_messages.value());
+  out.begin("tidewatch_live_clients", "Open live streams", MetricType::Gauge);
+  out.gauge({}, live_clients.value());
+  out.begin("tidewatch_http_connections", "Open connections", MetricType::Gauge);
+  out.gauge({}, http_connections.value());
+
+  out.begin("tidewatch_http_requests_total", "Requests answered", MetricType::Counter);
+  routes.each([&](const auto& values, const Metrics::Route& each_route) {
+    for (int status_class = 1; status_class <= 5; ++status_class) {
+      const Counter& count = each_route.requests(status_class * 100);
+      if (count.value() == 0) continue;
+      out.counter({{"route", values[0]}, {"status", std::to_string(status_class) + "xx"}}, count);
+    }
+  });
+  out.begin("tidewatch_http_seconds", "From a request's first byte to the end of its answer",
+            MetricType::Histogram);
+  routes.each([&](const auto& values, const Metrics::Route& each_route) {
+    out.histogram({{"route", values[0]}}, each_route.seconds());
+  });
+}
+
+void Metrics::Families::scrape_process(Scrape& out) {
+  const ProcessStats stats = read_process_stats();
+  out.begin("process_resident_memory_bytes", "Resident memory", MetricType::Gauge);
+  out.gauge({}, stats.resident_bytes);
+  out.begin("process_virtual_memory_bytes", "Virtual memory", MetricType::Gauge);
+  out.gauge({}, stats.virtual_bytes);
+  out.begin("process_cpu_seconds_total", "User and system time", MetricType::Counter);
+  out.counter({}, stats.cpu_seconds);
+  out.begin("process_open_fds", "Open file descriptors", MetricType::Gauge);
+  out.gauge({}, stats.open_fds);
+  out.begin("process_max_fds", "Most file descriptors allowed", MetricType::Gauge);
+  out.gauge({}, stats.fds_max);
+  out.begin("process_start_time_seconds", "Start, in seconds since 1970", MetricType::Gauge);
+  out.gauge({}, stats.start_time_seconds);
+  out.begin("tidewatch_build_info", "1, labelled with the build", MetricType::Gauge);
+  out.gauge({{"version", TIDEWATCH_VERSION}, {"compiler", __VERSION__}}, 1);
+}
+
+Metrics::Metrics() : families_(std::make_unique<Families>()) {}
+Metrics::~Metrics() = default;
+
+Histogram& Metrics::stage_seconds(Stage stage) noexcept {
+  return families_->stage_seconds[static_cast<std::size_t>(stage)];
+}
+void Metrics::observe(Stage stage, std::chrono::nanoseconds took, std::uint64_t posts) noexcept {
+  stage_seconds(stage).observe(std::chrono::duration<double>(took).count(), posts);
+}
+Counter& Metrics::posts_accepted() noexcept { return families_->posts_accepted; }
+Counter& Metrics::posts_duplicate() noexcept { return families_->posts_duplicate; }
+Counter& Metrics::rejected(std::string_view reason) noexcept {
+  return families_->rejected[position_or_other(kRejectReasons, reason)];
+}
+Counter& Metrics::shed() noexcept { return families_->shed; }
+Counter& Metrics::late_posts() noexcept { return families_->late_posts; }
+Gauge& Metrics::queue_depth(std::string_view queue) {
+  return families_->queue_depth.get({std::string(queue)});
+}
+Histogram& Metrics::batch_size() noexcept { return families_->batch_size; }
+Histogram& Metrics::batch_token_fill_ratio() noexcept { return families_->batch_token_fill_ratio; }
+Counter& Metrics::cache_hits() noexcept { return families_->cache_hits; }
+Counter& Metrics::cache_misses() noexcept { return families_->cache_misses; }
+void Metrics::set_model(const ModelLabels& labels, bool loaded) {
+  families_->model_info.get({labels.model, labels.version, labels.precision, labels.backend})
+      .set(loaded ? 1 : 0);
+}
+Counter& Metrics::inferred(std::string_view model, std::string_view version) {
+  return families_->inferred.get({std::string(model), std::string(version)});
+}
+Counter& Metrics::alerts(std::string_view kind, std::string_view severity) noexcept {
+  return families_
+      ->alerts[position_or_other(kAlertKinds, kind)][position_or_other(kSeverities, severity)];
+}
+Gauge& Metrics::open_alerts() noexcept { return families_->open_alerts; }
+Counter& Metrics::store_commits() noexcept { return families_->store_commits; }
+Counter& Metrics::store_fsyncs() noexcept { return families_->store_fsyncs; }
+Gauge& Metrics::index_lag_posts() noexcept { return families_->index_lag_posts; }
+Gauge& Metrics::outbox_messages() noexcept { return families_->outbox_messages; }
+Gauge& Metrics::live_clients() noexcept { return families_->live_clients; }
+Gauge& Metrics::http_connections() noexcept { return families_->http_connections; }
+
+Metrics::Route::Route() : seconds_(kHttpSeconds) {}
+void Metrics::Route::observe(int status, std::chrono::nanoseconds took) noexcept {
+  if (status >= 100 && status < 600) {
+    by_class_[static_cast<std::size_t>(status / 100 - 1)].add();
+  }
+  seconds_.observe(std::chrono::duration<double>(took).count());
+}
+const Counter& Metrics::Route::requests(int status) const noexcept {
+  return by_class_[static_cast<std::size_t>(status / 100 - 1)];
+}
+Metrics::Route& Metrics::route(std::string_view pattern) {
+  return families_->routes.get({std::string(pattern)});
+}
+
+std::string Metrics::expose() const {
+  Scrape out;
+  families_->scrape_pipeline(out);
+  families_->scrape_models(out);
+  families_->scrape_outlets(out);
+  Families::scrape_process(out);
+  return out.text();
+}
+
+}  // namespace tidewatch
