@@ -54,15 +54,15 @@ inline constexpr std::size_t kEvidencePerKey = 12;
 inline constexpr std::chrono::seconds kRecentSpan{600};
 
 struct AggregateStats {
-  std::uint64_t posts = 0;           // counted
-  std::uint64_t late = 0;            // older than the watermark: not counted
-  std::uint64_t ahead = 0;           // too far ahead and never confirmed: not counted
-  std::uint64_t held = 0;            // ahead, waiting to be counted
-  std::uint64_t keys = 0;            // counted now
+  std::uint64_t posts = 0;  // counted
+  std::uint64_t late = 0;   // older than the watermark: not counted
+  std::uint64_t ahead = 0;  // too far ahead and never confirmed: not counted
+  std::uint64_t held = 0;   // ahead, waiting to be counted
+  std::uint64_t keys = 0;   // counted now
   std::uint64_t keys_evicted = 0;
-  std::uint64_t keys_refused = 0;    // a (post, key) pair that found no room
-  std::uint64_t minutes_dropped = 0;  // take_minutes() was not called for too long
-  std::uint64_t memory_bytes = 0;    // upper estimate of what is allocated
+  std::uint64_t keys_refused = 0;      // a (post, key) pair that found no room
+  std::uint64_t minutes_dropped = 0;   // take_minutes() was not called for too long
+  std::uint64_t memory_bytes = 0;      // upper estimate of what is allocated
   std::optional<EventTime> watermark;  // nothing before the first confirmed post
 };
 
@@ -101,11 +101,13 @@ class Aggregator {
 
   // Tells the wall clock (serve; about once a second). Posts held although not later than `now`
   // are counted; when no posts come, event time goes on from the newest one at the pace of the
-  // wall clock, and seconds close. A stream more than 10 minutes behind the wall clock (old posts
-  // sent to a server) closes its open seconds but goes no further. Never call it in a replay.
+  // wall clock, and seconds close. A stream that was more than 10 minutes behind the wall clock
+  // when its newest post came (old posts sent to a server) closes its open seconds but goes no
+  // further. Never call it in a replay.
   void advance_to(EventTime now, std::vector<Tick>& closed);
 
-  // Ends a file: counts what is held and closes everything. Posts may follow; older ones are late.
+  // Ends a file: counts what is held and closes everything up to the end of the newest minute.
+  // Posts may follow; those before that are late.
   void flush(std::vector<Tick>& closed);
 
   // Names a key; null when it was evicted. The pointer is good until the next non-const call.

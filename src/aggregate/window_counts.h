@@ -65,15 +65,15 @@ struct KeyTick {
 // The counts of one closed second of event time; keys without posts in it are absent.
 // Ticks come in increasing order; seconds without any post are skipped.
 struct Tick {
-  std::int64_t second = 0;          // Unix seconds, UTC
-  std::vector<KeyTick> keys;        // in order of first appearance: deterministic
-  std::vector<KeyId> evicted;       // keys forgotten since the last tick: drop their state
+  std::int64_t second = 0;     // Unix seconds, UTC
+  std::vector<KeyTick> keys;   // in order of first appearance: deterministic
+  std::vector<KeyId> evicted;  // keys forgotten since the last tick: drop their state
 };
 
 // The counts of one closed minute of one key, for the store and the series API.
 struct MinuteCounts {
-  std::string key;                  // text form
-  std::int64_t minute = 0;          // Unix seconds at its start, divisible by 60
+  std::string key;          // text form
+  std::int64_t minute = 0;  // Unix seconds at its start, divisible by 60
   KeyCounts counts;
 };
 

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "aggregate/window_counts.h"
+
+namespace tidewatch {
+
+KeyCounts& KeyCounts::operator+=(const KeyCounts& other) {
+  posts += other.posts;
+  negative += other.negative;
+  new_authors += other.new_authors;
+  new_texts += other.new_texts;
+  bare_reposts += other.bare_reposts;
+  new_author_negative += other.new_author_negative;
+  new_author_bare += other.new_author_bare;
+  for (std::size_t i = 0; i < emotions.size(); ++i) emotions[i] += other.emotions[i];
+  return *this;
+}
+
+std::string to_string(const KeyName& key) {
+  switch (key.kind) {
+    case KeyKind::kHashtag:
+      return "#" + key.term + "#";
+    case KeyKind::kKeyword:
+      return "kw:" + key.term;
+    case KeyKind::kTopicRegion:
+      break;
+  }
+  return key.topic + "@" + key.region;
+}
+
+std::optional<KeyName> parse_key(std::string_view text) {
+  if (text.starts_with('#')) {
+    if (text.size() < 3 || !text.ends_with('#')) return std::nullopt;
+    return KeyName{KeyKind::kHashtag, "", "", std::string{text.substr(1, text.size() - 2)}};
+  }
+  if (text.starts_with("kw:")) {
+    if (text.size() == 3) return std::nullopt;
+    return KeyName{KeyKind::kKeyword, "", "", std::string{text.substr(3)}};
+  }
+  const std::size_t at = text.find('@');  // a topic never holds one, a region may
+  if (at == std::string_view::npos || at == 0 || at + 1 == text.size()) return std::nullopt;
+  return KeyName{KeyKind::kTopicRegion, std::string{text.substr(0, at)},
+                 std::string{text.substr(at + 1)}, ""};
+}
+
+}  // namespace tidewatch

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "aggregate/window_counts.h"
+
+#include <gtest/gtest.h>
+
+namespace tidewatch {
+namespace {
+
+TEST(KeyNameTest, TextFormReadsBack) {
+  const std::pair<KeyName, std::string> cases[] = {
+      {{KeyKind::kTopicRegion, "finance", "广东", ""}, "finance@广东"},
+      {{KeyKind::kTopicRegion, "*", "*", ""}, "*@*"},
+      {{KeyKind::kTopicRegion, "unknown", "unknown", ""}, "unknown@unknown"},
+      {{KeyKind::kTopicRegion, "finance", "a@b", ""}, "finance@a@b"},
+      {{KeyKind::kHashtag, "", "", "高考"}, "#高考#"},
+      {{KeyKind::kHashtag, "", "", "a@b"}, "#a@b#"},
+      {{KeyKind::kKeyword, "", "", "退款"}, "kw:退款"},
+      {{KeyKind::kKeyword, "", "", "#a#"}, "kw:#a#"},
+  };
+  for (const auto& [name, text] : cases) {
+    EXPECT_EQ(to_string(name), text);
+    EXPECT_EQ(parse_key(text), name) << text;
+  }
+}
+
+TEST(KeyNameTest, RefusesWhatIsNoKey) {
+  for (const char* text : {"", "finance", "@", "finance@", "@广东", "#", "##", "#高考", "kw:"}) {
+    EXPECT_EQ(parse_key(text), std::nullopt) << text;
+  }
+}
+
+TEST(KeyCountsTest, AddsEveryField) {
+  KeyCounts one{1, 2, 3, 4, 5, 6, 7, {1, 2, 3, 4, 5, 6, 7, 8}};
+  one += one;
+  EXPECT_EQ(one, (KeyCounts{2, 4, 6, 8, 10, 12, 14, {2, 4, 6, 8, 10, 12, 14, 16}}));
+}
+
+TEST(KeyIdTest, SlotIsTheLowBits) {
+  EXPECT_EQ(key_slot(KeyId{7}), 7u);
+  EXPECT_EQ(key_slot(KeyId{(std::uint64_t{5} << 24) | 7}), 7u);
+}
+
+}  // namespace
+}  // namespace tidewatch
