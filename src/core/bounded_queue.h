@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <deque>
 #include <optional>
@@ -66,6 +67,24 @@ class BoundedQueue {
       MutexLock lock(mu_);
       while (!closed_ && items_.empty()) not_empty_.wait(mu_);
       if (items_.empty()) return false;
+      for (std::size_t i = 0; i < count_max && !items_.empty(); ++i) {
+        out.push_back(std::move(items_.front()));
+        items_.pop_front();
+      }
+    }
+    not_full_.notify_all();
+    return true;
+  }
+
+  // As pop_some, but returns true with nothing appended once `until` is reached.
+  bool pop_some_until(std::vector<T>& out, std::size_t count_max,
+                      std::chrono::steady_clock::time_point until) {
+    {
+      MutexLock lock(mu_);
+      while (!closed_ && items_.empty()) {
+        if (!not_empty_.wait_until(mu_, until)) break;
+      }
+      if (items_.empty()) return !closed_;
       for (std::size_t i = 0; i < count_max && !items_.empty(); ++i) {
         out.push_back(std::move(items_.front()));
         items_.pop_front();

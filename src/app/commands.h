@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tidewatch {
+
+// What the commands share. Each run_… returns the process's exit status: 0 well, 1 failed (the
+// reason is on standard error). Wrong usage is 2 and never gets here.
+
+struct CommonOptions {
+  std::string config_file;  // empty: the defaults
+  std::string model;        // empty: as configured
+  std::string models_dir;
+};
+
+struct ServeOptions {
+  CommonOptions common;
+  std::optional<std::uint16_t> port;
+  std::string bind;
+  std::string data_dir;
+  bool demo = false;
+  double demo_rate = 40;  // posts a second
+};
+int run_serve(const ServeOptions& options);
+
+struct ReplayOptions {
+  CommonOptions common;
+  std::vector<std::string> files;
+  std::string speed = "max";  // "60x" or "max"
+  std::string data_dir;       // empty: a fresh temporary store
+  bool json = false;
+};
+int run_replay(const ReplayOptions& options);
+
+struct ClassifyOptions {
+  CommonOptions common;
+  std::string file = "-";
+};
+int run_classify(const ClassifyOptions& options);
+
+struct SimulateCommandOptions {
+  std::uint64_t seed = 1;
+  std::uint32_t minutes = 10;
+  double rate = 50;
+  std::string events_file;  // empty: the bundled demo events
+  std::string start;        // RFC 3339; empty: the simulator's own
+  std::string output = "-";
+  std::string truth_file;   // empty: no truth
+};
+int run_simulate(const SimulateCommandOptions& options);
+
+struct BenchTokenizeOptions {
+  CommonOptions common;
+  std::string file;  // texts, one a line; empty: made from the simulator
+  bool json = false;
+};
+int run_bench_tokenize(const BenchTokenizeOptions& options);
+
+int run_models(const CommonOptions& options, bool json);
+
+}  // namespace tidewatch

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <functional>
+#include <limits>
+#include <map>
+#include <sstream>
+#include <toml++/toml.h>
+
+namespace tidewatch {
+namespace {
+
+// Reads the keys of one table and notices those that nobody asked for.
+class Table {
+ public:
+  Table(const toml::table& table, std::string path, const std::string& file)
+      : table_(table), path_(std::move(path)), file_(file) {}
+
+  template <typename Number>
+  void number(const char* key, Number& value, std::uint64_t low, std::uint64_t high) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return;
+    const auto read = node->value_exact<std::int64_t>();
+    if (!read || *read < 0 || static_cast<std::uint64_t>(*read) < low ||
+        static_cast<std::uint64_t>(*read) > high) {
+      fail(*node, key, fmt::format("must be a whole number from {} to {}", low, high));
+      return;
+    }
+    value = static_cast<Number>(*read);
+  }
+  void text(const char* key, std::string& value) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return;
+    if (const auto read = node->value_exact<std::string>()) {
+      value = *read;
+    } else {
+      fail(*node, key, "must be a string in quotes");
+    }
+  }
+  void texts(const char* key, std::vector<std::string>& values, std::size_t count_max) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return;
+    const toml::array* array = node->as_array();
+    if (array == nullptr || array->size() > count_max) {
+      fail(*node, key, fmt::format("must be a list of at most {} strings", count_max));
+      return;
+    }
+    values.clear();
+    for (const toml::node& entry : *array) {
+      const auto read = entry.value_exact<std::string>();
+      if (!read) return fail(entry, key, "must hold strings in quotes");
+      values.push_back(*read);
+    }
+  }
+  void decimal(const char* key, double& value, double low, double high) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return;
+    const auto read = node->value<double>();
+    if (!read || *read < low || *read > high) {
+      return fail(*node, key, fmt::format("must be a number from {} to {}", low, high));
+    }
+    value = *read;
+  }
+  const toml::node* take(const char* key) {
+    known_.push_back(key);
+    return table_.get(key);
+  }
+  void fail(const toml::node& node, std::string_view key, std::string_view what) {
+    fail_at(node.source().begin.line, key, what);
+  }
+  // The first error, or one for the first key that no call asked for.
+  Status finish() {
+    for (const auto& [key, node] : table_) {
+      if (std::find(known_.begin(), known_.end(), key.str()) == known_.end()) {
+        fail_at(node.source().begin.line, key.str(),
+                fmt::format("is not known; known here are: {}", fmt::join(known_, ", ")));
+      }
+    }
+    if (error_) return *error_;
+    return {};
+  }
+
+ private:
+  void fail_at(std::uint32_t line, std::string_view key, std::string_view what) {
+    if (error_) return;
+    error_ = Error{Code::kInvalidArgument,
+                   fmt::format("{}, line {}: {}{}{} {}", file_, line, path_,
+                               path_.empty() ? "" : ".", key, what)};
+  }
+
+  const toml::table& table_;
+  const std::string path_;
+  const std::string& file_;
+  std::vector<std::string> known_;
+  std::optional<Error> error_;
+};
+
+constexpr std::uint64_t kAny = std::numeric_limits<std::int64_t>::max();
+
+void read_server(Table& t, Config& c) {
+  t.text("bind", c.http.bind);
+  t.number("port", c.http.port, 0, 65'535);
+  t.number("connections_max", c.http.connections_max, 1, 100'000);
+  t.texts("allowed_hosts", c.http.allowed_hosts, 100);
+  t.texts("allowed_origins", c.http.allowed_origins, 100);
+  t.number("deadline_ms", c.deadline_ms, 1, 60'000);
+}
+
+void read_data(Table& t, Config& c) {
+  std::string dir;
+  std::uint64_t days = static_cast<std::uint64_t>(c.store.retention.count()) / 24;
+  t.text("dir", dir);
+  t.number("retention_days", days, 1, 36'500);
+  t.number("bytes_max", c.store.bytes_max, 1 << 20, kAny);
+  if (!dir.empty()) c.store.dir = dir;
+  c.store.retention = std::chrono::hours{24 * days};
+}
+
+void read_model(Table& t, Config& c) {
+  std::string dir;
+  t.text("name", c.inference.model);
+  t.text("dir", dir);
+  t.number("instances", c.inference.instances, 0, 1'024);
+  t.number("cache_bytes_max", c.inference.cache_bytes_max, 0, 1ULL << 40);
+  if (!dir.empty()) c.models_dir = dir;
+}
+
+void read_batch(Table& t, Config& c) {
+  BatchPolicyOptions& policy = c.inference.policy;
+  std::uint64_t window_ms = 0;
+  std::uint64_t fallback_ms = 0;
+  if (const toml::node* node = t.take("window_ms")) {
+    c.inference.window_set = node->is_integer();
+  }
+  t.number("window_ms", window_ms, 0, 50);
+  t.number("fallback_ms", fallback_ms, 1, 1'000);
+  t.number("batch_max", policy.batch_max, 1, 1'024);
+  t.number("batch_min", policy.batch_min, 1, 1'024);
+  t.number("bucket_items_max", c.inference.bucket_items_max, 1, 1 << 20);
+  if (c.inference.window_set) policy.window = std::chrono::milliseconds{window_ms};
+  if (fallback_ms > 0) policy.fallback = std::chrono::milliseconds{fallback_ms};
+}
+
+void read_ingest(Table& t, Config& c) {
+  t.number("posts_in_flight_max", c.pipeline.posts_in_flight_max, 1, 1 << 20);
+  t.number("line_bytes_max", c.decode.line_bytes_max, 1 << 10, 64 << 20);
+  t.number("text_bytes_max", c.decode.text_bytes_max, 1 << 8, 16 << 20);
+  t.number("field_bytes_max", c.decode.field_bytes_max, 1 << 6, 1 << 20);
+  t.number("extra_bytes_max", c.decode.extra_bytes_max, 0, 16 << 20);
+  t.number("body_bytes_max", c.http.body_bytes_max, 1 << 10, kAny);
+}
+
+void read_watch(Table& t, Config& c) {
+  t.texts("keywords", c.aggregate.keywords, kKeywordsMax);
+  t.number("keys_max", c.aggregate.keys_max, 64, 1 << 22);
+  std::uint64_t lateness = static_cast<std::uint64_t>(c.aggregate.lateness.count());
+  t.number("lateness_seconds", lateness, 1, 300);
+  c.aggregate.lateness = std::chrono::seconds{lateness};
+}
+
+void read_detect(Table& t, Config& c) {
+  t.decimal("volume_threshold", c.detect.volume_threshold, 1, 1'000);
+  t.decimal("negative_threshold", c.detect.negative_threshold, 1, 1'000);
+  t.number("authors_min", c.detect.authors_min, 1, 1'000'000);
+  t.decimal("excess_min", c.detect.excess_min, 0, 1e9);
+}
+
+void read_log(Table& t, Config& c) {
+  std::string level;
+  std::string format;
+  t.text("level", level);
+  t.text("format", format);
+  if (!level.empty()) {
+    if (const auto parsed = parse_log_level(level)) {
+      c.log_level = *parsed;
+    } else {
+      t.fail(*t.take("level"), "level", parsed.error().message);
+    }
+  }
+  if (!format.empty()) {
+    if (const auto parsed = parse_log_format(format)) {
+      c.log_format = *parsed;
+    } else {
+      t.fail(*t.take("format"), "format", parsed.error().message);
+    }
+  }
+}
+
+Status read_webhooks(const toml::node& node, const std::string& file, Config& config) {
+  const toml::array* array = node.as_array();
+  if (array == nullptr || !array->is_array_of_tables()) {
+    return Error{Code::kInvalidArgument,
+                 fmt::format("{}, line {}: webhook must be written as [[webhook]]", file,
+                             node.source().begin.line)};
+  }
+  for (const toml::node& entry : *array) {
+    Table t(*entry.as_table(), "webhook", file);
+    WebhookOptions webhook;
+    webhook.name = fmt::format("webhook-{}", config.webhooks.size() + 1);
+    std::uint64_t timeout_ms = static_cast<std::uint64_t>(webhook.timeout.count());
+    t.text("name", webhook.name);
+    t.text("url", webhook.url);
+    t.text("secret", webhook.secret);
+    t.text("ca_file", webhook.ca_file);
+    t.number("timeout_ms", timeout_ms, 100, 120'000);
+    webhook.timeout = std::chrono::milliseconds{timeout_ms};
+    if (webhook.url.empty()) t.fail(entry, "url", "is missing: http://… or https://…");
+    const bool repeated =
+        webhook.name == "log" || std::any_of(config.webhooks.begin(), config.webhooks.end(),
+                                             [&](const auto& w) { return w.name == webhook.name; });
+    if (repeated) t.fail(entry, "name", fmt::format("'{}' is taken", webhook.name));
+    TRY(t.finish());
+    config.webhooks.push_back(std::move(webhook));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Config> parse_config(std::string_view text, const std::string& name) {
+  toml::table root;
+  try {  // toml++ throws on a syntax error
+    root = toml::parse(text, name);
+  } catch (const toml::parse_error& e) {
+    return Error{Code::kInvalidArgument, fmt::format("{}, line {}: {}", name, e.source().begin.line,
+                                                     std::string{e.description()})};
+  }
+  Config config;
+  const std::map<std::string, std::function<void(Table&, Config&)>, std::less<>> sections{
+      {"server", read_server}, {"data", read_data},   {"model", read_model},
+      {"batch", read_batch},   {"ingest", read_ingest}, {"watch", read_watch},
+      {"detect", read_detect}, {"log", read_log}};
+  for (const auto& [key, node] : root) {
+    if (key.str() == "webhook") {
+      TRY(read_webhooks(node, name, config));
+      continue;
+    }
+    const auto section = sections.find(key.str());
+    if (section == sections.end() || !node.is_table()) {
+      return Error{Code::kInvalidArgument,
+                   fmt::format("{}, line {}: '{}' is not a known section; known are [server], "
+                               "[data], [model], [batch], [ingest], [watch], [detect], [log] and "
+                               "[[webhook]]",
+                               name, node.source().begin.line, key.str())};
+    }
+    Table table(*node.as_table(), section->first, name);
+    section->second(table, config);
+    TRY(table.finish());
+  }
+  return config;
+}
+
+Result<Config> read_config(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  if (!in) {
+    return Error{Code::kNotFound, fmt::format("{}: cannot be read; see docs/configuration.md for "
+                                              "what it may hold",
+                                              file.string())};
+  }
+  std::stringstream text;
+  text << in.rdbuf();
+  return parse_config(text.str(), file.string());
+}
+
+std::filesystem::path bundled_models_dir() {
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  return program.parent_path().parent_path() / "share" / "tidewatch" / "models";
+}
+
+}  // namespace tidewatch

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "aggregate/aggregator.h"
+#include "alert/webhook_channel.h"
+#include "app/inference.h"
+#include "app/pipeline.h"
+#include "core/result.h"
+#include "detect/detector.h"
+#include "ingest/post_decoder.h"
+#include "observe/log.h"
+#include "serve/http_server.h"
+#include "store/store.h"
+
+namespace tidewatch {
+
+// Everything that can be set, with its default. docs/configuration.md lists the file's keys.
+struct Config {
+  HttpOptions http;
+  StoreOptions store;
+  std::filesystem::path models_dir;  // empty: the bundled models
+  Inference::Options inference;
+  Pipeline::Options pipeline;
+  DecodeLimits decode;
+  AggregateOptions aggregate;
+  DetectOptions detect;
+  std::vector<WebhookOptions> webhooks;
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kAuto;
+  std::uint32_t deadline_ms = 50;  // what the dashboard measures the P99 against
+};
+
+// Reads a TOML file over the defaults. Errors (kInvalidArgument, kNotFound) name file, line and
+// key and say what is allowed; an unknown key is an error, so that a typing mistake is seen.
+Result<Config> read_config(const std::filesystem::path& file);
+// The same from text; `name` is used in messages.
+Result<Config> parse_config(std::string_view toml, const std::string& name);
+
+// The folder of the bundled models: share/tidewatch/models beside the program's bin folder.
+std::filesystem::path bundled_models_dir();
+
+}  // namespace tidewatch

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/counting.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "observe/log.h"
+
+namespace tidewatch {
+namespace {
+
+constexpr std::size_t kCountBatch = 1'024;  // posts counted under one lock
+constexpr std::chrono::milliseconds kWallTick{500};
+
+std::int64_t unix_seconds(EventTime time) {
+  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+}
+
+std::uint8_t label_index(const std::vector<std::string>& labels, const std::string& name) {
+  const auto it = std::find(labels.begin(), labels.end(), name);
+  return it == labels.end() ? kNoLabel : static_cast<std::uint8_t>(it - labels.begin());
+}
+
+}  // namespace
+
+void add_counts(KeyCounts& sum, const KeyCounts& counts) {
+  sum.posts += counts.posts;
+  sum.negative += counts.negative;
+  sum.new_authors += counts.new_authors;
+  sum.new_texts += counts.new_texts;
+  sum.bare_reposts += counts.bare_reposts;
+  sum.new_author_negative += counts.new_author_negative;
+  for (std::size_t i = 0; i < sum.emotions.size(); ++i) sum.emotions[i] += counts.emotions[i];
+}
+
+Counting::Counting(Options options, LabelSchema labels, const Clock& clock, Store& store,
+                   StageTimes& times, OnAlert on_alert)
+    : options_(std::move(options)),
+      labels_(std::move(labels)),
+      clock_(clock),
+      store_(store),
+      times_(times),
+      on_alert_(std::move(on_alert)),
+      aggregator_(options_.aggregate, labels_),
+      detector_(options_.detect),
+      alerts_(options_.alert, labels_, *this),
+      queue_(options_.queue_posts_max) {}
+
+void Counting::start() {
+  thread_ = std::jthread([this] { run(); });
+}
+
+Counting::~Counting() {
+  queue_.close();
+  if (thread_.joinable()) thread_.join();
+}
+
+// Called by alerts_.on_changes within digest(), so mu_ is held.
+std::vector<EvidencePost> Counting::evidence(KeyId key, std::size_t count_max,
+                                             bool negative_first) NO_THREAD_SAFETY_ANALYSIS {
+  return aggregator_.evidence(
+      key, count_max, negative_first ? EvidenceOrder::kNegativeFirst : EvidenceOrder::kNewest);
+}
+
+void Counting::push(std::span<CommittedPost> posts) {
+  for (CommittedPost& post : posts) {
+    if (!queue_.push(std::move(post.post))) return;  // closed: the posts are on disk
+  }
+}
+
+void Counting::finish() {
+  queue_.close();
+  if (thread_.joinable()) thread_.join();
+  std::vector<ScoredPost> none;
+  count(none, std::nullopt, /*flush=*/true);
+  write_out();
+}
+
+void Counting::run() {
+  std::vector<ScoredPost> posts;
+  SteadyTime next_tick = clock_.steady_now();
+  while (true) {
+    posts.clear();
+    if (options_.follow_wall_clock) {
+      if (!queue_.pop_some_until(posts, kCountBatch, next_tick)) return;
+    } else if (!queue_.pop_some(posts, kCountBatch)) {
+      return;
+    }
+    std::optional<EventTime> now;
+    if (options_.follow_wall_clock && clock_.steady_now() >= next_tick) {
+      now = clock_.wall_now();
+      next_tick = clock_.steady_now() + kWallTick;
+    }
+    if (posts.empty() && !now) continue;
+    count(posts, now, /*flush=*/false);
+    write_out();
+  }
+}
+
+void Counting::count(std::vector<ScoredPost>& posts, std::optional<EventTime> now, bool flush) {
+  const SteadyTime before = clock_.steady_now();
+  std::vector<Tick> ticks;
+  {
+    MutexLock lock(mu_);
+    for (const ScoredPost& post : posts) aggregator_.add(post, ticks);
+    if (now) aggregator_.advance_to(*now, ticks);
+    if (flush) aggregator_.flush(ticks);
+    digest(ticks);
+    if (const auto watermark = aggregator_.stats().watermark; watermark && (now || flush)) {
+      std::vector<Change> changes;
+      detector_.advance(
+          unix_seconds(*watermark) - 1, [&](KeyId key) { return aggregator_.name(key); }, changes);
+      for (const Change& change : changes) remember_peak(change);
+      alerts_.on_changes(changes, updates_);
+      alerts_.close_orphans(*watermark, updates_);
+    }
+    std::vector<MinuteCounts> minutes = aggregator_.take_minutes();
+    minutes_.insert(minutes_.end(), std::make_move_iterator(minutes.begin()),
+                    std::make_move_iterator(minutes.end()));
+  }
+  if (!posts.empty()) {
+    const auto took = clock_.steady_now() - before;
+    times_.record(Stage::kCount, took / static_cast<std::int64_t>(posts.size()), posts.size());
+  }
+}
+
+void Counting::digest(std::vector<Tick>& ticks) {
+  const auto names = [&](KeyId key) REQUIRES(mu_) { return aggregator_.name(key); };
+  std::vector<Change> changes;
+  for (const Tick& tick : ticks) {
+    changes.clear();
+    detector_.observe(tick, names, changes);
+    for (const Change& change : changes) remember_peak(change);
+    if (!changes.empty()) alerts_.on_changes(changes, updates_);
+  }
+}
+
+void Counting::remember_peak(const Change& change) {
+  const auto key = std::make_pair(to_string(change.name), change.onset);
+  auto it = peaks_.find(key);
+  if (it == peaks_.end()) {
+    if (peaks_.size() >= kPeaksMax) {
+      peaks_.erase(std::min_element(peaks_.begin(), peaks_.end(), [](const auto& a, const auto& b) {
+        return a.second.score < b.second.score;
+      }));
+    }
+    it = peaks_.emplace(key, WavePeak{}).first;
+  }
+  WavePeak& peak = it->second;
+  peak.posts = std::max<std::uint64_t>(peak.posts, change.since_onset.posts);
+  if (change.score > peak.score) {
+    peak.name = change.name;
+    peak.kind = change.kind;
+    peak.onset = change.onset;
+    peak.at = change.at;
+    peak.score = change.score;
+    peak.from_rate = change.from_rate;
+    peak.to_rate = change.to_rate;
+  }
+}
+
+void Counting::write_out() {
+  if (minutes_.empty() && updates_.empty()) return;
+  Status status;
+  if (!minutes_.empty()) {
+    status = store_.put_minutes(minutes_, labels_);
+    if (status) minutes_.clear();
+  }
+  std::size_t written = 0;
+  while (status && written < updates_.size()) {
+    const AlertUpdate& update = updates_[written];
+    std::vector<OutboxMessage> messages;
+    for (const std::string& channel : options_.channels) {
+      OutboxMessage message;
+      message.dedupe_key = alert_dedupe_key(update.alert, update.event, channel);
+      message.channel = channel;
+      message.body = to_json(update.alert, update.event);
+      message.next_attempt_at = clock_.wall_now();
+      messages.push_back(std::move(message));
+    }
+    status = store_.put_alert(update.alert, messages);
+    if (!status) break;
+    if (on_alert_) on_alert_(update);
+    ++written;
+  }
+  updates_.erase(updates_.begin(), updates_.begin() + static_cast<std::ptrdiff_t>(written));
+  if (!status && !write_failed_) {
+    log(LogLevel::kError, "count", "cannot write alerts or counts; they are kept and tried again",
+        {{"reason", status.error().message}, {"alerts", updates_.size()}});
+  }
+  write_failed_ = !status;
+  if (minutes_.size() > kUnwrittenMax) {
+    minutes_.erase(minutes_.begin(), minutes_.end() - static_cast<std::ptrdiff_t>(kUnwrittenMax));
+  }
+}
+
+Status Counting::restore(EventTime since) {
+  for (const auto state : {AlertQuery::State::kClosed, AlertQuery::State::kOpen}) {
+    AlertQuery query;
+    query.state = state;
+    query.limit = 1'000;
+    TRY_ASSIGN(AlertPage page, store_.alerts(query));
+    std::reverse(page.alerts.begin(), page.alerts.end());
+    alerts_.restore(page.alerts);
+  }
+  std::vector<ScoredPost> posts;
+  const auto feed = [&] {
+    count(posts, std::nullopt, /*flush=*/false);
+    posts.clear();
+  };
+  TRY(store_.scan_posts(Sequence{}, since, [&](const StoredPost& stored) {
+    ScoredPost post;
+    post.post = stored.post;
+    post.sequence = stored.sequence;
+    post.text_hash = stored.text_hash;
+    post.scores.emotion = label_index(labels_.emotions, stored.emotion);
+    post.scores.topic = label_index(labels_.topics, stored.topic);
+    if (post.scores.topic != kNoLabel) post.scores.model = ModelVersion{1};
+    posts.push_back(std::move(post));
+    if (posts.size() >= kCountBatch) feed();
+    return true;
+  }));
+  feed();
+  write_out();
+  return {};
+}
+
+std::vector<TrendView> Counting::trends(std::size_t count_max, std::chrono::seconds window,
+                                        const Detector::KeyFilter& filter) const {
+  MutexLock lock(mu_);
+  const auto names = [&](KeyId key) REQUIRES(mu_) { return aggregator_.name(key); };
+  std::vector<TrendView> trends;
+  const auto watermark = aggregator_.stats().watermark;
+  const std::int64_t end = watermark ? unix_seconds(*watermark) : 0;
+  for (const KeyView& view : detector_.top(count_max, names, filter)) {
+    const KeyName* name = aggregator_.name(view.key);
+    if (name == nullptr) continue;
+    TrendView trend{*name, view, {}, {}};
+    for (const auto& [second, counts] : aggregator_.recent_seconds(view.key, window)) {
+      add_counts(trend.window, counts);
+      const std::int64_t age = std::max<std::int64_t>(0, end - 1 - second);
+      const auto part = static_cast<std::size_t>(age * 30 / std::max<std::int64_t>(window.count(), 1));
+      if (part < trend.sparkline.size()) trend.sparkline[29 - part] += counts.posts;
+    }
+    trends.push_back(std::move(trend));
+  }
+  return trends;
+}
+
+std::optional<std::vector<std::pair<std::int64_t, KeyCounts>>> Counting::recent_seconds(
+    const KeyName& key, std::chrono::seconds back) const {
+  MutexLock lock(mu_);
+  const auto id = aggregator_.find(key);
+  if (!id) return std::nullopt;
+  return aggregator_.recent_seconds(*id, back);
+}
+
+AggregateStats Counting::stats() const {
+  MutexLock lock(mu_);
+  return aggregator_.stats();
+}
+
+std::size_t Counting::open_alerts() const { return alerts_.open_count(); }
+
+Result<Alert> Counting::acknowledge(const std::string& id) { return alerts_.acknowledge(id); }
+
+std::vector<WavePeak> Counting::peaks(std::size_t count_max) const {
+  std::vector<WavePeak> peaks;
+  {
+    MutexLock lock(mu_);
+    for (const auto& [key, peak] : peaks_) peaks.push_back(peak);
+  }
+  std::stable_sort(peaks.begin(), peaks.end(),
+                   [](const WavePeak& a, const WavePeak& b) { return a.score > b.score; });
+  if (peaks.size() > count_max) peaks.resize(count_max);
+  return peaks;
+}
+
+}  // namespace tidewatch

@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/engine_api.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "app/ndjson_session.h"
+#include "core/rfc3339.h"
+#include "ingest/post_json.h"
+#include "observe/json_text.h"
+
+namespace tidewatch {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kClassifyTextsMax = 1'024;
+constexpr std::chrono::seconds kStatsSpan{60};
+
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Error bad_param(std::string_view name, std::string_view value, std::string_view allowed) {
+  return {Code::kInvalidArgument, fmt::format("{}='{}': {}", name, value, allowed)};
+}
+
+// A whole number from the query, `fallback` when absent.
+Result<std::int64_t> int_param(const Engine::Params& params, std::string_view name,
+                               std::int64_t fallback, std::int64_t low, std::int64_t high) {
+  const auto text = params(name);
+  if (!text) return fallback;
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (error != std::errc{} || end != text->data() + text->size() || value < low || value > high) {
+    return bad_param(name, *text, fmt::format("must be a whole number from {} to {}", low, high));
+  }
+  return value;
+}
+
+// An RFC 3339 time, or seconds before `now`.
+Result<std::optional<EventTime>> time_param(const Engine::Params& params, std::string_view name,
+                                            EventTime now) {
+  const auto text = params(name);
+  if (!text || text->empty()) return std::optional<EventTime>{};
+  if (const auto time = parse_rfc3339(*text)) return time;
+  const auto seconds = int_param(params, name, 0, 0, 100LL * 366 * 86'400);
+  if (!seconds) return bad_param(name, *text, "must be RFC 3339 or seconds before now");
+  return std::optional<EventTime>{now - std::chrono::seconds{*seconds}};
+}
+
+Json percentiles_json(const Percentiles& p) {
+  return {{"p50", p.p50}, {"p95", p.p95}, {"p99", p.p99}, {"p999", p.p999}, {"max", p.max}};
+}
+
+double share(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+Json counts_json(EventTime time, const KeyCounts& counts, const LabelSchema& labels) {
+  Json emotions = Json::object();
+  for (std::size_t i = 0; i < labels.emotions.size(); ++i) {
+    if (counts.emotions[i] > 0) emotions[labels.emotions[i]] = counts.emotions[i];
+  }
+  return {{"time", to_rfc3339(time)},        {"posts", counts.posts},
+          {"negative", counts.negative},     {"authors", counts.new_authors},
+          {"texts", counts.new_texts},       {"emotions", std::move(emotions)}};
+}
+
+std::string label_object(std::uint8_t best, std::string_view name, std::span<const float> prob,
+                         const std::vector<std::string>& labels) {
+  std::string out = R"({"label":)";
+  tidewatch::append_json_string(out, name);
+  out += fmt::format(R"(,"probability":{:.6g},"probabilities":{{)",
+                     best < labels.size() ? prob[best] : 0.0F);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (i > 0) out += ',';
+    tidewatch::append_json_string(out, labels[i]);
+    out += fmt::format(":{:.6g}", prob[i]);
+  }
+  out += "}}";
+  return out;
+}
+
+std::string stored_post_json(const StoredPost& stored) {
+  return post_json(stored.post, stored.sequence, stored.emotion, stored.emotion_probability,
+                   stored.topic, stored.topic_probability);
+}
+
+}  // namespace
+
+std::string scores_members(const Scores& scores, const LabelSchema& labels) {
+  return fmt::format(R"("emotion":{},"topic":{})",
+                     label_object(scores.emotion, labels.emotion_name(scores.emotion),
+                                  scores.emotion_prob, labels.emotions),
+                     label_object(scores.topic, labels.topic_name(scores.topic), scores.topic_prob,
+                                  labels.topics));
+}
+
+std::string post_json(const Post& post, Sequence sequence, std::string_view emotion,
+                      double emotion_probability, std::string_view topic,
+                      double topic_probability) {
+  std::string out = fmt::format(R"({{"sequence":{},)", sequence.value);
+  append_post_members(post, out);
+  const auto label = [&](std::string_view name, std::string_view text, double probability) {
+    out += fmt::format(R"(,"{}":{{"label":)", name);
+    tidewatch::append_json_string(out, text);
+    out += fmt::format(R"(,"probability":{:.4g}}})", probability);
+  };
+  label("emotion", emotion, emotion_probability);
+  label("topic", topic, topic_probability);
+  out += R"(,"extra":{)";
+  out += post.extra;
+  out += "}}";
+  return out;
+}
+
+std::string post_json(const ScoredPost& post, const LabelSchema& labels) {
+  const Scores& s = post.scores;
+  return post_json(post.post, post.sequence, labels.emotion_name(s.emotion),
+                   s.emotion < labels.emotions.size() ? s.emotion_prob[s.emotion] : 0.0F,
+                   labels.topic_name(s.topic),
+                   s.topic < labels.topics.size() ? s.topic_prob[s.topic] : 0.0F);
+}
+
+EngineApi::EngineApi(Runtime& runtime)
+    : runtime_(runtime), started_at_(runtime.clock().steady_now()) {}
+
+std::unique_ptr<IngestSession> EngineApi::open_ingest() {
+  return make_ndjson_session(runtime_.config().decode, runtime_.clock(), runtime_.fresh_ids(),
+                             runtime_.pipeline(), runtime_.metrics(), runtime_.times());
+}
+
+Result<std::string> EngineApi::classify(std::string_view request_json) {
+  const Json request = Json::parse(request_json, nullptr, /*allow_exceptions=*/false);
+  if (request.is_discarded() || !request.is_object()) {
+    return Error{Code::kInvalidArgument, R"(the body must be a JSON object: {"texts":["…"]})"};
+  }
+  const auto texts = request.find("texts");
+  if (texts == request.end() || !texts->is_array() || texts->size() > kClassifyTextsMax) {
+    return Error{Code::kInvalidArgument,
+                 fmt::format("'texts' must be an array of at most {} strings", kClassifyTextsMax)};
+  }
+  const auto model = runtime_.inference().model();
+  if (const auto wanted = request.find("model"); wanted != request.end()) {
+    if (!wanted->is_string() || *wanted != model->manifest.name) {
+      return Error{Code::kNotFound, fmt::format("model {} is not served; '{}' is", wanted->dump(),
+                                                model->manifest.name)};
+    }
+  }
+  std::vector<std::string> strings;
+  for (const Json& text : *texts) {
+    if (!text.is_string()) {
+      return Error{Code::kInvalidArgument,
+                   fmt::format("texts[{}] must be a string", strings.size())};
+    }
+    const auto& string = text.get_ref<const std::string&>();
+    if (string.size() > runtime_.config().decode.text_bytes_max) {
+      return Error{Code::kInvalidArgument,
+                   fmt::format("texts[{}] is {} bytes; at most {} are taken", strings.size(),
+                               string.size(), runtime_.config().decode.text_bytes_max)};
+    }
+    strings.push_back(string);
+  }
+  TRY_ASSIGN(const std::vector<Scores> scores, runtime_.inference().classify(strings));
+  std::string out = R"({"model":)";
+  append_json_string(out, model->manifest.name);
+  out += R"(,"version":)";
+  append_json_string(out, model->manifest.version);
+  out += R"(,"results":[)";
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    if (i > 0) out += ',';
+    out += '{' + scores_members(scores[i], runtime_.inference().labels()) + '}';
+  }
+  return out + "]}";
+}
+
+Result<std::string> EngineApi::stats() {
+  const SteadyTime now = runtime_.clock().steady_now();
+  const RecentLatency& recent = runtime_.times().recent();
+  Metrics& metrics = runtime_.metrics();
+  const LabelSchema& labels = runtime_.inference().labels();
+  const AggregateStats aggregate = runtime_.counting().stats();
+  const StoreStats store = runtime_.store().stats();
+
+  KeyCounts sum;
+  const KeyName everything{KeyKind::kTopicRegion, "*", "*", ""};
+  const auto seconds = runtime_.counting().recent_seconds(everything, kStatsSpan);
+  for (const auto& [second, counts] : seconds.value_or(
+           std::vector<std::pair<std::int64_t, KeyCounts>>{})) {
+    sum.posts += counts.posts;
+    sum.negative += counts.negative;
+    for (std::size_t i = 0; i < sum.emotions.size(); ++i) sum.emotions[i] += counts.emotions[i];
+  }
+  Json emotions = Json::object();
+  for (std::size_t i = 0; i < labels.emotions.size(); ++i) {
+    emotions[labels.emotions[i]] = share(sum.emotions[i], sum.posts);
+  }
+  std::uint64_t rejected = 0;
+  for (const char* reason : {"json", "type", "missing", "range", "time", "too_long", "encoding",
+                             "depth", "line_too_long", "body_too_large", "other"}) {
+    rejected += metrics.rejected(reason).value();
+  }
+  const std::uint64_t hits = metrics.cache_hits().value();
+  const auto model = runtime_.inference().model();
+  const Json json{
+      {"time", to_rfc3339(runtime_.clock().wall_now())},
+      {"uptime_seconds", std::chrono::duration<double>(now - started_at_).count()},
+      {"posts_per_second", recent.per_second(now)},
+      {"accepted", metrics.posts_accepted().value()},
+      {"rejected", rejected},
+      {"duplicates", metrics.posts_duplicate().value()},
+      {"late", aggregate.late},
+      {"latency_ms", percentiles_json(recent.percentiles(now))},
+      {"deadline_ms", runtime_.config().deadline_ms},
+      {"negative_share", share(sum.negative, sum.posts)},
+      {"emotions", std::move(emotions)},
+      {"queue_depth", runtime_.pipeline().in_flight()},
+      {"cache_hit_share", share(hits, hits + metrics.cache_misses().value())},
+      {"open_alerts", runtime_.counting().open_alerts()},
+      {"model", model->manifest.name},
+      {"ready", ready().ok()},
+      {"index_lag_posts", store.index_lag_posts},
+      {"watermark", aggregate.watermark ? Json(to_rfc3339(*aggregate.watermark)) : Json(nullptr)}};
+  return dump(json);
+}
+
+Result<std::string> EngineApi::trends(const Params& params) {
+  TRY_ASSIGN(const std::int64_t window, int_param(params, "window", 300, 60, 3'600));
+  TRY_ASSIGN(const std::int64_t limit, int_param(params, "limit", 20, 1, 200));
+  const std::string kind = params("kind").value_or("topic");
+  const std::string region = params("region").value_or("*");
+  if (kind != "topic" && kind != "hashtag" && kind != "keyword") {
+    return bad_param("kind", kind, "must be topic, hashtag or keyword");
+  }
+  const auto filter = [&](const KeyName& name) {
+    switch (name.kind) {
+      case KeyKind::kTopicRegion:
+        return kind == "topic" && name.region == region && name.topic != "*";
+      case KeyKind::kHashtag: return kind == "hashtag";
+      case KeyKind::kKeyword: return kind == "keyword";
+    }
+    return false;
+  };
+  const std::chrono::seconds span{std::min<std::int64_t>(window, kRecentSpan.count())};
+  Json list = Json::array();
+  for (const TrendView& trend :
+       runtime_.counting().trends(static_cast<std::size_t>(limit), span, filter)) {
+    const bool topic = trend.name.kind == KeyKind::kTopicRegion;
+    list.push_back({{"key", to_string(trend.name)},
+                    {"topic", topic ? trend.name.topic : "*"},
+                    {"region", topic ? trend.name.region : "*"},
+                    {"kind", kind},
+                    {"posts", trend.window.posts},
+                    {"authors", trend.window.new_authors},
+                    {"texts", trend.window.new_texts},
+                    {"rate_per_minute", trend.now.rate_per_minute},
+                    {"baseline_per_minute", trend.now.baseline_per_minute},
+                    {"score", trend.now.score},
+                    {"negative_share", share(trend.window.negative, trend.window.posts)},
+                    {"rising", trend.now.rising},
+                    {"sparkline", trend.sparkline}});
+  }
+  return dump({{"time", to_rfc3339(runtime_.clock().wall_now())},
+               {"window_seconds", span.count()},
+               {"trends", std::move(list)}});
+}
+
+Result<std::string> EngineApi::series(const std::string& key, const Params& params) {
+  const auto name = parse_key(key);
+  if (!name) {
+    return Error{Code::kInvalidArgument,
+                 fmt::format("'{}' is not a key; keys look like finance@广东, finance@*, #高考# "
+                             "or kw:退款",
+                             key)};
+  }
+  TRY_ASSIGN(const std::int64_t step, int_param(params, "step", 60, 1, 86'400));
+  const EventTime now = runtime_.clock().wall_now();
+  TRY_ASSIGN(const auto since, time_param(params, "since", now));
+  Json points = Json::array();
+  if (step == 1 || step == 10) {
+    const LabelSchema& labels = runtime_.inference().labels();
+    std::map<std::int64_t, KeyCounts> steps;
+    const auto seconds = runtime_.counting().recent_seconds(*name, kRecentSpan);
+    for (const auto& [second, counts] : seconds.value_or(
+             std::vector<std::pair<std::int64_t, KeyCounts>>{})) {
+      if (since && EventTime{std::chrono::seconds{second}} < *since) continue;
+      add_counts(steps[second - second % step], counts);
+    }
+    for (const auto& [second, counts] : steps) {
+      points.push_back(counts_json(EventTime{std::chrono::seconds{second}}, counts, labels));
+    }
+  } else if (step % 60 == 0) {
+    TRY_ASSIGN(const std::vector<SeriesPoint> stored,
+               runtime_.store().series(to_string(*name), since.value_or(now - std::chrono::hours{1}),
+                                       now, std::chrono::seconds{step}));
+    for (const SeriesPoint& point : stored) {
+      Json emotions = Json::object();
+      for (const auto& [label, count] : point.emotions) emotions[label] = count;
+      points.push_back({{"time", to_rfc3339(point.time)},
+                        {"posts", point.posts},
+                        {"negative", point.negative},
+                        {"authors", point.authors},
+                        {"texts", point.texts},
+                        {"emotions", std::move(emotions)}});
+    }
+  } else {
+    return bad_param("step", std::to_string(step), "must be 1, 10 or a multiple of 60");
+  }
+  return dump({{"key", to_string(*name)}, {"step_seconds", step}, {"points", std::move(points)}});
+}
+
+Result<std::string> EngineApi::alerts(const Params& params) {
+  AlertQuery query;
+  const std::string state = params("state").value_or("all");
+  if (state == "open") {
+    query.state = AlertQuery::State::kOpen;
+  } else if (state == "closed") {
+    query.state = AlertQuery::State::kClosed;
+  } else if (state != "all") {
+    return bad_param("state", state, "must be open, closed or all");
+  }
+  TRY_ASSIGN(const std::int64_t limit, int_param(params, "limit", 50, 1, 1'000));
+  query.limit = static_cast<std::size_t>(limit);
+  query.before = params("before").value_or("");
+  TRY_ASSIGN(const AlertPage page, runtime_.store().alerts(query));
+  std::string out = R"({"alerts":[)";
+  for (std::size_t i = 0; i < page.alerts.size(); ++i) {
+    if (i > 0) out += ',';
+    out += to_json(page.alerts[i]);
+  }
+  out += R"(],"next":)";
+  if (page.next) {
+    append_json_string(out, *page.next);
+  } else {
+    out += "null";
+  }
+  return out + "}";
+}
+
+Result<std::string> EngineApi::alert(const std::string& id) {
+  TRY_ASSIGN(const std::optional<Alert> alert, runtime_.store().alert(id));
+  if (!alert) return Error{Code::kNotFound, fmt::format("no alert '{}'", id)};
+  std::string out = to_json(*alert);
+  out.pop_back();  // its closing brace
+  out += R"(,"evidence_posts":[)";
+  bool first = true;
+  for (const std::string& post_id : alert->evidence) {
+    TRY_ASSIGN(const std::optional<StoredPost> post, runtime_.store().post(post_id));
+    if (!post) continue;  // past its retention
+    if (!first) out += ',';
+    first = false;
+    out += stored_post_json(*post);
+  }
+  return out + "]}";
+}
+
+Result<std::string> EngineApi::acknowledge(const std::string& id) {
+  TRY(runtime_.store().acknowledge(id, runtime_.clock().wall_now()));
+  runtime_.counting().acknowledge(id).ignore("closed since: the store has it");
+  return alert(id);
+}
+
+Result<std::string> EngineApi::posts(const Params& params) {
+  PostQuery query;
+  query.q = params("q").value_or("");
+  const auto text = [&](std::string_view name) {
+    auto value = params(name);
+    if (value && value->empty()) value.reset();
+    return value;
+  };
+  query.topic = text("topic");
+  query.region = text("region");
+  query.emotion = text("emotion");
+  query.author = text("author");
+  const EventTime now = runtime_.clock().wall_now();
+  TRY_ASSIGN(query.since, time_param(params, "since", now));
+  TRY_ASSIGN(query.until, time_param(params, "until", now));
+  TRY_ASSIGN(const std::int64_t limit, int_param(params, "limit", 50, 1, kPostQueryLimitMax));
+  query.limit = static_cast<std::size_t>(limit);
+  TRY_ASSIGN(const std::int64_t before,
+             int_param(params, "before", 0, 0, std::numeric_limits<std::int64_t>::max()));
+  query.before = Sequence{static_cast<std::uint64_t>(before)};
+  TRY_ASSIGN(const PostPage page, runtime_.store().posts(query));
+  std::string out = R"({"posts":[)";
+  for (std::size_t i = 0; i < page.posts.size(); ++i) {
+    if (i > 0) out += ',';
+    out += stored_post_json(page.posts[i]);
+  }
+  out += fmt::format(R"(],"next":{},"index_lag_posts":{}}})",
+                     page.next ? std::to_string(page.next->value) : "null", page.index_lag_posts);
+  return out;
+}
+
+Result<std::string> EngineApi::post(const std::string& id) {
+  TRY_ASSIGN(const std::optional<StoredPost> post, runtime_.store().post(id));
+  if (!post) return Error{Code::kNotFound, fmt::format("no post '{}'", id)};
+  return stored_post_json(*post);
+}
+
+Result<std::string> EngineApi::models() {
+  const auto active = runtime_.inference().model();
+  const ModelManifest& manifest = active->manifest;
+  Json tasks = Json::array();
+  for (const auto& [name, labels] : {std::pair{"emotion", &manifest.labels.emotions},
+                                     std::pair{"topic", &manifest.labels.topics}}) {
+    tasks.push_back({{"name", name}, {"labels", *labels}});
+  }
+  Json models = Json::array();
+  models.push_back({{"name", manifest.name},
+                    {"version", manifest.version},
+                    {"backend", active->backend->name()},
+                    {"precision", active->backend->precision()},
+                    {"max_length", manifest.max_length},
+                    {"memory_bytes", active->backend->memory_bytes()},
+                    {"sha256", manifest.weights.sha256},
+                    {"active", true},
+                    {"tasks", std::move(tasks)}});
+  return dump({{"models", std::move(models)}});
+}
+
+Status EngineApi::ready() {
+  const StoreStats stats = runtime_.store().stats();
+  if (!stats.maintenance_error.empty()) {
+    return Error{Code::kUnavailable, "the store: " + stats.maintenance_error};
+  }
+  return {};
+}
+
+std::string EngineApi::metrics_text() {
+  runtime_.refresh_gauges();
+  return runtime_.metrics().expose();
+}
+
+}  // namespace tidewatch

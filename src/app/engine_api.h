@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "app/runtime.h"
+#include "serve/engine.h"
+
+namespace tidewatch {
+
+// The running engine as the HTTP front end sees it: builds the answers of docs/api.md.
+// Ownership: the runtime must outlive it. Threads: every member may be called concurrently.
+class EngineApi final : public Engine {
+ public:
+  explicit EngineApi(Runtime& runtime);
+
+  std::unique_ptr<IngestSession> open_ingest() override;
+  Result<std::string> classify(std::string_view request_json) override;
+  Result<std::string> stats() override;
+  Result<std::string> trends(const Params& params) override;
+  Result<std::string> series(const std::string& key, const Params& params) override;
+  Result<std::string> alerts(const Params& params) override;
+  Result<std::string> alert(const std::string& id) override;
+  Result<std::string> acknowledge(const std::string& id) override;
+  Result<std::string> posts(const Params& params) override;
+  Result<std::string> post(const std::string& id) override;
+  Result<std::string> models() override;
+  Status ready() override;
+  std::string metrics_text() override;
+
+ private:
+  Runtime& runtime_;
+  const SteadyTime started_at_;
+};
+
+// One post with its labels, as search answers and GET /v1/live have it.
+std::string post_json(const Post& post, Sequence sequence, std::string_view emotion,
+                      double emotion_probability, std::string_view topic,
+                      double topic_probability);
+std::string post_json(const ScoredPost& post, const LabelSchema& labels);
+
+// {"label":…,"probability":…,"probabilities":{…}} for each task, without braces around the two:
+// "emotion":{…},"topic":{…}. Unclassified: label neutral / unknown, probability 0.
+std::string scores_members(const Scores& scores, const LabelSchema& labels);
+
+}  // namespace tidewatch

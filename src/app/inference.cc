@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/inference.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/mutex.h"
+
+namespace tidewatch {
+namespace {
+
+// Collects the answers of one classify() call.
+class Gather final : public ScoreSink {
+ public:
+  explicit Gather(std::size_t count) : scores_(count), left_(count) {}
+
+  void scored(std::uint64_t cookie, const Result<Scores>& scores, const ScoreTiming&) override {
+    // Notified under the lock: the waiter frees this object as soon as it sees the last answer.
+    MutexLock lock(mu_);
+    if (scores) {
+      scores_[cookie] = *scores;
+    } else if (!error_) {
+      error_ = scores.error();
+    }
+    if (--left_ == 0) done_.notify_all();
+  }
+  void answered(std::uint64_t index, const Scores& scores) {
+    MutexLock lock(mu_);
+    scores_[index] = scores;
+    --left_;
+  }
+  void refused() {
+    MutexLock lock(mu_);
+    --left_;
+    if (!error_) error_ = Error{Code::kResourceExhausted, "the engine is behind; try again later"};
+  }
+  Result<std::vector<Scores>> wait() {
+    MutexLock lock(mu_);
+    while (left_ > 0) done_.wait(mu_);
+    if (error_) return *error_;
+    return std::move(scores_);
+  }
+
+ private:
+  Mutex mu_;
+  CondVar done_;
+  std::vector<Scores> scores_ GUARDED_BY(mu_);
+  std::size_t left_ GUARDED_BY(mu_);
+  std::optional<Error> error_ GUARDED_BY(mu_);
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Inference>> Inference::create(ModelRegistry& registry, Options options,
+                                                     const Clock& clock, Metrics& metrics) {
+  TRY_ASSIGN(auto model, registry.load(options.model));
+  std::optional<Tokenizer> tokenizer;
+  if (options.model != "none") {
+    TRY_ASSIGN(auto vocabulary, Vocabulary::load(model->manifest.vocabulary.path));
+    if (vocabulary->size() != model->manifest.vocabulary_size) {
+      return Error{Code::kInvalidArgument,
+                   model->manifest.vocabulary.path.string() + ": holds " +
+                       std::to_string(vocabulary->size()) + " tokens but the manifest says " +
+                       std::to_string(model->manifest.vocabulary_size) +
+                       "; it belongs to another model"};
+    }
+    tokenizer.emplace(std::move(vocabulary), TokenizerOptions{model->manifest.max_length});
+  }
+  LabelSchema labels = model->manifest.labels;
+  registry.activate(std::move(model));
+  return std::unique_ptr<Inference>(new Inference(registry, options, clock, metrics,
+                                                  std::move(labels), std::move(tokenizer)));
+}
+
+Inference::Inference(ModelRegistry& registry, const Options& options, const Clock& clock,
+                     Metrics& metrics, LabelSchema labels, std::optional<Tokenizer> tokenizer)
+    : registry_(registry),
+      clock_(clock),
+      metrics_(metrics),
+      labels_(std::move(labels)),
+      tokenizer_(std::move(tokenizer)),
+      cache_(options.cache_bytes_max) {
+  const std::shared_ptr<const Model> active = registry_.active();
+  const BackendShapes& shapes = active->backend->shapes();
+  inferred_ = &metrics_.inferred(active->manifest.name, active->manifest.version);
+  metrics_.set_model({active->manifest.name, active->manifest.version,
+                      active->backend->precision(), active->backend->name()},
+                     /*loaded=*/true);
+  Dispatcher::Options dispatch;
+  dispatch.policy = options.policy;
+  dispatch.policy.batch_max = std::min(options.policy.batch_max, shapes.batch_max);
+  if (!shapes.gains_from_batches && !options.window_set) {
+    // A free worker never waits, and takes one text: nothing stands behind another in its batch.
+    dispatch.policy.window = std::chrono::microseconds{0};
+    dispatch.policy.batch_max = 1;
+  }
+  dispatch.workers = shapes.instances;
+  dispatch.bucket_items_max = options.bucket_items_max;
+  dispatcher_ = std::make_unique<Dispatcher>(
+      dispatch, clock_,
+      [this](std::size_t worker, std::span<BatchItem> batch) { run(worker, batch); });
+}
+
+Inference::~Inference() = default;
+
+void Inference::tokenize(std::string_view text, std::vector<std::int32_t>& token_ids) const {
+  token_ids.clear();
+  if (!tokenizer_ || text.empty()) return;
+  std::array<std::int32_t, 512> ids;  // tokens_max is at most 512 (manifest); filled by encode
+  const std::size_t count = tokenizer_->encode(text, ids);
+  token_ids.assign(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+Scores Inference::unclassified() const {
+  Scores scores;
+  scores.emotion = labels_.neutral;
+  return scores;
+}
+
+std::optional<Scores> Inference::cached(std::span<const std::int32_t> token_ids) {
+  const auto found = cache_.find(ScoreCache::key_of(token_ids, registry_.active()->version));
+  if (found) {
+    metrics_.cache_hits().add();
+  } else {
+    metrics_.cache_misses().add();
+  }
+  return found;
+}
+
+bool Inference::submit(std::vector<std::int32_t>&& token_ids, ScoreSink* sink,
+                       std::uint64_t cookie, bool wait) {
+  BatchItem item;
+  item.token_ids = std::move(token_ids);
+  item.sink = sink;
+  item.cookie = cookie;
+  return wait ? dispatcher_->submit(std::move(item)) : dispatcher_->try_submit(std::move(item));
+}
+
+void Inference::run(std::size_t worker, std::span<BatchItem> batch) {
+  const SteadyTime started = clock_.steady_now();
+  const std::shared_ptr<const Model> model = registry_.active();
+  std::vector<std::int32_t> ids;
+  std::vector<std::uint32_t> offsets{0};
+  for (const BatchItem& item : batch) {
+    ids.insert(ids.end(), item.token_ids.begin(), item.token_ids.end());
+    offsets.push_back(static_cast<std::uint32_t>(ids.size()));
+  }
+  std::vector<Scores> scores(batch.size());
+  const Status status = model->backend->run(worker, RaggedBatch{ids, offsets}, scores);
+  const SteadyTime finished = clock_.steady_now();
+  metrics_.batch_size().observe(static_cast<double>(batch.size()));
+  metrics_.batch_token_fill_ratio().observe(1.0);  // ragged: every token computed is a real one
+  inferred_->add(batch.size());
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const ScoreTiming timing{batch[i].enqueued_at, started, finished};
+    if (!status) {
+      batch[i].sink->scored(batch[i].cookie, status.error(), timing);
+      continue;
+    }
+    scores[i].model = model->version;
+    cache_.insert(ScoreCache::key_of(batch[i].token_ids, model->version), scores[i]);
+    batch[i].sink->scored(batch[i].cookie, scores[i], timing);
+  }
+}
+
+Result<std::vector<Scores>> Inference::classify(std::span<const std::string> texts) {
+  Gather gather(texts.size());
+  std::vector<std::int32_t> ids;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    tokenize(texts[i], ids);
+    if (ids.empty()) {
+      gather.answered(i, unclassified());
+    } else if (const auto found = cached(ids)) {
+      gather.answered(i, *found);
+    } else if (!submit(std::move(ids), &gather, i, /*wait=*/true)) {
+      gather.refused();
+    }
+  }
+  return gather.wait();
+}
+
+void Inference::drain() { dispatcher_->drain(); }
+
+std::size_t Inference::queue_depth() const { return dispatcher_->queue_depth(); }
+
+}  // namespace tidewatch

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "batch/dispatcher.h"
+#include "core/clock.h"
+#include "core/result.h"
+#include "infer/model_registry.h"
+#include "infer/score_cache.h"
+#include "infer/score_sink.h"
+#include "observe/metrics.h"
+#include "tokenize/tokenizer.h"
+
+namespace tidewatch {
+
+// From a text to its scores: tokenizer, result cache, dispatcher and the active model in one.
+//
+// Ownership: clock and metrics must outlive it. Threads: every member may be called concurrently.
+// Bounds: the dispatcher's queues and the cache (see their headers).
+// Life cycle: create() loads the model; the destructor runs what is queued.
+class Inference {
+ public:
+  struct Options {
+    std::string model = "base";  // "none": nothing is classified
+    BatchPolicyOptions policy;
+    bool window_set = false;     // false: window 0 where the backend gains nothing from batches
+    std::size_t bucket_items_max = 4'096;
+    std::size_t cache_bytes_max = 64U << 20;
+    std::size_t instances = 0;  // concurrent runs; 0: one for each core
+  };
+
+  // Errors as ModelRegistry::load and Vocabulary::load.
+  static Result<std::unique_ptr<Inference>> create(ModelRegistry& registry, Options options,
+                                                   const Clock& clock, Metrics& metrics);
+  ~Inference();
+  Inference(const Inference&) = delete;
+  Inference& operator=(const Inference&) = delete;
+
+  // [CLS] … [SEP] of a text; empty for an empty text and when nothing is classified.
+  void tokenize(std::string_view text, std::vector<std::int32_t>& token_ids) const;
+
+  // The scores of a text without tokens: neutral, no topic, version 0.
+  Scores unclassified() const;
+
+  // What the cache remembers for these ids under the active model.
+  std::optional<Scores> cached(std::span<const std::int32_t> token_ids);
+
+  // Queues a text; the sink is told exactly once. False, with nothing queued: full (when not
+  // waiting) or stopped.
+  [[nodiscard]] bool submit(std::vector<std::int32_t>&& token_ids, ScoreSink* sink,
+                            std::uint64_t cookie, bool wait);
+
+  // Classifies texts and blocks until done: for the API and the command line.
+  Result<std::vector<Scores>> classify(std::span<const std::string> texts);
+
+  void drain();
+  std::size_t queue_depth() const;
+  bool classifies() const { return tokenizer_.has_value(); }
+  const LabelSchema& labels() const { return labels_; }
+  std::shared_ptr<const Model> model() const { return registry_.active(); }
+  const ScoreCache& cache() const { return cache_; }
+  const Tokenizer* tokenizer() const { return tokenizer_ ? &*tokenizer_ : nullptr; }
+
+ private:
+  Inference(ModelRegistry& registry, const Options& options, const Clock& clock, Metrics& metrics,
+            LabelSchema labels, std::optional<Tokenizer> tokenizer);
+  void run(std::size_t worker, std::span<BatchItem> batch);
+
+  ModelRegistry& registry_;
+  const Clock& clock_;
+  Metrics& metrics_;
+  const LabelSchema labels_;
+  const std::optional<Tokenizer> tokenizer_;
+  ScoreCache cache_;
+  Counter* inferred_ = nullptr;  // of the active model
+  std::unique_ptr<Dispatcher> dispatcher_;  // last: its workers use the rest
+};
+
+}  // namespace tidewatch

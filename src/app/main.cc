@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "app/commands.h"
+#include "app/version.h"
+
+namespace {
+
+using namespace tidewatch;
+
+void add_common(CLI::App& app, CommonOptions& options) {
+  app.add_option("--config", options.config_file, "Configuration file (TOML)");
+  app.add_option("--model", options.model, "Model to classify with; 'none' classifies nothing");
+  app.add_option("--models-dir", options.models_dir, "Folder of models, instead of the bundled");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Tidewatch (观潮): watches the tide of public opinion", "tidewatch"};
+  app.set_version_flag("--version", std::string{"tidewatch "} + version_text());
+  app.require_subcommand(1);
+  int status = 0;
+
+  ServeOptions serve;
+  CLI::App* serve_app = app.add_subcommand(
+      "serve", "Run the engine: ingest, API, dashboard and metrics on one port");
+  add_common(*serve_app, serve.common);
+  serve_app->add_option("--port", serve.port, "Port to listen on; 0: any free one (default 8000)");
+  serve_app->add_option("--bind", serve.bind, "Address to listen on (default 127.0.0.1)");
+  serve_app->add_option("--data-dir", serve.data_dir,
+                        "Folder for posts, counts and alerts (default ./tidewatch-data)");
+  serve_app->add_flag("--demo", serve.demo, "Feed a simulated stream, looped, at present times");
+  serve_app->add_option("--demo-rate", serve.demo_rate, "Posts a second of the demo stream")
+      ->check(CLI::Range(0.1, 10'000.0));
+  serve_app->callback([&] { status = run_serve(serve); });
+
+  ReplayOptions replay;
+  CLI::App* replay_app = app.add_subcommand(
+      "replay", "Run the whole engine over NDJSON files in event time and print what it saw");
+  add_common(*replay_app, replay.common);
+  replay_app->add_option("files", replay.files, "NDJSON files, plain, .gz or .zst; - is standard input")
+      ->required();
+  replay_app->add_option("--speed", replay.speed, "'max', or times real time such as '60x'");
+  replay_app->add_option("--data-dir", replay.data_dir,
+                         "Keep the store here (default: a temporary one, removed at the end)");
+  replay_app->add_flag("--json", replay.json, "Print one JSON object");
+  replay_app->callback([&] { status = run_replay(replay); });
+
+  ClassifyOptions classify;
+  CLI::App* classify_app =
+      app.add_subcommand("classify", "Classify texts, one a line; prints one JSON object a line");
+  add_common(*classify_app, classify.common);
+  classify_app->add_option("file", classify.file, "Texts, one a line; - is standard input");
+  classify_app->callback([&] { status = run_classify(classify); });
+
+  SimulateCommandOptions simulate;
+  CLI::App* simulate_app = app.add_subcommand(
+      "simulate", "Write a believable Chinese stream as NDJSON, with the truth beside it");
+  simulate_app->add_option("--seed", simulate.seed, "The same seed gives the same stream");
+  simulate_app->add_option("--minutes", simulate.minutes, "Length of the stream in event time")
+      ->check(CLI::Range(1U, 60U * 24U * 366U));
+  simulate_app->add_option("--rate", simulate.rate, "Posts a second of the background")
+      ->check(CLI::Range(0.01, 1'000'000.0));
+  simulate_app->add_option("--events", simulate.events_file,
+                           "Planted events (TOML, see docs/simulate.md; default: the demo's)");
+  simulate_app->add_option("--start", simulate.start, "Time of the first post, RFC 3339");
+  simulate_app->add_option("--output", simulate.output, "File to write; - is standard output");
+  simulate_app->add_option("--truth", simulate.truth_file, "File for the planted events as NDJSON");
+  simulate_app->callback([&] { status = run_simulate(simulate); });
+
+  CLI::App* bench_app = app.add_subcommand("bench", "Benchmarks");
+  bench_app->require_subcommand(1);
+  BenchTokenizeOptions bench_tokenize;
+  CLI::App* bench_tokenize_app = bench_app->add_subcommand("tokenize", "Speed of the tokenizer");
+  add_common(*bench_tokenize_app, bench_tokenize.common);
+  bench_tokenize_app->add_option("--file", bench_tokenize.file, "Texts, one a line");
+  bench_tokenize_app->add_flag("--json", bench_tokenize.json, "Print one JSON object");
+  bench_tokenize_app->callback([&] { status = run_bench_tokenize(bench_tokenize); });
+
+  CommonOptions models;
+  bool models_json = false;
+  CLI::App* models_app = app.add_subcommand("models", "List the models and check their files");
+  models_app->add_option("--models-dir", models.models_dir, "Folder of models");
+  models_app->add_flag("--json", models_json, "Print one JSON object");
+  models_app->callback([&] { status = run_models(models, models_json); });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  } catch (const std::exception& e) {  // start-up may throw (out of memory, a broken library)
+    std::fprintf(stderr, "tidewatch: %s\n", e.what());
+    return 1;
+  }
+  return status;
+}

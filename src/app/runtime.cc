@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/runtime.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "alert/log_channel.h"
+#include "alert/webhook_channel.h"
+
+namespace tidewatch {
+namespace {
+
+constexpr std::chrono::minutes kRecount{30};  // of the store, after a restart
+
+std::string fresh_prefix(Runtime::Mode mode, const Clock& clock) {
+  if (mode == Runtime::Mode::kReplay) return "line";
+  return fmt::format("tw-{:x}-{:x}", clock.wall_now().time_since_epoch().count(), ::getpid());
+}
+
+}  // namespace
+
+Runtime::Runtime(const Config& config, Mode mode, const Clock& clock, Hooks hooks)
+    : config_(config),
+      mode_(mode),
+      clock_(clock),
+      hooks_(std::move(hooks)),
+      fresh_ids_(fresh_prefix(mode, clock)) {}
+
+Result<std::unique_ptr<Runtime>> Runtime::start(const Config& config, Mode mode,
+                                                const Clock& clock, Hooks hooks) {
+  std::unique_ptr<Runtime> runtime(new Runtime(config, mode, clock, std::move(hooks)));
+  TRY(runtime->open());
+  return runtime;
+}
+
+Status Runtime::open() {
+  const std::filesystem::path models =
+      config_.models_dir.empty() ? bundled_models_dir() : config_.models_dir;
+  BackendOptions backend;
+  backend.instances = config_.inference.instances;
+  registry_ = std::make_unique<ModelRegistry>(models, backend);
+  TRY_ASSIGN(inference_, Inference::create(*registry_, config_.inference, clock_, metrics_));
+  TRY_ASSIGN(store_, Store::open(config_.store, clock_));
+
+  Counting::Options counting;
+  counting.aggregate = config_.aggregate;
+  counting.detect = config_.detect;
+  counting.follow_wall_clock = mode_ == Mode::kServe;
+  if (mode_ == Mode::kServe) {
+    counting.channels.push_back("log");
+    for (const WebhookOptions& webhook : config_.webhooks) counting.channels.push_back(webhook.name);
+    TRY(start_sender());
+  }
+  counting_ = std::make_unique<Counting>(counting, inference_->labels(), clock_, *store_, times_,
+                                         [this](const AlertUpdate& update) {
+                                           if (update.event == AlertEvent::kOpened) {
+                                             metrics_
+                                                 .alerts(update.alert.kind, update.alert.severity)
+                                                 .add();
+                                           }
+                                           if (sender_) sender_->notify();
+                                           if (hooks_.on_alert) hooks_.on_alert(update);
+                                         });
+  if (mode_ == Mode::kServe) TRY(counting_->restore(clock_.wall_now() - kRecount));
+  counting_->start();
+  pipeline_ = std::make_unique<Pipeline>(config_.pipeline, clock_, *inference_, *store_, times_,
+                                         [this](std::span<CommittedPost> posts) {
+                                           if (hooks_.on_stored) hooks_.on_stored(posts);
+                                           counting_->push(posts);
+                                         });
+  return {};
+}
+
+Status Runtime::start_sender() {
+  std::vector<std::unique_ptr<Channel>> channels;
+  channels.push_back(std::make_unique<LogChannel>("log"));
+  for (const WebhookOptions& options : config_.webhooks) {
+    TRY_ASSIGN(auto webhook, WebhookChannel::create(options, clock_));
+    channels.push_back(std::move(webhook));
+  }
+  sender_ = std::make_unique<OutboxSender>(*store_, std::move(channels), clock_);
+  sender_->start();
+  return {};
+}
+
+Runtime::~Runtime() { stop(); }
+
+void Runtime::finish() {
+  if (pipeline_) pipeline_->drain();
+  if (counting_) counting_->finish();
+}
+
+void Runtime::stop() {
+  if (pipeline_) pipeline_->drain();
+  pipeline_.reset();
+  counting_.reset();
+  sender_.reset();
+  inference_.reset();
+  store_.reset();
+}
+
+void Runtime::refresh_gauges() {
+  const StoreStats stats = store_->stats();
+  metrics_.store_commits().add(stats.commits - metrics_.store_commits().value());
+  metrics_.store_fsyncs().add(stats.fsyncs - metrics_.store_fsyncs().value());
+  metrics_.index_lag_posts().set(static_cast<double>(stats.index_lag_posts));
+  metrics_.outbox_messages().set(static_cast<double>(stats.outbox_messages));
+  metrics_.open_alerts().set(static_cast<double>(counting_->open_alerts()));
+  metrics_.queue_depth("ingest").set(static_cast<double>(pipeline_->in_flight()));
+  metrics_.queue_depth("infer").set(static_cast<double>(inference_->queue_depth()));
+  metrics_.queue_depth("count").set(static_cast<double>(counting_->queue_depth()));
+  const std::uint64_t late = counting_->stats().late;
+  metrics_.late_posts().add(late - metrics_.late_posts().value());
+}
+
+}  // namespace tidewatch
