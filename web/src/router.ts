@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every view has an address: what stands after the `#`.
+
+import { useEffect, useState } from 'preact/hooks';
+
+export type View = 'now' | 'topic' | 'alerts' | 'alert' | 'search' | 'missing';
+
+export interface Route {
+  view: View;
+  /** topic: the key; alert: its id */
+  id: string;
+  params: ReadonlyMap<string, string>;
+}
+
+/** Reads `#/`, `#/topic/KEY`, `#/alerts`, `#/alerts/ID`, `#/search`, each with `?name=value`.
+ * A key may be percent-encoded or bare, a hashtag's own `#` included. */
+export function parse_route(hash: string): Route {
+  const text = hash.startsWith('#') ? hash.slice(1) : hash;
+  const mark = text.indexOf('?');
+  const path = mark < 0 ? text : text.slice(0, mark);
+  const params = new Map(new URLSearchParams(mark < 0 ? '' : text.slice(mark + 1)));
+  const [head = '', ...rest] = path.replace(/^\/+/, '').split('/');
+  const id = decode(rest.join('/'));
+  if (head === '' && id === '') return { view: 'now', id: '', params };
+  if (head === 'topic' && id !== '') return { view: 'topic', id, params };
+  if (head === 'alerts') return { view: id === '' ? 'alerts' : 'alert', id, params };
+  if (head === 'search' && id === '') return { view: 'search', id: '', params };
+  return { view: 'missing', id: path, params };
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a bare key with a stray percent sign
+  }
+}
+
+export type RouteParams = Record<string, string | number | undefined>;
+
+/** Writes the address that parse_route reads. */
+export function route_hash(view: View, id = '', params: RouteParams = {}): string {
+  const heads: Record<View, string> = {
+    now: '#/',
+    topic: `#/topic/${encode_key(id)}`,
+    alerts: '#/alerts',
+    alert: `#/alerts/${encodeURIComponent(id)}`,
+    search: '#/search',
+    missing: '#/',
+  };
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(params)) {
+    if (value !== undefined && value !== '') query.set(name, String(value));
+  }
+  const text = query.toString();
+  return text === '' ? heads[view] : `${heads[view]}?${text}`;
+}
+
+/** As encodeURIComponent, but leaves `@` and `:` readable, which a fragment allows. */
+const encode_key = (key: string) =>
+  encodeURIComponent(key).replace(/%40/g, '@').replace(/%3A/gi, ':');
+
+export function use_route(): Route {
+  const [route, set_route] = useState(() => parse_route(location.hash));
+  useEffect(() => {
+    const update = () => set_route(parse_route(location.hash));
+    window.addEventListener('hashchange', update);
+    return () => window.removeEventListener('hashchange', update);
+  }, []);
+  return route;
+}
+
+/** Goes to an address; `replace` leaves no step for the back button. */
+export function go(hash: string, replace = false): void {
+  if (hash === location.hash) return;
+  if (!replace) {
+    location.hash = hash;
+    return;
+  }
+  history.replaceState(null, '', hash);
+  window.dispatchEvent(new HashChangeEvent('hashchange'));
+}
+
+/** What a key of docs/api.md names. */
+export type KeyParts =
+  | { kind: 'topic'; topic: string; region: string }
+  | { kind: 'hashtag'; term: string }
+  | { kind: 'keyword'; term: string };
+
+export function parse_key(key: string): KeyParts {
+  if (key.length > 2 && key.startsWith('#') && key.endsWith('#')) {
+    return { kind: 'hashtag', term: key.slice(1, -1) };
+  }
+  if (key.startsWith('kw:')) return { kind: 'keyword', term: key.slice(3) };
+  const at = key.indexOf('@');
+  if (at < 0) return { kind: 'topic', topic: key, region: '*' };
+  return { kind: 'topic', topic: key.slice(0, at) || '*', region: key.slice(at + 1) || '*' };
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+import { defineConfig } from 'vitest/config';
+
+const engine = process.env['TIDEWATCH_URL'] ?? 'http://127.0.0.1:8000';
+
+export default defineConfig({
+  // Relative, so that the dashboard also works below a path of a reverse proxy.
+  base: './',
+  esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
+  build: {
+    target: 'es2022',
+    // The page is served under `default-src 'self'`: no data: URLs, no inline polyfill.
+    assetsInlineLimit: 0,
+    modulePreload: false,
+    reportCompressedSize: true,
+    chunkSizeWarningLimit: 300,
+  },
+  server: {
+    host: '127.0.0.1',
+    proxy: { '/v1': engine, '/readyz': engine, '/healthz': engine },
+  },
+  test: { include: ['src/**/*.test.ts'], environment: 'node' },
+});
