@@ -63,8 +63,9 @@ struct AlertOptions {
   // Changes of one key, one of volume and one of negative share, that start within this time of
   // each other are one alert (the negative one leads).
   std::chrono::seconds join_window{10 * 60};
-  // Changes of different keys (topic x region keys and hashtags) are one alert when at least this
-  // share of their recent posts are the same posts. Above 1: never joined.
+  // Changes of different keys (topic x region keys and hashtags) that start within join_window are
+  // one alert when at least this share of their recent posts are the same posts. Later ones join
+  // only when of the same kind and a broader key (an echo). Above 1: never joined.
   double related_overlap_min = 0.5;
 
   std::size_t open_max = 10'000;    // waves under watch; further ones are not opened, but counted
@@ -98,8 +99,9 @@ class AlertManager {
   Result<Alert> acknowledge(const std::string& id);
 
   // After a restart: alerts as the store has them, so that waves still going on are not opened
-  // twice and do get closed. Closed ones are remembered for merge_window. A restored alert is bound to
-  // its key by the key's text form, at the next change with that name. Call before on_changes.
+  // twice and do get closed. Closed ones are remembered for merge_window. A restored alert is
+  // bound to its key by the key's text form, at the next change with that name. Call it before
+  // on_changes.
   void restore(std::span<const Alert> alerts);
 
   // Closes restored alerts of which nothing was heard for `silence` of event time before `now`:

@@ -32,8 +32,9 @@ struct OutboxSenderOptions {
 // Takes due messages from the outbox, sends each over the channel it names and marks it delivered.
 // At least once: a message leaves the outbox only after its channel took it; one that fails is
 // tried again after 1 s, 2 s, 4 s … 10 min, for ever. After a failure that says the receiver is
-// away, all due messages of that channel wait for the same time; other channels go on. Messages of one
-// channel may arrive out of order after a failure; `updated_at` in the body tells the order.
+// away, all due messages of that channel wait for the same time; other channels go on. Messages of
+// one channel may arrive out of order after a failure; `updated_at` in the body tells the order.
+// A message for a channel that is not configured waits, tried every backoff_max.
 //
 // Ownership: the outbox and the clock must outlive the sender; channels are owned by it.
 // Threads: step() is for one thread at a time: the tests, or the sender's own thread between
@@ -59,7 +60,8 @@ class OutboxSender {
   void start();
   void notify();  // something was put into the outbox
 
-  // Waits until nothing is due any more or the time is over; returns what is left in the outbox.
+  // Waits until nothing is due any more or the time is over; returns how many messages are left in
+  // the outbox (they stay there for the next run). Without start() it does the sending itself.
   std::size_t drain(std::chrono::milliseconds wait_max);
   void stop();
 
@@ -70,9 +72,18 @@ class OutboxSender {
   Totals totals() const;
 
  private:
-  std::chrono::milliseconds backoff(std::uint32_t attempts);
-  void run(const std::stop_token& stop);
-  Channel* channel(const std::string& name) const;
+  // How a channel that cannot reach its receiver waits.
+  struct Rest {
+    std::uint32_t failures = 0;  // in a row
+    EventTime until{};
+    std::string error;
+  };
+  enum class Sent : std::uint8_t { kDelivered, kFailed, kCancelled };
+
+  Result<Sent> send(const OutboxMessage& message, EventTime now);
+  Status mark_delivered(std::uint64_t id);
+  std::chrono::milliseconds backoff(std::uint32_t failures);
+  void run();
 
   Outbox& outbox_;
   const Clock& clock_;
@@ -81,14 +92,15 @@ class OutboxSender {
 
   // For step()'s thread alone.
   std::mt19937_64 random_;
+  std::map<std::string, Rest> rests_;      // by channel
   std::set<std::uint64_t> sent_unmarked_;  // taken by the channel, but delivered() failed
 
   mutable Mutex mu_;
   CondVar wake_;
   CondVar idle_;
-  bool notified_ GUARDED_BY(mu_) = false;
   bool stopping_ GUARDED_BY(mu_) = false;
-  bool idle_now_ GUARDED_BY(mu_) = false;
+  std::uint64_t rounds_asked_ GUARDED_BY(mu_) = 0;  // drain waits for the round it asked for
+  std::uint64_t rounds_done_ GUARDED_BY(mu_) = 0;
   Totals totals_ GUARDED_BY(mu_);
   std::jthread thread_;  // last: stops before the rest goes
 };

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "alert/alert.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/rfc3339.h"
+
+namespace tidewatch {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json to_object(const Alert& alert) {
+  Json emotions = Json::object();
+  for (const auto& [label, share] : alert.emotions) emotions[label] = share;
+  return Json{{"id", alert.id},
+              {"key", alert.key},
+              {"topic", alert.topic},
+              {"region", alert.region},
+              {"kind", alert.kind},
+              {"severity", alert.severity},
+              {"state", alert.state},
+              {"title", alert.title},
+              {"onset_at", to_rfc3339(alert.onset_at)},
+              {"opened_at", to_rfc3339(alert.opened_at)},
+              {"updated_at", to_rfc3339(alert.updated_at)},
+              {"closed_at", alert.closed_at ? Json(to_rfc3339(*alert.closed_at)) : Json()},
+              {"from_rate", alert.from_rate},
+              {"to_rate", alert.to_rate},
+              {"score", alert.score},
+              {"posts", alert.posts},
+              {"authors", alert.authors},
+              {"texts", alert.texts},
+              {"emotions", std::move(emotions)},
+              {"terms", alert.terms},
+              {"evidence", alert.evidence}};
+}
+
+std::string dump(const Json& object) {
+  return object.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// Reads members of one object and remembers the first that is wrong.
+class Reader {
+ public:
+  explicit Reader(const Json& object) : object_(object) {}
+
+  void text(const char* name, std::string& out) {
+    const Json* member = find(name);
+    if (member == nullptr) return;
+    if (member->is_string()) {
+      out = member->get_ref<const std::string&>();
+    } else {
+      fail(name, "must be a string");
+    }
+  }
+  void number(const char* name, double& out) {
+    const Json* member = find(name);
+    if (member == nullptr) return;
+    if (member->is_number()) {
+      out = member->get<double>();
+    } else if (member->is_null()) {
+      out = std::nan("");  // how JSON writes what is not finite
+    } else {
+      fail(name, "must be a number");
+    }
+  }
+  void count(const char* name, std::uint64_t& out) {
+    const Json* member = find(name);
+    if (member == nullptr) return;
+    if (member->is_number_unsigned()) {
+      out = member->get<std::uint64_t>();
+    } else {
+      fail(name, "must be a whole number from 0");
+    }
+  }
+  void time(const char* name, EventTime& out) {
+    std::string written;
+    text(name, written);
+    if (!error_.empty()) return;
+    if (const auto parsed = parse_rfc3339(written)) {
+      out = *parsed;
+    } else {
+      fail(name, "must be an RFC 3339 time");
+    }
+  }
+  void time_or_null(const char* name, std::optional<EventTime>& out) {
+    const Json* member = find(name);
+    if (member == nullptr || member->is_null()) return;
+    EventTime value{};
+    time(name, value);
+    out = value;
+  }
+  void texts(const char* name, std::vector<std::string>& out) {
+    const Json* member = find(name);
+    if (member == nullptr) return;
+    if (!member->is_array()) return fail(name, "must be an array of strings");
+    for (const Json& item : *member) {
+      if (!item.is_string()) return fail(name, "must be an array of strings");
+      out.push_back(item.get_ref<const std::string&>());
+    }
+  }
+  void shares(const char* name, std::vector<std::pair<std::string, double>>& out) {
+    const Json* member = find(name);
+    if (member == nullptr) return;
+    if (!member->is_object()) return fail(name, "must be an object of numbers");
+    for (const auto& [label, share] : member->items()) {
+      if (!share.is_number()) return fail(name, "must be an object of numbers");
+      out.emplace_back(label, share.get<double>());
+    }
+  }
+  const std::string& error() const { return error_; }
+
+ private:
+  const Json* find(const char* name) {
+    if (!error_.empty()) return nullptr;
+    const auto found = object_.find(name);
+    if (found != object_.end()) return &*found;
+    fail(name, "is missing");
+    return nullptr;
+  }
+  void fail(const char* name, const char* what) {
+    if (error_.empty()) error_ = std::string("alert: member '") + name + "' " + what;
+  }
+
+  const Json& object_;
+  std::string error_;
+};
+
+}  // namespace
+
+std::string_view event_name(AlertEvent event) noexcept {
+  switch (event) {
+    case AlertEvent::kOpened: return "opened";
+    case AlertEvent::kUpdated: return "updated";
+    case AlertEvent::kClosed: return "closed";
+  }
+  return "updated";
+}
+
+std::string to_json(const Alert& alert) { return dump(to_object(alert)); }
+
+std::string to_json(const Alert& alert, AlertEvent event) {
+  Json object = to_object(alert);
+  object["event"] = event_name(event);
+  return dump(object);
+}
+
+Result<Alert> alert_from_json(std::string_view json) {
+  const Json object = Json::parse(json, nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object()) {
+    return Error{Code::kInvalidArgument, "alert: not one whole JSON object"};
+  }
+  Alert alert;
+  Reader reader(object);
+  reader.text("id", alert.id);
+  reader.text("key", alert.key);
+  reader.text("topic", alert.topic);
+  reader.text("region", alert.region);
+  reader.text("kind", alert.kind);
+  reader.text("severity", alert.severity);
+  reader.text("state", alert.state);
+  reader.text("title", alert.title);
+  reader.time("onset_at", alert.onset_at);
+  reader.time("opened_at", alert.opened_at);
+  reader.time("updated_at", alert.updated_at);
+  reader.time_or_null("closed_at", alert.closed_at);
+  reader.number("from_rate", alert.from_rate);
+  reader.number("to_rate", alert.to_rate);
+  reader.number("score", alert.score);
+  reader.count("posts", alert.posts);
+  reader.count("authors", alert.authors);
+  reader.count("texts", alert.texts);
+  reader.shares("emotions", alert.emotions);
+  reader.texts("terms", alert.terms);
+  reader.texts("evidence", alert.evidence);
+  if (!reader.error().empty()) return Error{Code::kInvalidArgument, reader.error()};
+  return alert;
+}
+
+std::string alert_dedupe_key(const Alert& alert, AlertEvent event, std::string_view channel) {
+  std::string key = alert.id;
+  key += ':';
+  key += event_name(event);
+  key += ':';
+  key += std::to_string(alert.updated_at.time_since_epoch().count());
+  key += ':';
+  key += channel;
+  return key;
+}
+
+}  // namespace tidewatch
