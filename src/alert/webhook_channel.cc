@@ -59,17 +59,16 @@ Status judge(const WebhookUrl& url, unsigned status, std::string quoted) {
 }
 
 template <typename Stream>
-net::awaitable<Status> exchange(Stream& stream, const WebhookUrl& url, const Request& request,
-                                std::size_t response_bytes_max) {
+net::awaitable<Status> exchange(Stream& stream, const WebhookUrl& url, const Request& request) {
   {
     const auto [error, bytes] = co_await http::async_write(stream, request, kAwait);
     if (error) co_return unavailable(url, "sending failed", error);
   }
-  beast::flat_buffer buffer(kHeaderBytesMax + response_bytes_max);
+  beast::flat_buffer buffer(2 * kHeaderBytesMax);
   for (int i = 0; i < kInterimAnswersMax; ++i) {
-    http::response_parser<http::string_body> parser;
+    http::response_parser<http::buffer_body> parser;
     parser.header_limit(kHeaderBytesMax);
-    parser.body_limit(response_bytes_max);
+    parser.body_limit(boost::none);  // only its start is read, into a fixed buffer
     {
       const auto [error, bytes] = co_await http::async_read_header(stream, buffer, parser, kAwait);
       if (error) co_return unavailable(url, "no answer", error);
@@ -78,8 +77,13 @@ net::awaitable<Status> exchange(Stream& stream, const WebhookUrl& url, const Req
     if (status / 100 == 1) continue;
     if (status / 100 == 2) co_return judge(url, status, {});
     // Only to quote it; whatever goes wrong here changes nothing.
+    std::array<char, kQuotedBytesMax> quoted{};
+    parser.get().body().data = quoted.data();
+    parser.get().body().size = quoted.size();
+    parser.get().body().more = true;
     co_await http::async_read(stream, buffer, parser, kAwait);
-    co_return judge(url, status, parser.get().body().substr(0, kQuotedBytesMax));
+    co_return judge(url, status,
+                    std::string(quoted.data(), quoted.size() - parser.get().body().size));
   }
   co_return Error{Code::kUnavailable, "webhook " + url.origin() + ": only interim answers"};
 }
@@ -163,7 +167,7 @@ class WebhookChannel::Impl {
       if (error) co_return unavailable(url_, "no connection", error);
     }
     if (!url_.tls) {
-      co_return co_await exchange(socket, url_, request, options_.response_bytes_max);
+      co_return co_await exchange(socket, url_, request);
     }
     ssl::stream<tcp::socket> stream(std::move(socket), tls_);
     stream.set_verify_callback(ssl::host_name_verification(url_.host));
@@ -176,7 +180,7 @@ class WebhookChannel::Impl {
       const auto [error] = co_await stream.async_handshake(ssl::stream_base::client, kAwait);
       if (error) co_return unavailable(url_, "no secure connection", error);
     }
-    co_return co_await exchange(stream, url_, request, options_.response_bytes_max);
+    co_return co_await exchange(stream, url_, request);
   }
 
   const WebhookOptions options_;

@@ -20,7 +20,6 @@ struct WebhookOptions {
   std::string ca_file;           // PEM; empty: the system's certificates
   std::chrono::milliseconds timeout{10'000};  // for the whole exchange
   std::size_t body_bytes_max = 1 << 20;
-  std::size_t response_bytes_max = 64 << 10;
 };
 
 // Sends each message as one HTTP/1.1 POST with the message's body (an Alert with its "event").
@@ -28,7 +27,8 @@ struct WebhookOptions {
 // (the same for every repetition); with a secret also X-Tidewatch-Signature: `t=T,v1=H`, where T
 // is the sending time in Unix seconds and H the lower-case hex HMAC-SHA256, keyed by the secret,
 // of "T.BODY". Over https the certificate and the host name are checked (TLS 1.2 or newer).
-// Any 2xx answer is a delivery. Redirects are not followed. A connection serves one message.
+// Any 2xx answer is a delivery. Redirects are not followed. A connection serves one message. Of an
+// answer at most 16 KiB of headers and 200 bytes of body are looked at.
 //
 // Errors of send: kUnavailable (no connection, bad certificate, 429, 5xx), kDeadlineExceeded,
 // kInvalidArgument (body over its limit, other status), kCancelled (stop was called).
