@@ -57,14 +57,14 @@ struct SeriesPoint {
   std::uint64_t authors = 0;                                      // new ones, summed
   std::uint64_t texts = 0;
   std::uint64_t bare_reposts = 0;
-  std::vector<std::pair<std::string, std::uint64_t>> emotions;    // label, count; zeros left out
+  std::vector<std::pair<std::string, std::uint64_t>> emotions{};  // label, count; zeros left out
 };
 
 struct AlertQuery {
   enum class State : std::uint8_t { kAll, kOpen, kClosed };       // kOpen: acknowledged ones too
   State state = State::kAll;
   std::size_t limit = 50;                                         // 1 to 1,000
-  std::string before;                                             // only older than this id
+  std::string before{};                                           // only older than this id
 };
 
 struct AlertPage {

@@ -32,13 +32,13 @@ inline constexpr std::size_t kSearchQueryBytesMax = 4'096;
 //      else is text: there is no such thing as a syntax error. Case and full-width forms do not
 //      matter. #高考# and @张三 find the hashtag and the name; a Chinese word is found anywhere.
 struct PostQuery {
-  std::string q;                        // at most kSearchQueryBytesMax bytes
-  std::optional<std::string> topic;     // label, as text
-  std::optional<std::string> emotion;   // label, as text
-  std::optional<std::string> region;    // as in the post; "unknown" also finds posts without one
-  std::optional<std::string> author;
-  std::optional<EventTime> since;       // the post's time, inclusive
-  std::optional<EventTime> until;       // the post's time, exclusive
+  std::string q{};                        // at most kSearchQueryBytesMax bytes
+  std::optional<std::string> topic{};     // label, as text
+  std::optional<std::string> emotion{};   // label, as text
+  std::optional<std::string> region{};    // as in the post; "unknown" also finds posts without one
+  std::optional<std::string> author{};
+  std::optional<EventTime> since{};       // the post's time, inclusive
+  std::optional<EventTime> until{};       // the post's time, exclusive
   std::size_t limit = 50;               // 1 to kPostQueryLimitMax
   Sequence before{};                    // only older ones; 0: from the newest
 };

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/alert_rows.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "store/post_rows.h"
+
+namespace tidewatch {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kAlertQueryLimitMax = 1'000;
+
+constexpr const char* kWriteAlert = R"sql(
+INSERT INTO alerts(id, key, topic, region, kind, severity, state, title, onset_at, opened_at,
+  updated_at, closed_at, from_rate, to_rate, score, posts, authors, texts, emotions, terms,
+  evidence, stored_at)
+VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22)
+ON CONFLICT(id) DO UPDATE SET key=?2, topic=?3, region=?4, kind=?5, severity=?6,
+  state=CASE WHEN state='acknowledged' AND ?7='open' THEN state ELSE ?7 END,
+  title=?8, onset_at=?9, opened_at=?10, updated_at=?11, closed_at=?12, from_rate=?13, to_rate=?14,
+  score=?15, posts=?16, authors=?17, texts=?18, emotions=?19, terms=?20, evidence=?21,
+  stored_at=?22
+)sql";
+
+constexpr const char* kSelectAlert =
+    "SELECT id, key, topic, region, kind, severity, state, title, onset_at, opened_at, updated_at,"
+    " closed_at, from_rate, to_rate, score, posts, authors, texts, emotions, terms, evidence"
+    " FROM alerts ";
+
+// Invalid UTF-8 becomes U+FFFD instead of an exception.
+std::string to_text(const json& list) {
+  return list.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::vector<std::string> read_strings(std::string_view text) {
+  std::vector<std::string> strings;
+  const json list = json::parse(text, nullptr, false);
+  if (!list.is_array()) return strings;
+  for (const json& one : list) {
+    if (const auto* string = one.get_ptr<const std::string*>()) strings.push_back(*string);
+  }
+  return strings;
+}
+
+std::vector<std::pair<std::string, double>> read_shares(std::string_view text) {
+  std::vector<std::pair<std::string, double>> shares;
+  const json list = json::parse(text, nullptr, false);
+  if (!list.is_array()) return shares;
+  for (const json& one : list) {
+    if (one.is_array() && one.size() == 2 && one[0].is_string() && one[1].is_number()) {
+      shares.emplace_back(one[0].get<std::string>(), one[1].get<double>());
+    }
+  }
+  return shares;
+}
+
+Alert read_row(const Statement& row) {
+  Alert alert;
+  alert.id = row.column_text(0);
+  alert.key = row.column_text(1);
+  alert.topic = row.column_text(2);
+  alert.region = row.column_text(3);
+  alert.kind = row.column_text(4);
+  alert.severity = row.column_text(5);
+  alert.state = row.column_text(6);
+  alert.title = row.column_text(7);
+  alert.onset_at = from_millis(row.column_int(8));
+  alert.opened_at = from_millis(row.column_int(9));
+  alert.updated_at = from_millis(row.column_int(10));
+  if (!row.column_is_null(11)) alert.closed_at = from_millis(row.column_int(11));
+  alert.from_rate = row.column_double(12);
+  alert.to_rate = row.column_double(13);
+  alert.score = row.column_double(14);
+  alert.posts = static_cast<std::uint64_t>(row.column_int(15));
+  alert.authors = static_cast<std::uint64_t>(row.column_int(16));
+  alert.texts = static_cast<std::uint64_t>(row.column_int(17));
+  alert.emotions = read_shares(row.column_text(18));
+  alert.terms = read_strings(row.column_text(19));
+  alert.evidence = read_strings(row.column_text(20));
+  return alert;
+}
+
+}  // namespace
+
+Status write_alert(Database& db, const Alert& alert, EventTime now) {
+  const std::string emotions = to_text(json(alert.emotions));
+  const std::string terms = to_text(json(alert.terms));
+  const std::string evidence = to_text(json(alert.evidence));
+  TRY_ASSIGN(Statement insert, db.prepare(kWriteAlert));
+  int next = 0;
+  for (const std::string* text : {&alert.id, &alert.key, &alert.topic, &alert.region, &alert.kind,
+                                  &alert.severity, &alert.state, &alert.title}) {
+    insert.bind(++next, std::string_view{*text});
+  }
+  insert.bind(9, to_millis(alert.onset_at));
+  insert.bind(10, to_millis(alert.opened_at));
+  insert.bind(11, to_millis(alert.updated_at));
+  alert.closed_at ? insert.bind(12, to_millis(*alert.closed_at)) : insert.bind_null(12);
+  insert.bind(13, alert.from_rate);
+  insert.bind(14, alert.to_rate);
+  insert.bind(15, alert.score);
+  insert.bind(16, static_cast<std::int64_t>(alert.posts));
+  insert.bind(17, static_cast<std::int64_t>(alert.authors));
+  insert.bind(18, static_cast<std::int64_t>(alert.texts));
+  insert.bind(19, std::string_view{emotions});
+  insert.bind(20, std::string_view{terms});
+  insert.bind(21, std::string_view{evidence});
+  insert.bind(22, to_millis(now));
+  return insert.run();
+}
+
+Result<std::optional<Alert>> read_alert(Database& db, const std::string& id) {
+  TRY_ASSIGN(Statement select, db.prepare(std::string(kSelectAlert) + "WHERE id=?1"));
+  select.bind(1, std::string_view{id});
+  TRY_ASSIGN(const bool row, select.step());
+  if (!row) return std::optional<Alert>{};
+  return std::optional<Alert>{read_row(select)};
+}
+
+Result<AlertPage> read_alerts(Database& db, const AlertQuery& query) {
+  std::string sql = std::string(kSelectAlert) + "WHERE 1";
+  if (query.state == AlertQuery::State::kOpen) sql += " AND state!='closed'";
+  if (query.state == AlertQuery::State::kClosed) sql += " AND state='closed'";
+  if (!query.before.empty()) {
+    sql += " AND (opened_at, id) < (SELECT opened_at, id FROM alerts WHERE id=?1)";
+  }
+  sql += " ORDER BY opened_at DESC, id DESC LIMIT ?2";
+  TRY_ASSIGN(Statement select, db.prepare(sql));
+  const std::size_t limit = std::clamp<std::size_t>(query.limit, 1, kAlertQueryLimitMax);
+  if (!query.before.empty()) select.bind(1, std::string_view{query.before});
+  select.bind(2, static_cast<std::int64_t>(limit + 1));
+  AlertPage page;
+  while (true) {
+    TRY_ASSIGN(const bool row, select.step());
+    if (!row) return page;
+    if (page.alerts.size() == limit) {
+      page.next = page.alerts.back().id;
+      return page;
+    }
+    page.alerts.push_back(read_row(select));
+  }
+}
+
+Status write_acknowledgement(Database& db, const std::string& id, EventTime at) {
+  TRY_ASSIGN(Statement update,
+             db.prepare("UPDATE alerts SET acknowledged_at=coalesce(acknowledged_at, ?2),"
+                        " state=iif(state='open', 'acknowledged', state) WHERE id=?1"));
+  update.bind(1, std::string_view{id});
+  update.bind(2, to_millis(at));
+  TRY(update.run());
+  if (sqlite3_changes(db.handle()) == 0) return Error{Code::kNotFound, "no alert has the id " + id};
+  return {};
+}
+
+Status remove_alerts(Database& db, EventTime written_before) {
+  TRY_ASSIGN(Statement remove,
+             db.prepare("DELETE FROM alerts WHERE state='closed' AND stored_at<?1"));
+  remove.bind(1, to_millis(written_before));
+  return remove.run();
+}
+
+Result<bool> write_message(Database& db, const OutboxMessage& message) {
+  TRY_ASSIGN(Statement insert,
+             db.prepare("INSERT OR IGNORE INTO outbox(dedupe_key, channel, body, attempts,"
+                        " next_attempt_at, last_error) VALUES(?1,?2,?3,?4,?5,?6)"));
+  insert.bind(1, std::string_view{message.dedupe_key});
+  insert.bind(2, std::string_view{message.channel});
+  insert.bind(3, std::string_view{message.body});
+  insert.bind(4, std::int64_t{message.attempts});
+  insert.bind(5, to_millis(message.next_attempt_at));
+  insert.bind(6, std::string_view{message.last_error});
+  TRY(insert.run());
+  return sqlite3_changes(db.handle()) > 0;
+}
+
+Result<std::vector<OutboxMessage>> read_due_messages(Database& db, EventTime now,
+                                                     std::size_t count_max) {
+  TRY_ASSIGN(Statement select,
+             db.prepare("SELECT id, dedupe_key, channel, body, attempts, next_attempt_at,"
+                        " last_error FROM outbox WHERE delivered_at IS NULL AND"
+                        " next_attempt_at<=?1 ORDER BY id LIMIT ?2"));
+  select.bind(1, to_millis(now));
+  select.bind(2, static_cast<std::int64_t>(count_max));
+  std::vector<OutboxMessage> messages;
+  while (true) {
+    TRY_ASSIGN(const bool row, select.step());
+    if (!row) return messages;
+    messages.push_back({.id = static_cast<std::uint64_t>(select.column_int(0)),
+                        .dedupe_key = std::string{select.column_text(1)},
+                        .channel = std::string{select.column_text(2)},
+                        .body = std::string{select.column_text(3)},
+                        .attempts = static_cast<std::uint32_t>(select.column_int(4)),
+                        .next_attempt_at = from_millis(select.column_int(5)),
+                        .last_error = std::string{select.column_text(6)}});
+  }
+}
+
+Result<std::size_t> count_waiting_messages(Database& db) {
+  TRY_ASSIGN(const auto count, db.number("SELECT count(*) FROM outbox WHERE delivered_at IS NULL"));
+  return static_cast<std::size_t>(count.value_or(0));
+}
+
+Status write_delivery(Database& db, std::uint64_t id, EventTime now) {
+  TRY_ASSIGN(Statement update, db.prepare("UPDATE outbox SET delivered_at=?2, body=''"
+                                          " WHERE id=?1 AND delivered_at IS NULL"));
+  update.bind(1, static_cast<std::int64_t>(id));
+  update.bind(2, to_millis(now));
+  return update.run();
+}
+
+Status write_failure(Database& db, std::uint64_t id, const std::string& error,
+                     EventTime next_attempt_at) {
+  TRY_ASSIGN(Statement update,
+             db.prepare("UPDATE outbox SET attempts=attempts+1, last_error=?2, next_attempt_at=?3"
+                        " WHERE id=?1 AND delivered_at IS NULL"));
+  update.bind(1, static_cast<std::int64_t>(id));
+  update.bind(2, std::string_view{error});
+  update.bind(3, to_millis(next_attempt_at));
+  return update.run();
+}
+
+Status remove_messages(Database& db, EventTime delivered_before) {
+  TRY_ASSIGN(Statement remove, db.prepare("DELETE FROM outbox WHERE delivered_at<?1"));
+  remove.bind(1, to_millis(delivered_before));
+  return remove.run();
+}
+
+}  // namespace tidewatch

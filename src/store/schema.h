@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "core/result.h"
+#include "store/sqlite.h"
+
+namespace tidewatch {
+
+inline constexpr std::int64_t kPostsSchemaVersion = 1;
+inline constexpr std::int64_t kSearchSchemaVersion = 1;
+
+inline std::filesystem::path posts_path(const std::filesystem::path& dir) {
+  return dir / "posts.db";
+}
+inline std::filesystem::path search_path(const std::filesystem::path& dir) {
+  return dir / "search.db";
+}
+
+// Opens posts.db for writing and makes its tables when it is new. kFailedPrecondition when a
+// newer version of Tidewatch wrote it, kPermissionDenied when it cannot be written.
+Result<std::unique_ptr<Database>> open_posts_db(const std::filesystem::path& dir,
+                                                const std::string& vfs);
+
+// A number kept in the table `meta` of either file; nothing when it was never set.
+Result<std::optional<std::int64_t>> get_meta(Database& db, std::string_view name);
+Status set_meta(Database& db, std::string_view name, std::int64_t value);
+
+// Pages that hold something, in bytes.
+Result<std::uint64_t> bytes_used(Database& db);
+
+}  // namespace tidewatch

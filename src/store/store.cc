@@ -1,0 +1,622 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/store.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <system_error>
+#include <thread>
+
+#include "core/mutex.h"
+#include "store/alert_rows.h"
+#include "store/block_map.h"
+#include "store/data_dir.h"
+#include "store/label_sets.h"
+#include "store/minute_rows.h"
+#include "store/post_log.h"
+#include "store/post_rows.h"
+#include "store/post_search.h"
+#include "store/schema.h"
+#include "store/search_index.h"
+#include "store/sqlite.h"
+#include "store/sync_vfs.h"
+
+namespace tidewatch {
+namespace {
+
+// The write-ahead log of posts.db is folded into the file in the background from 16 MiB on, and by
+// the writer itself from 64 MiB on, which bounds it: SQLite starts it over once all of it is
+// folded, and a background pass under constant load is always a few pages short of all.
+constexpr int kWalPagesBackground = 4'096;
+constexpr int kWalPagesMax = 16'384;
+
+constexpr std::size_t kIndexBatchPosts = 4'096;
+constexpr std::size_t kScanBatchPosts = 2'048;
+constexpr std::uint64_t kRemovalPosts = 1'024;        // a write waits at most for one such removal
+constexpr std::int64_t kRetentionEveryPosts = 65'536;
+constexpr std::int64_t kVacuumFreePagesMin = 16'384;  // and a quarter of the file
+constexpr std::int64_t kVacuumPages = 1'024;
+
+// Background threads pace themselves in real time: this decides when they look, never what they
+// find. Many small index transactions would cost more than a few large ones.
+constexpr auto kIndexPace = std::chrono::milliseconds{200};
+constexpr std::int64_t kIndexSoonPosts = 1'024;       // do not wait for the pace
+constexpr auto kMaintenancePace = std::chrono::seconds{30};
+constexpr auto kErrorPace = std::chrono::seconds{1};
+
+constexpr std::int64_t kMillisMax = 253'402'300'800'000;  // the year 10000
+
+std::chrono::steady_clock::time_point pace(std::chrono::milliseconds duration) {
+  return std::chrono::steady_clock::now() + duration;
+}
+
+// Lets ingest and inference have the processor first.
+void lower_thread_priority() { ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 10); }
+
+std::uint64_t file_bytes(const std::filesystem::path& path) {
+  std::error_code failed;
+  const auto bytes = std::filesystem::file_size(path, failed);
+  return failed ? 0 : bytes;
+}
+
+}  // namespace
+
+struct Store::Impl {
+  Impl(StoreOptions store_options, const Clock& store_clock, DataDir claimed)
+      : options(std::move(store_options)), clock(store_clock), dir(std::move(claimed)),
+        vfs(options.hooks) {}
+  ~Impl();
+
+  Status load();
+  Status write(const std::function<Status(Database&)>& change);
+  Status queue_messages(std::span<const OutboxMessage> messages,
+                        const std::function<Status(Database&)>& change);
+  void after_commit() REQUIRES(write_mu);
+  void wake_threads(std::int64_t appended);
+
+  Status index_all(std::size_t batch_posts);
+  Status retain();
+  Status retain_by_age();
+  Status retain_by_size();
+  Result<std::uint64_t> remove_oldest_posts();
+  Result<bool> remove_minutes_before(EventTime written_before);
+  Status vacuum();
+  Status checkpoint();
+  void index_thread();
+  void maintenance_thread();
+  bool stopping() const { return stop.load(std::memory_order_acquire); }
+
+  std::uint64_t used() const { return posts_used.load() + index->used(); }
+
+  const StoreOptions options;
+  const Clock& clock;
+  const DataDir dir;  // the lock goes last
+  SyncVfs vfs;
+  LabelSets label_sets;
+  BlockMap blocks;
+
+  Mutex write_mu;
+  std::unique_ptr<Database> db GUARDED_BY(write_mu);
+  std::unique_ptr<PostLog> log;  // its bounds may be read without the lock
+  std::atomic<int> wal_pages{0};
+  std::atomic<std::uint64_t> commits{0};
+  std::atomic<std::uint64_t> posts_used{0};
+  std::atomic<std::uint64_t> posts_expired{0};
+  std::atomic<std::size_t> outbox_waiting{0};
+
+  Mutex index_mu;
+  std::unique_ptr<SearchIndex> index;  // writes under index_mu
+  std::unique_ptr<Database> checkpoint_db;  // of the maintenance thread alone
+  std::unique_ptr<ReaderPool> readers;
+
+  std::atomic<bool> stop{false};
+  mutable Mutex thread_mu;
+  CondVar index_wake;
+  CondVar maintenance_wake;
+  bool maintenance_due GUARDED_BY(thread_mu) = false;
+  std::int64_t appended_since_retention GUARDED_BY(thread_mu) = 0;
+  std::string index_error GUARDED_BY(thread_mu);
+  std::string maintenance_error GUARDED_BY(thread_mu);
+  std::jthread indexer;
+  std::jthread maintainer;
+};
+
+// ---- opening and closing
+
+Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Store::~Store() = default;
+
+Result<std::unique_ptr<Store>> Store::open(StoreOptions options, const Clock& clock) {
+  TRY_ASSIGN(DataDir dir, DataDir::claim(options.dir));
+  auto impl = std::make_unique<Impl>(std::move(options), clock, std::move(dir));
+  TRY(impl->load());
+  if (impl->options.background) {
+    impl->indexer = std::jthread([&store = *impl] { store.index_thread(); });
+    impl->maintainer = std::jthread([&store = *impl] { store.maintenance_thread(); });
+  }
+  return std::unique_ptr<Store>(new Store(std::move(impl)));
+}
+
+Status Store::Impl::load() {
+  const MutexLock lock(write_mu);
+  const std::filesystem::path& path = dir.path();
+  TRY_ASSIGN(db, open_posts_db(path, vfs.name()));
+  sqlite3_wal_hook(
+      db->handle(),
+      [](void* self, sqlite3*, const char*, int pages) {
+        static_cast<Impl*>(self)->wal_pages.store(pages, std::memory_order_relaxed);
+        return SQLITE_OK;
+      },
+      this);
+  log = std::make_unique<PostLog>(*db, label_sets, blocks);
+  TRY(log->load());
+  TRY_ASSIGN(const std::size_t waiting, count_waiting_messages(*db));
+  outbox_waiting = waiting;
+  TRY_ASSIGN(index, SearchIndex::open({.dir = path,
+                                       .vfs = vfs.name(),
+                                       .shard_posts = static_cast<std::int64_t>(
+                                           std::max<std::size_t>(options.index_shard_posts, 1)),
+                                       .last_sequence = log->last()},
+                                      label_sets));
+  TRY_ASSIGN(checkpoint_db,
+             Database::open(posts_path(path), Database::Mode::kReadWrite, vfs.name()));
+  TRY(checkpoint_db->exec("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0"));
+  TRY_ASSIGN(readers, ReaderPool::open(path, vfs.name(), clock, options.readers));
+  after_commit();
+  return dir.sync();
+}
+
+Store::Impl::~Impl() {
+  {
+    const MutexLock lock(thread_mu);
+    stop.store(true, std::memory_order_release);
+  }
+  index_wake.notify_all();
+  maintenance_wake.notify_all();
+  if (indexer.joinable()) indexer.join();
+  if (maintainer.joinable()) maintainer.join();
+}
+
+// ---- writing
+
+// Runs a change in a transaction of its own and returns once it is on disk.
+Status Store::Impl::write(const std::function<Status(Database&)>& change) {
+  {
+    const MutexLock lock(write_mu);
+    TRY_ASSIGN(Transaction transaction, Transaction::begin(*db, Transaction::Kind::kWrite));
+    TRY(change(*db));
+    TRY(transaction.commit());
+    after_commit();
+  }
+  wake_threads(0);
+  return {};
+}
+
+void Store::Impl::after_commit() {
+  if (const auto used_now = bytes_used(*db); used_now.ok()) posts_used.store(*used_now);
+  if (wal_pages.load(std::memory_order_relaxed) < kWalPagesMax) return;
+  // When the other thread is at it, or a reader holds it back, the next commit tries again.
+  sqlite3_wal_checkpoint_v2(db->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+}
+
+void Store::Impl::wake_threads(std::int64_t appended) {
+  if (!options.background) return;
+  bool wake_maintenance = wal_pages.load(std::memory_order_relaxed) >= kWalPagesBackground;
+  {
+    const MutexLock lock(thread_mu);
+    appended_since_retention += appended;
+    wake_maintenance = wake_maintenance || appended_since_retention >= kRetentionEveryPosts;
+    if (wake_maintenance) maintenance_due = true;
+  }
+  if (wake_maintenance) maintenance_wake.notify_one();
+  if (appended > 0) index_wake.notify_one();
+}
+
+Result<std::vector<Store::Appended>> Store::append(std::span<ScoredPost* const> posts,
+                                                   const LabelSchema& labels) {
+  for (ScoredPost* const post : posts) post->sequence = {};
+  Impl& store = *impl_;
+  Result<std::vector<Appended>> appended = std::vector<Appended>{};
+  {
+    const MutexLock lock(store.write_mu);
+    appended = store.log->append(posts, labels, store.clock.wall_now());
+    if (!appended.ok()) return appended;
+    store.commits.fetch_add(1, std::memory_order_relaxed);
+    store.after_commit();
+  }
+  store.wake_threads(static_cast<std::int64_t>(posts.size()));
+  return appended;
+}
+
+Result<std::vector<Store::Appended>> Store::append(std::span<ScoredPost> posts,
+                                                   const LabelSchema& labels) {
+  std::vector<ScoredPost*> pointers;
+  pointers.reserve(posts.size());
+  for (ScoredPost& post : posts) pointers.push_back(&post);
+  return append(std::span<ScoredPost* const>(pointers), labels);
+}
+
+Status Store::put_minutes(std::span<const MinuteCounts> minutes, const LabelSchema& labels) {
+  if (minutes.empty()) return {};
+  const LabelSet* label_set = nullptr;
+  {
+    const MutexLock lock(impl_->write_mu);
+    TRY_ASSIGN(label_set, impl_->label_sets.ensure(*impl_->db, labels));
+  }
+  return impl_->write([&](Database& db) {
+    return write_minutes(db, minutes, *label_set, impl_->clock.wall_now());
+  });
+}
+
+Status Store::put_alert(const Alert& alert, std::span<const OutboxMessage> messages) {
+  return impl_->queue_messages(messages, [&](Database& db) {
+    return write_alert(db, alert, impl_->clock.wall_now());
+  });
+}
+
+Status Store::acknowledge(const std::string& id, EventTime at) {
+  return impl_->write([&](Database& db) { return write_acknowledgement(db, id, at); });
+}
+
+// ---- outbox
+
+// Queues messages in the transaction of a change, if there is room for all of them.
+Status Store::Impl::queue_messages(std::span<const OutboxMessage> messages,
+                                   const std::function<Status(Database&)>& change) {
+  std::size_t counted = 0;
+  const auto change_and_queue = [&](Database& posts_db) -> Status {
+    TRY(change(posts_db));
+    std::size_t queued = 0;
+    for (const OutboxMessage& message : messages) {
+      TRY_ASSIGN(const bool is_new, write_message(posts_db, message));
+      queued += is_new ? 1 : 0;
+    }
+    if (queued > 0 && outbox_waiting.load() + queued > options.outbox_messages_max) {
+      return Error{Code::kResourceExhausted,
+                   "the outbox is full (" + std::to_string(options.outbox_messages_max) +
+                       " messages wait for delivery); check why the channels do not answer"};
+    }
+    outbox_waiting.fetch_add(queued);  // under the write lock: the next one sees it
+    counted = queued;
+    return {};
+  };
+  Status written = write(change_and_queue);
+  if (!written.ok()) outbox_waiting.fetch_sub(counted);
+  return written;
+}
+
+Status Store::put(const OutboxMessage& message) {
+  return impl_->queue_messages({&message, 1}, [](Database&) -> Status { return {}; });
+}
+
+Result<std::vector<OutboxMessage>> Store::due(EventTime now, std::size_t count_max) {
+  auto reader = impl_->readers->acquire(impl_->options.query_time_max);
+  return read_due_messages(reader->posts(), now, count_max);
+}
+
+Status Store::delivered(std::uint64_t id) {
+  bool changed = false;
+  const auto deliver = [&](Database& db) -> Status {
+    TRY(write_delivery(db, id, impl_->clock.wall_now()));
+    changed = sqlite3_changes(db.handle()) > 0;
+    return {};
+  };
+  TRY(impl_->write(deliver));
+  if (changed) impl_->outbox_waiting.fetch_sub(1);
+  return {};
+}
+
+Status Store::failed(std::uint64_t id, const std::string& error, EventTime next_attempt_at) {
+  return impl_->write([&](Database& db) { return write_failure(db, id, error, next_attempt_at); });
+}
+
+Result<std::size_t> Store::size() { return impl_->outbox_waiting.load(); }
+
+// ---- reading
+
+Result<std::optional<Alert>> Store::alert(const std::string& id) {
+  auto reader = impl_->readers->acquire(impl_->options.query_time_max);
+  return read_alert(reader->posts(), id);
+}
+
+Result<AlertPage> Store::alerts(const AlertQuery& query) {
+  auto reader = impl_->readers->acquire(impl_->options.query_time_max);
+  return read_alerts(reader->posts(), query);
+}
+
+Result<PostPage> Store::posts(const PostQuery& query) {
+  if (query.limit < 1 || query.limit > kPostQueryLimitMax) {
+    return Error{Code::kInvalidArgument,
+                 "limit: must be 1 to " + std::to_string(kPostQueryLimitMax)};
+  }
+  auto reader = impl_->readers->acquire(impl_->options.query_time_max);
+  return find_posts(*reader, query, impl_->label_sets, impl_->blocks,
+                    static_cast<std::int64_t>(impl_->options.tail_scan_posts_max));
+}
+
+Result<std::optional<StoredPost>> Store::post(const std::string& id) {
+  auto reader = impl_->readers->acquire(impl_->options.query_time_max);
+  Statement& select = reader->by_id();
+  const ResetGuard guard(select);
+  select.bind(1, id_key(id));
+  select.bind(2, std::string_view{id});
+  TRY_ASSIGN(const bool row, select.step());
+  if (!row) return std::optional<StoredPost>{};
+  return std::optional<StoredPost>{read_post_row(select, impl_->label_sets)};
+}
+
+Status Store::scan_posts(Sequence after, EventTime since,
+                         const std::function<bool(const StoredPost&)>& visit) {
+  std::vector<SequenceRange> ranges = impl_->blocks.overlapping(to_millis(since), kMillisMax);
+  std::reverse(ranges.begin(), ranges.end());
+  std::vector<StoredPost> batch;
+  for (const SequenceRange& range : ranges) {
+    std::int64_t next = std::max(range.begin, static_cast<std::int64_t>(after.value) + 1);
+    bool more = next < range.end;
+    while (more) {
+      batch.clear();
+      {
+        // A short read for each batch: a long one would keep the write-ahead log from starting over.
+        auto reader = impl_->readers->acquire(std::chrono::milliseconds{0});
+        Statement& select = reader->ascending();
+        const ResetGuard guard(select);
+        select.bind(1, next);
+        select.bind(2, range.end);
+        select.bind(3, static_cast<std::int64_t>(kScanBatchPosts));
+        while (true) {
+          TRY_ASSIGN(const bool row, select.step());
+          if (!row) break;
+          batch.push_back(read_post_row(select, impl_->label_sets));
+        }
+      }
+      for (const StoredPost& stored : batch) {
+        if (stored.post.time >= since && !visit(stored)) return {};
+      }
+      more = batch.size() == kScanBatchPosts;
+      if (more) next = static_cast<std::int64_t>(batch.back().sequence.value) + 1;
+    }
+  }
+  return {};
+}
+
+Result<std::vector<SeriesPoint>> Store::series(const std::string& key, EventTime since,
+                                               EventTime until, std::chrono::seconds step) {
+  if (step.count() < 60 || step.count() % 60 != 0 || step > std::chrono::hours{24 * 366}) {
+    return Error{Code::kInvalidArgument, "step: must be a multiple of 60 seconds, at most a year"};
+  }
+  const std::int64_t step_ms = step.count() * 1'000;
+  const std::int64_t to = std::clamp(to_millis(until), -kMillisMax, kMillisMax);
+  std::int64_t from = std::clamp(to_millis(since), -kMillisMax, kMillisMax);
+  from -= (from % step_ms + step_ms) % step_ms;
+  if (from >= to) return std::vector<SeriesPoint>{};
+  const auto points = static_cast<std::uint64_t>((to - from + step_ms - 1) / step_ms);
+  if (points > impl_->options.series_points_max) {
+    return Error{Code::kInvalidArgument,
+                 "since: " + std::to_string(points) + " points are too many (at most " +
+                     std::to_string(impl_->options.series_points_max) +
+                     "); ask for less time or a larger step"};
+  }
+  auto reader = impl_->readers->acquire(impl_->options.query_time_max);
+  return read_series(reader->posts(), impl_->label_sets, key, from_millis(from), from_millis(to),
+                     step);
+}
+
+StoreStats Store::stats() const {
+  const Impl& store = *impl_;
+  StoreStats stats;
+  const std::int64_t first = store.log->first();
+  const std::int64_t last = store.log->last();
+  if (last >= first) {
+    stats.posts = static_cast<std::uint64_t>(last - first + 1);
+    stats.first = {static_cast<std::uint64_t>(first)};
+    stats.last = {static_cast<std::uint64_t>(last)};
+  }
+  if (const auto bounds = store.blocks.time_bounds()) {
+    stats.oldest = from_millis(bounds->first);
+    stats.newest = from_millis(bounds->second);
+  }
+  for (const char* file : {"posts.db", "posts.db-wal", "search.db", "search.db-wal"}) {
+    stats.bytes += file_bytes(store.dir.path() / file);
+  }
+  stats.bytes_used = store.used();
+  stats.commits = store.commits.load();
+  stats.fsyncs = store.vfs.syncs("posts.db-wal");
+  stats.fsyncs_by_file = store.vfs.syncs();
+  const std::int64_t indexed = std::max(store.index->indexed_until(), first - 1);
+  stats.index_lag_posts = static_cast<std::uint64_t>(std::max<std::int64_t>(last - indexed, 0));
+  stats.index_behind = stats.index_lag_posts > store.options.index_lag_max;
+  stats.posts_expired = store.posts_expired.load();
+  stats.outbox_messages = store.outbox_waiting.load();
+  const MutexLock lock(store.thread_mu);
+  stats.index_error = store.index_error;
+  stats.maintenance_error = store.maintenance_error;
+  return stats;
+}
+
+Status Store::check() {
+  const std::string path = posts_path(impl_->dir.path()).string();
+  auto reader = impl_->readers->acquire(std::chrono::milliseconds{0});
+  TRY_ASSIGN(const Transaction snapshot,
+             Transaction::begin(reader->posts(), Transaction::Kind::kRead));
+  for (Database* db : {&reader->posts(), &reader->search()}) {
+    TRY_ASSIGN(Statement quick_check, db->prepare("PRAGMA quick_check(1)"));
+    TRY(quick_check.step());
+    if (quick_check.column_text(0) != "ok") {
+      return Error{Code::kDataLoss, db->path().string() + ": damaged: " +
+                                        std::string(quick_check.column_text(0))};
+    }
+  }
+  const auto number = [&](const char* sql) { return reader->posts().number(sql); };
+  TRY_ASSIGN(const auto rows, number("SELECT count(*) FROM posts NOT INDEXED"));
+  TRY_ASSIGN(const auto keys, number("SELECT count(*) FROM posts INDEXED BY posts_by_id_key"));
+  TRY_ASSIGN(const auto span, number("SELECT max(sequence) - min(sequence) + 1 FROM posts"));
+  TRY_ASSIGN(const auto twice,
+             number("SELECT b.sequence FROM posts a CROSS JOIN posts b ON a.id_key=b.id_key"
+                    " AND a.sequence<b.sequence AND a.id=b.id LIMIT 1"));
+  if (rows != keys || rows.value_or(0) != span.value_or(0)) {
+    return Error{Code::kDataLoss, path + ": " + std::to_string(rows.value_or(0)) + " posts, " +
+                                      std::to_string(keys.value_or(0)) + " index entries, " +
+                                      std::to_string(span.value_or(0)) + " sequences"};
+  }
+  if (twice) {
+    return Error{Code::kDataLoss, path + ": post " + std::to_string(*twice) + " is there twice"};
+  }
+  return {};
+}
+
+// ---- indexing
+
+Status Store::index_now() { return impl_->index_all(kIndexBatchPosts); }
+
+Status Store::Impl::index_all(std::size_t batch_posts) {
+  while (!stopping()) {
+    const MutexLock lock(index_mu);
+    TRY_ASSIGN(const std::size_t indexed, index->index_some(batch_posts));
+    if (indexed == 0) return {};
+  }
+  return {};
+}
+
+void Store::Impl::index_thread() {
+  lower_thread_priority();
+  while (true) {
+    {
+      const MutexLock lock(thread_mu);
+      while (!stopping() && log->last() <= index->indexed_until()) index_wake.wait(thread_mu);
+      const auto until = pace(kIndexPace);
+      while (!stopping() && log->last() - index->indexed_until() < kIndexSoonPosts &&
+             index_wake.wait_until(thread_mu, until)) {
+      }
+      if (stopping()) return;
+    }
+    const Status indexed = index_all(kIndexBatchPosts);
+    const MutexLock lock(thread_mu);
+    index_error = indexed.ok() ? "" : indexed.error().message;
+    const auto until = pace(kErrorPace);
+    while (!indexed.ok() && !stopping() && index_wake.wait_until(thread_mu, until)) {
+    }
+  }
+}
+
+// ---- retention
+
+Status Store::retain_now() { return impl_->retain(); }
+
+Status Store::Impl::retain() {
+  TRY(retain_by_age());
+  TRY(retain_by_size());
+  {
+    const MutexLock lock(index_mu);
+    TRY(index->drop_before(log->first()));
+  }
+  return vacuum();
+}
+
+// Removes a few of the oldest posts; lets other writers in between two calls.
+Result<std::uint64_t> Store::Impl::remove_oldest_posts() {
+  const MutexLock lock(write_mu);
+  TRY_ASSIGN(const std::uint64_t removed, log->remove_oldest(kRemovalPosts));
+  posts_expired.fetch_add(removed);
+  after_commit();
+  return removed;
+}
+
+Result<bool> Store::Impl::remove_minutes_before(EventTime written_before) {
+  bool removed = false;
+  const auto remove = [&](Database& posts_db) -> Status {
+    TRY_ASSIGN(removed, remove_some_minutes(posts_db, written_before));
+    return {};
+  };
+  TRY(write(remove));
+  return removed;
+}
+
+Status Store::Impl::retain_by_age() {
+  const EventTime now = clock.wall_now();
+  const std::int64_t stored_before = to_millis(now - options.retention);
+  while (!stopping()) {
+    const auto oldest = blocks.first();
+    if (!oldest || oldest->stored_at >= stored_before) break;
+    TRY_ASSIGN(const std::uint64_t removed, remove_oldest_posts());
+    if (removed == 0) break;
+  }
+  bool more = true;
+  while (more && !stopping()) {
+    TRY_ASSIGN(more, remove_minutes_before(now - options.retention));
+  }
+  const auto remove = [&](Database& posts_db) -> Status {
+    TRY(remove_alerts(posts_db, now - options.alert_retention));
+    return remove_messages(posts_db, now - options.retention);
+  };
+  return write(remove);
+}
+
+// Posts go first, the oldest first; minutes only when no posts are left. Goes a little below the
+// limit, so as not to come back for every commit. The index of removed posts is freed a shard at a
+// time.
+Status Store::Impl::retain_by_size() {
+  if (used() <= options.bytes_max) return {};
+  const std::uint64_t target = options.bytes_max / 100 * 97;
+  while (used() > target && !stopping()) {
+    TRY_ASSIGN(const std::uint64_t removed, remove_oldest_posts());
+    if (removed > 0) {
+      const MutexLock lock(index_mu);
+      TRY(index->drop_before(log->first()));
+      continue;
+    }
+    TRY_ASSIGN(const bool more, remove_minutes_before(EventTime::max()));
+    if (!more) break;
+  }
+  return {};
+}
+
+// Freed pages are used again; only when a quarter of a file is free is it made smaller.
+Status Store::Impl::vacuum() {
+  const auto wanted = [](Database& database) -> Result<bool> {
+    TRY_ASSIGN(const auto pages, database.number("PRAGMA page_count"));
+    TRY_ASSIGN(const auto free_pages, database.number("PRAGMA freelist_count"));
+    const std::int64_t free_now = free_pages.value_or(0);
+    return free_now >= kVacuumFreePagesMin && free_now >= pages.value_or(0) / 4;
+  };
+  const std::string step = "PRAGMA incremental_vacuum(" + std::to_string(kVacuumPages) + ")";
+  while (!stopping()) {
+    const MutexLock lock(write_mu);
+    TRY_ASSIGN(const bool again, wanted(*db));
+    if (!again) return {};
+    TRY(db->exec(step));
+    after_commit();
+  }
+  return {};
+}
+
+Status Store::Impl::checkpoint() {
+  int pages = 0;
+  const int code = sqlite3_wal_checkpoint_v2(checkpoint_db->handle(), nullptr,
+                                             SQLITE_CHECKPOINT_PASSIVE, &pages, nullptr);
+  if (code != SQLITE_OK && (code & 0xFF) != SQLITE_BUSY) return checkpoint_db->error(code);
+  return {};
+}
+
+void Store::Impl::maintenance_thread() {
+  lower_thread_priority();
+  while (true) {
+    {
+      const MutexLock lock(thread_mu);
+      const auto until = pace(kMaintenancePace);
+      while (!stopping() && !maintenance_due && maintenance_wake.wait_until(thread_mu, until)) {
+      }
+      if (stopping()) return;
+      maintenance_due = false;
+      appended_since_retention = 0;
+    }
+    Status done = checkpoint();
+    if (done.ok()) done = retain();
+    const MutexLock lock(thread_mu);
+    maintenance_error = done.ok() ? "" : done.error().message;
+  }
+}
+
+}  // namespace tidewatch

@@ -1,0 +1,614 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <limits>
+
+#include "store/sqlite.h"
+#include "store/store_test_support.h"
+
+namespace tidewatch::store_test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using std::chrono::hours;
+using std::chrono::seconds;
+
+class StoreTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Store> open() { return open_store(quiet_options(dir_.path()), clock_); }
+  static std::vector<Store::Appended> append(Store& store, std::vector<ScoredPost> posts) {
+    auto appended = store.append(posts, labels());
+    EXPECT_EQ(problem(appended), "");
+    return appended.ok() ? *appended : std::vector<Store::Appended>{};
+  }
+  TempDir dir_;
+  ManualClock clock_{from_millis(1'700'000'000'000)};
+};
+
+TEST_F(StoreTest, GivesBackEveryFieldAfterReopening) {
+  ScoredPost full = make_post("wb_4312345678901234", "手机 \U0001F602 #退款#\n第二行", -5);
+  full.post.source = "weibo";
+  full.post.author = "张三";
+  full.post.region = "广东";
+  full.post.repost_of = "wb_1";
+  full.post.url = "https://example.org/1";
+  full.post.likes = 0;
+  full.post.reposts = std::numeric_limits<std::int64_t>::max();
+  full.post.extra = R"("a":1,"b":[])";
+  const ScoredPost bare = make_post("bare", "");
+  {
+    auto store = open();
+    const auto appended = append(*store, {full, bare});
+    ASSERT_EQ(appended.size(), 2U);
+    EXPECT_EQ(appended[0].sequence.value, 1U);
+    EXPECT_EQ(appended[1].sequence.value, 2U);
+  }
+  auto store = open();
+  const auto found = store->post("wb_4312345678901234");
+  ASSERT_EQ(problem(found), "");
+  ASSERT_TRUE(found->has_value());
+  const StoredPost& stored = **found;
+  EXPECT_EQ(stored.sequence.value, 1U);
+  EXPECT_EQ(stored.post.text, full.post.text);
+  EXPECT_EQ(stored.post.time, full.post.time);
+  EXPECT_EQ(stored.post.source, "weibo");
+  EXPECT_EQ(stored.post.author, "张三");
+  EXPECT_EQ(stored.post.region, "广东");
+  EXPECT_EQ(stored.post.repost_of, "wb_1");
+  EXPECT_EQ(stored.post.url, full.post.url);
+  EXPECT_EQ(stored.post.likes, full.post.likes);
+  EXPECT_EQ(stored.post.reposts, full.post.reposts);
+  EXPECT_EQ(stored.post.extra, full.post.extra);
+  EXPECT_EQ(stored.emotion, "angry");
+  EXPECT_NEAR(stored.emotion_probability, 0.75F, 1e-5F);
+  EXPECT_EQ(stored.topic, "health");
+  EXPECT_NEAR(stored.topic_probability, 0.9F, 1e-5F);
+  EXPECT_EQ(stored.text_hash, full.text_hash);
+
+  const auto found_bare = store->post("bare");
+  ASSERT_TRUE(found_bare.ok() && found_bare->has_value());
+  EXPECT_EQ((*found_bare)->emotion, "neutral");
+  EXPECT_EQ((*found_bare)->topic, "unknown");
+  EXPECT_FALSE((*found_bare)->post.likes.has_value());
+  EXPECT_EQ((*found_bare)->text_hash, 0U);
+  const auto absent = store->post("nobody");
+  ASSERT_TRUE(absent.ok());
+  EXPECT_FALSE(absent->has_value());
+}
+
+TEST_F(StoreTest, WritesAnIdOnlyOnce) {
+  auto store = open();
+  append(*store, make_posts(3));
+  std::vector<ScoredPost> again = {make_post("p1", "another text"), make_post("new", "n"),
+                                   make_post("new", "n again"), make_post("p2", "x")};
+  const auto appended = append(*store, again);
+  ASSERT_EQ(appended.size(), 4U);
+  EXPECT_FALSE(appended[0].is_new);
+  EXPECT_EQ(appended[0].sequence.value, 2U);
+  EXPECT_TRUE(appended[1].is_new);
+  EXPECT_EQ(appended[1].sequence.value, 4U);
+  EXPECT_FALSE(appended[2].is_new);
+  EXPECT_EQ(appended[2].sequence.value, 4U);
+  EXPECT_FALSE(appended[3].is_new);
+  EXPECT_EQ(store->stats().posts, 4U);
+  EXPECT_EQ((*store->post("p1"))->post.text, "今天天气真好1");
+  store.reset();
+  store = open();
+  EXPECT_FALSE(append(*store, {make_post("new", "n")})[0].is_new);
+  EXPECT_EQ(append(*store, {make_post("newer", "n")})[0].sequence.value, 5U);
+  EXPECT_EQ(problem(store->check()), "");
+}
+
+// Ids whose keys are equal are still different ids.
+TEST_F(StoreTest, TellsIdsWithEqualKeysApart) {
+  const std::string a = "9007199254740993";  // 2^53 + 1
+  const std::string b = "0001";
+  ASSERT_EQ(id_key(a), id_key(b));
+  auto store = open();
+  append(*store, {make_post(a, "a"), make_post(b, "b")});
+  EXPECT_FALSE(append(*store, {make_post(b, "b")})[0].is_new);
+  EXPECT_EQ((*store->post(a))->post.text, "a");
+  EXPECT_EQ((*store->post(b))->post.text, "b");
+  EXPECT_EQ(problem(store->check()), "");
+}
+
+TEST_F(StoreTest, IdKeysFollowTheNumberAtTheEnd) {
+  EXPECT_EQ(id_key("wb_1002") - id_key("wb_1001"), 1);
+  EXPECT_EQ(id_key("4312345678901235") - id_key("4312345678901234"), 1);
+  EXPECT_NE(id_key("wb_1001"), id_key("tw_1001"));
+  EXPECT_GE(id_key("99999999999999999999999"), 0);
+}
+
+TEST_F(StoreTest, RefusesAPostWithoutIdAndWritesNothing) {
+  auto store = open();
+  std::vector<ScoredPost> posts = {make_post("a", "a"), make_post("", "b")};
+  const auto appended = store->append(posts, labels());
+  ASSERT_FALSE(appended.ok());
+  EXPECT_EQ(appended.error().code, Code::kInvalidArgument);
+  EXPECT_EQ(posts[0].sequence.value, 0U);
+  EXPECT_EQ(store->stats().posts, 0U);
+}
+
+TEST_F(StoreTest, LabelsStayWhatTheyWereAfterAModelSwap) {
+  LabelSchema swapped = labels();
+  std::swap(swapped.emotions[0], swapped.emotions[4]);
+  swapped.topics = {"politics", "finance"};
+  auto store = open();
+  append(*store, {make_post("old", "旧")});
+  std::vector<ScoredPost> posts = {make_post("new", "新")};
+  ASSERT_EQ(problem(store->append(posts, swapped)), "");
+  store.reset();
+  store = open();
+  EXPECT_EQ((*store->post("old"))->emotion, "angry");
+  EXPECT_EQ((*store->post("old"))->topic, "health");
+  EXPECT_EQ((*store->post("new"))->emotion, "sad");
+  EXPECT_EQ((*store->post("new"))->topic, "finance");
+  EXPECT_NEAR((*store->post("new"))->topic_probability, 0.9F, 1e-5F);
+}
+
+// ---- opening
+
+TEST_F(StoreTest, RefusesAFolderThatIsInUse) {
+  auto store = open();
+  const auto second = Store::open(quiet_options(dir_.path()), clock_);
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().code, Code::kFailedPrecondition);
+  EXPECT_THAT(second.error().message, HasSubstr(dir_.path().string()));
+  EXPECT_THAT(second.error().message, HasSubstr("process " + std::to_string(::getpid())));
+  EXPECT_THAT(second.error().message, HasSubstr("--data-dir"));
+  store.reset();
+  EXPECT_NE(open(), nullptr);
+}
+
+TEST_F(StoreTest, RefusesAPathThatIsNoFolder) {
+  std::ofstream(dir_.path() / "file") << "x";
+  const auto opened = Store::open(quiet_options(dir_.path() / "file"), clock_);
+  ASSERT_FALSE(opened.ok());
+  EXPECT_THAT(opened.error().message, HasSubstr((dir_.path() / "file").string()));
+}
+
+TEST_F(StoreTest, RefusesAReadOnlyFolder) {
+  if (::geteuid() == 0) {
+    // Root may write anywhere but here.
+    const auto opened = Store::open(quiet_options("/proc/tidewatch"), clock_);
+    ASSERT_FALSE(opened.ok());
+    EXPECT_THAT(opened.error().message, HasSubstr("/proc/tidewatch"));
+    EXPECT_THAT(opened.error().message, HasSubstr("--data-dir"));
+    return;
+  }
+  std::filesystem::permissions(dir_.path(), std::filesystem::perms::owner_read |
+                                                std::filesystem::perms::owner_exec);
+  const auto opened = Store::open(quiet_options(dir_.path()), clock_);
+  std::filesystem::permissions(dir_.path(), std::filesystem::perms::owner_all);
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code, Code::kPermissionDenied);
+}
+
+TEST_F(StoreTest, RefusesADamagedFileAndLeavesItAlone) {
+  const std::string garbage(8'192, 'x');
+  std::ofstream(dir_.path() / "posts.db") << garbage;
+  const auto opened = Store::open(quiet_options(dir_.path()), clock_);
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code, Code::kDataLoss);
+  EXPECT_THAT(opened.error().message, HasSubstr("posts.db"));
+  EXPECT_THAT(opened.error().message, HasSubstr("backup"));
+  EXPECT_EQ(std::filesystem::file_size(dir_.path() / "posts.db"), garbage.size());
+}
+
+TEST_F(StoreTest, RefusesANewerSchema) {
+  open().reset();
+  {
+    auto db = Database::open(dir_.path() / "posts.db", Database::Mode::kReadWrite, "unix");
+    ASSERT_EQ(problem((*db)->exec("UPDATE meta SET value=999 WHERE name='schema_version'")), "");
+  }
+  const auto opened = Store::open(quiet_options(dir_.path()), clock_);
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code, Code::kFailedPrecondition);
+  EXPECT_THAT(opened.error().message, HasSubstr("newer"));
+}
+
+TEST_F(StoreTest, RebuildsADamagedIndex) {
+  {
+    auto store = open();
+    append(*store, make_posts(20));
+    ASSERT_EQ(problem(store->index_now()), "");
+    EXPECT_EQ(store->stats().index_lag_posts, 0U);
+  }
+  std::ofstream(dir_.path() / "search.db", std::ios::trunc) << std::string(8'192, 'x');
+  auto store = open();
+  EXPECT_EQ(store->stats().index_lag_posts, 20U);
+  ASSERT_EQ(problem(store->index_now()), "");
+  const auto page = store->posts({.q = "天气", .limit = 100});
+  ASSERT_EQ(problem(page), "");
+  EXPECT_EQ(page->posts.size(), 20U);
+}
+
+// ---- minutes
+
+MinuteCounts minute_of(std::string key, std::int64_t minute, std::uint32_t posts) {
+  MinuteCounts counts;
+  counts.key = std::move(key);
+  counts.minute = minute;
+  counts.counts.posts = posts;
+  counts.counts.negative = posts / 2;
+  counts.counts.new_authors = posts + 1;
+  counts.counts.new_texts = 200;
+  counts.counts.bare_reposts = 1;
+  counts.counts.emotions = {posts, 0, 300};
+  return counts;
+}
+
+TEST_F(StoreTest, SumsMinutesOverSteps) {
+  auto store = open();
+  constexpr std::int64_t kMidnight = 86'400 * 20'000;
+  const std::vector<MinuteCounts> minutes = {
+      minute_of("finance@*", kMidnight - 120, 2), minute_of("finance@*", kMidnight - 60, 4),
+      minute_of("finance@*", kMidnight, 8), minute_of("finance@*", kMidnight + 60, 16),
+      minute_of("*@*", kMidnight, 1'000)};
+  ASSERT_EQ(problem(store->put_minutes(minutes, labels())), "");
+  // A minute told again is replaced, not added.
+  const std::vector<MinuteCounts> corrected = {minute_of("finance@*", kMidnight, 10)};
+  ASSERT_EQ(problem(store->put_minutes(corrected, labels())), "");
+
+  const EventTime since = from_millis((kMidnight - 120) * 1'000);
+  const auto by_minute = store->series("finance@*", since, since + seconds{180}, seconds{60});
+  ASSERT_EQ(problem(by_minute), "");
+  ASSERT_EQ(by_minute->size(), 3U);
+  EXPECT_EQ((*by_minute)[2].posts, 10U);
+  EXPECT_EQ((*by_minute)[2].time, from_millis(kMidnight * 1'000));
+
+  const auto by_two = store->series("finance@*", since, since + seconds{240}, seconds{120});
+  ASSERT_EQ(problem(by_two), "");
+  ASSERT_EQ(by_two->size(), 2U);
+  EXPECT_EQ((*by_two)[0].posts, 6U);
+  EXPECT_EQ((*by_two)[0].negative, 3U);
+  EXPECT_EQ((*by_two)[0].authors, 8U);
+  EXPECT_EQ((*by_two)[0].texts, 400U);
+  EXPECT_EQ((*by_two)[0].bare_reposts, 2U);
+  EXPECT_THAT((*by_two)[0].emotions,
+              ElementsAre(std::pair<std::string, std::uint64_t>{"angry", 6},
+                          std::pair<std::string, std::uint64_t>{"happy", 600}));
+  EXPECT_EQ((*by_two)[1].posts, 26U);
+
+  EXPECT_THAT(*store->series("health@*", since, since + hours{1}, seconds{60}), IsEmpty());
+  EXPECT_THAT(*store->series("finance@*", since, since, seconds{60}), IsEmpty());
+}
+
+TEST_F(StoreTest, SeriesKeepTheirLabelsAcrossAModelSwap) {
+  auto store = open();
+  LabelSchema swapped = labels();
+  swapped.emotions = {"happy", "angry"};
+  const std::vector<MinuteCounts> first = {minute_of("k@*", 60, 5)};
+  const std::vector<MinuteCounts> second = {minute_of("k@*", 120, 7)};
+  ASSERT_EQ(problem(store->put_minutes(first, labels())), "");
+  ASSERT_EQ(problem(store->put_minutes(second, swapped)), "");
+  const auto series = store->series("k@*", from_millis(0), from_millis(3'600'000), seconds{3'600});
+  ASSERT_EQ(series->size(), 1U);
+  EXPECT_THAT((*series)[0].emotions,
+              ElementsAre(std::pair<std::string, std::uint64_t>{"angry", 5},
+                          std::pair<std::string, std::uint64_t>{"happy", 307}));
+}
+
+TEST_F(StoreTest, RefusesSeriesThatAreTooLong) {
+  auto store = open();
+  const EventTime start = from_millis(0);
+  for (const auto step : {seconds{0}, seconds{1}, seconds{61}, seconds{-60}}) {
+    EXPECT_FALSE(store->series("k", start, start + hours{1}, step).ok()) << step.count();
+  }
+  const auto too_many = store->series("k", start, start + hours{24 * 365}, seconds{60});
+  ASSERT_FALSE(too_many.ok());
+  EXPECT_EQ(too_many.error().code, Code::kInvalidArgument);
+  EXPECT_FALSE(store->series("k", EventTime::min(), EventTime::max(), seconds{60}).ok());
+}
+
+// ---- alerts and outbox
+
+Alert make_alert(const std::string& id, std::int64_t opened_ms, std::string state = "open") {
+  Alert alert;
+  alert.id = id;
+  alert.key = "finance@广东";
+  alert.topic = "finance";
+  alert.region = "广东";
+  alert.kind = "negative";
+  alert.severity = "warning";
+  alert.state = std::move(state);
+  alert.title = "财经 · 广东";
+  alert.opened_at = from_millis(opened_ms);
+  alert.updated_at = from_millis(opened_ms + 1);
+  alert.from_rate = 0.2;
+  alert.to_rate = 0.7;
+  alert.score = 3.1;
+  alert.posts = 120;
+  alert.authors = 98;
+  alert.texts = 77;
+  alert.emotions = {{"angry", 0.6}, {"sad", 0.2}};
+  alert.terms = {"退款", "\"quoted\""};
+  alert.evidence = {"id1", "id2", "id3"};
+  return alert;
+}
+
+OutboxMessage make_message(std::string key, std::int64_t due_ms = 0) {
+  return {.id = 0, .dedupe_key = std::move(key), .channel = "webhook", .body = "{\"a\":1}",
+          .attempts = 0, .next_attempt_at = from_millis(due_ms), .last_error = ""};
+}
+
+TEST_F(StoreTest, KeepsAlertsWithTheirLists) {
+  {
+    auto store = open();
+    const std::vector<OutboxMessage> messages = {make_message("al_1/opened/webhook")};
+    ASSERT_EQ(problem(store->put_alert(make_alert("al_1", 5), messages)), "");
+  }
+  auto store = open();
+  const auto found = store->alert("al_1");
+  ASSERT_EQ(problem(found), "");
+  ASSERT_TRUE(found->has_value());
+  const Alert& alert = **found;
+  const Alert expected = make_alert("al_1", 5);
+  EXPECT_EQ(alert.key, expected.key);
+  EXPECT_EQ(alert.title, expected.title);
+  EXPECT_EQ(alert.emotions, expected.emotions);
+  EXPECT_EQ(alert.terms, expected.terms);
+  EXPECT_EQ(alert.evidence, expected.evidence);
+  EXPECT_EQ(alert.opened_at, expected.opened_at);
+  EXPECT_FALSE(alert.closed_at.has_value());
+  EXPECT_DOUBLE_EQ(alert.to_rate, 0.7);
+  EXPECT_EQ(*store->size(), 1U);
+  EXPECT_FALSE((*store->alert("al_2")).has_value());
+}
+
+TEST_F(StoreTest, PagesThroughAlertsNewestFirst) {
+  auto store = open();
+  for (int i = 0; i < 5; ++i) {
+    const std::string state = i % 2 == 0 ? "open" : "closed";
+    ASSERT_EQ(problem(store->put_alert(make_alert("al_" + std::to_string(i), i / 2, state), {})), "");
+  }
+  std::vector<std::string> ids;
+  AlertQuery query{.state = AlertQuery::State::kAll, .limit = 2, .before = ""};
+  for (int pages = 0; pages < 5; ++pages) {
+    const auto page = store->alerts(query);
+    ASSERT_EQ(problem(page), "");
+    for (const Alert& alert : page->alerts) ids.push_back(alert.id);
+    if (!page->next) break;
+    query.before = *page->next;
+  }
+  EXPECT_THAT(ids, ElementsAre("al_4", "al_3", "al_2", "al_1", "al_0"));
+  const auto closed = store->alerts({.state = AlertQuery::State::kClosed, .limit = 50, .before = ""});
+  EXPECT_EQ(closed->alerts.size(), 2U);
+  const auto open_ones = store->alerts({.state = AlertQuery::State::kOpen, .limit = 50, .before = ""});
+  EXPECT_EQ(open_ones->alerts.size(), 3U);
+}
+
+TEST_F(StoreTest, AnAcknowledgedAlertStaysSoUntilItCloses) {
+  auto store = open();
+  ASSERT_EQ(problem(store->put_alert(make_alert("al_1", 5), {})), "");
+  ASSERT_EQ(problem(store->acknowledge("al_1", from_millis(9))), "");
+  EXPECT_EQ((*store->alert("al_1"))->state, "acknowledged");
+  ASSERT_EQ(problem(store->put_alert(make_alert("al_1", 5), {})), "");
+  EXPECT_EQ((*store->alert("al_1"))->state, "acknowledged");
+  ASSERT_EQ(problem(store->put_alert(make_alert("al_1", 5, "closed"), {})), "");
+  EXPECT_EQ((*store->alert("al_1"))->state, "closed");
+  ASSERT_EQ(problem(store->acknowledge("al_1", from_millis(10))), "");
+  EXPECT_EQ((*store->alert("al_1"))->state, "closed");
+  const Status unknown = store->acknowledge("al_2", from_millis(9));
+  ASSERT_FALSE(unknown.ok());
+  EXPECT_EQ(unknown.error().code, Code::kNotFound);
+}
+
+TEST_F(StoreTest, OutboxDeliversEachMessageOnce) {
+  auto store = open();
+  ASSERT_EQ(problem(store->put(make_message("a", 100))), "");
+  ASSERT_EQ(problem(store->put(make_message("b", 0))), "");
+  ASSERT_EQ(problem(store->put(make_message("b", 0))), "");
+  EXPECT_EQ(*store->size(), 2U);
+  auto due = store->due(from_millis(50), 10);
+  ASSERT_EQ(due->size(), 1U);
+  EXPECT_EQ((*due)[0].dedupe_key, "b");
+  EXPECT_EQ((*due)[0].body, "{\"a\":1}");
+  ASSERT_EQ(problem(store->failed((*due)[0].id, "HTTP 500", from_millis(200))), "");
+  EXPECT_THAT(*store->due(from_millis(50), 10), IsEmpty());
+
+  store.reset();
+  store = open();
+  due = store->due(from_millis(300), 10);
+  ASSERT_EQ(due->size(), 2U);
+  EXPECT_EQ((*due)[0].dedupe_key, "a");
+  EXPECT_EQ((*due)[1].attempts, 1U);
+  EXPECT_EQ((*due)[1].last_error, "HTTP 500");
+  EXPECT_EQ(store->due(from_millis(300), 1)->size(), 1U);
+  for (const OutboxMessage& message : *due) {
+    ASSERT_EQ(problem(store->delivered(message.id)), "");
+    ASSERT_EQ(problem(store->delivered(message.id)), "");
+  }
+  EXPECT_EQ(*store->size(), 0U);
+  // What was delivered is not sent again, however often it is put.
+  ASSERT_EQ(problem(store->put(make_message("a", 0))), "");
+  EXPECT_THAT(*store->due(from_millis(9'999), 10), IsEmpty());
+  EXPECT_EQ(*store->size(), 0U);
+}
+
+TEST_F(StoreTest, AFullOutboxRefusesAndKeepsWhatItHas) {
+  StoreOptions options = quiet_options(dir_.path());
+  options.outbox_messages_max = 2;
+  auto store = open_store(options, clock_);
+  ASSERT_EQ(problem(store->put(make_message("a"))), "");
+  const std::vector<OutboxMessage> two = {make_message("b"), make_message("c")};
+  const Status refused = store->put_alert(make_alert("al_1", 5), two);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, Code::kResourceExhausted);
+  EXPECT_FALSE(store->alert("al_1")->has_value()) << "all or nothing";
+  EXPECT_EQ(*store->size(), 1U);
+  ASSERT_EQ(problem(store->put_alert(make_alert("al_1", 5), std::span(two).first(1))), "");
+  EXPECT_EQ(store->put(make_message("d")).error().code, Code::kResourceExhausted);
+  EXPECT_EQ(problem(store->put(make_message("a"))), "") << "known already: nothing to add";
+  EXPECT_EQ(store->due(from_millis(1), 10)->size(), 2U);
+}
+
+// ---- retention
+
+TEST_F(StoreTest, RemovesPostsByTheAgeOfTheirStorage) {
+  StoreOptions options = quiet_options(dir_.path());
+  options.retention = hours{10};
+  options.index_shard_posts = 1'000;
+  auto store = open_store(options, clock_);
+  append(*store, make_posts(6'000, "old"));
+  ASSERT_EQ(problem(store->index_now()), "");
+  clock_.advance(hours{8});
+  append(*store, make_posts(5'000, "new"));
+  ASSERT_EQ(problem(store->index_now()), "");
+  ASSERT_EQ(problem(store->retain_now()), "");
+  EXPECT_EQ(store->stats().posts, 11'000U) << "nothing is old enough";
+
+  clock_.advance(hours{3});
+  const std::uint64_t used_before = store->stats().bytes_used;
+  ASSERT_EQ(problem(store->retain_now()), "");
+  // The block in which old and new meet (4,096 to 8,191) is as young as its youngest post.
+  EXPECT_EQ(store->stats().first.value, 4'096U);
+  EXPECT_EQ(store->stats().posts, 11'000U - 4'095U);
+  EXPECT_EQ(store->stats().posts_expired, 4'095U);
+  EXPECT_LT(store->stats().bytes_used, used_before);
+  EXPECT_FALSE(store->post("old0")->has_value());
+  EXPECT_TRUE(store->post("old4095")->has_value());
+  EXPECT_EQ(store->posts({.q = "天气", .limit = 1'000})->posts.size(), 1'000U);
+  EXPECT_EQ(problem(store->check()), "");
+
+  clock_.advance(hours{24});
+  ASSERT_EQ(problem(store->retain_now()), "");
+  EXPECT_EQ(store->stats().posts, 0U);
+  EXPECT_EQ(store->stats().last.value, 0U);
+  EXPECT_THAT(store->posts({.q = "天气"})->posts, IsEmpty());
+  store.reset();
+  store = open_store(options, clock_);
+  // Sequences go on where they were, and an id that is gone may come again.
+  EXPECT_EQ(append(*store, {make_post("old0", "again")})[0].sequence.value, 11'001U);
+  ASSERT_EQ(problem(store->index_now()), "");
+  EXPECT_EQ(store->posts({.q = "again"})->posts.size(), 1U);
+  EXPECT_EQ(problem(store->check()), "");
+}
+
+TEST_F(StoreTest, RemovesTheOldestPostsByTotalSize) {
+  StoreOptions options = quiet_options(dir_.path());
+  options.bytes_max = 3U << 19;
+  options.index_shard_posts = 1'000;
+  auto store = open_store(options, clock_);
+  for (int i = 0; i < 20; ++i) {
+    append(*store, make_posts(1'000, "batch" + std::to_string(i) + "_"));
+    ASSERT_EQ(problem(store->index_now()), "");
+    ASSERT_EQ(problem(store->retain_now()), "");
+    EXPECT_LE(store->stats().bytes_used, options.bytes_max) << "batch " << i;
+  }
+  const StoreStats stats = store->stats();
+  EXPECT_GT(stats.posts, 2'000U);
+  EXPECT_LT(stats.posts, 20'000U);
+  EXPECT_EQ(stats.last.value, 20'000U);
+  EXPECT_TRUE(store->post("batch19_999")->has_value());
+  EXPECT_FALSE(store->post("batch0_0")->has_value());
+  // Freed pages are used again: the files do not grow with what passed through them.
+  EXPECT_LT(std::filesystem::file_size(dir_.path() / "posts.db"), 2 * options.bytes_max);
+  EXPECT_EQ(problem(store->check()), "");
+}
+
+TEST_F(StoreTest, RemovesOldMinutesAlertsAndDeliveredMessages) {
+  StoreOptions options = quiet_options(dir_.path());
+  options.retention = hours{10};
+  options.alert_retention = hours{20};
+  auto store = open_store(options, clock_);
+  std::vector<MinuteCounts> minutes;
+  for (int i = 0; i < 5'000; ++i) minutes.push_back(minute_of("k" + std::to_string(i % 50), 60 * i, 1));
+  ASSERT_EQ(problem(store->put_minutes(minutes, labels())), "");
+  ASSERT_EQ(problem(store->put_alert(make_alert("al_closed", 1, "closed"), {})), "");
+  ASSERT_EQ(problem(store->put_alert(make_alert("al_open", 1, "open"), {})), "");
+  ASSERT_EQ(problem(store->put(make_message("sent"))), "");
+  ASSERT_EQ(problem(store->delivered(1)), "");
+
+  const auto points = [&] {
+    return store->series("k0", from_millis(0), from_millis(86'400'000 * 4LL), hours{1})->size();
+  };
+  ASSERT_EQ(problem(store->retain_now()), "");
+  EXPECT_GT(points(), 10U);
+  clock_.advance(hours{11});
+  ASSERT_EQ(problem(store->retain_now()), "");
+  EXPECT_EQ(points(), 0U);
+  EXPECT_TRUE(store->alert("al_closed")->has_value());
+  ASSERT_EQ(problem(store->put(make_message("sent"))), "");
+  EXPECT_EQ(*store->size(), 1U) << "forgotten after the retention time";
+  clock_.advance(hours{10});
+  ASSERT_EQ(problem(store->retain_now()), "");
+  EXPECT_FALSE(store->alert("al_closed")->has_value());
+  EXPECT_TRUE(store->alert("al_open")->has_value());
+}
+
+// ---- scanning and background threads
+
+TEST_F(StoreTest, ScansFromASequenceAndATime) {
+  auto store = open();
+  append(*store, make_posts(10'000));
+  std::vector<std::uint64_t> seen;
+  const auto collect = [&](const StoredPost& stored) {
+    seen.push_back(stored.sequence.value);
+    return seen.size() < 3'000;
+  };
+  ASSERT_EQ(problem(store->scan_posts({}, from_millis(0), collect)), "");
+  ASSERT_EQ(seen.size(), 3'000U);
+  EXPECT_EQ(seen.front(), 1U);
+  EXPECT_EQ(seen.back(), 3'000U);
+  seen.clear();
+  ASSERT_EQ(problem(store->scan_posts({9'990}, from_millis(0), collect)), "");
+  EXPECT_EQ(seen.size(), 10U);
+  seen.clear();
+  ASSERT_EQ(problem(store->scan_posts({}, from_millis(9'995'000), collect)), "");
+  EXPECT_EQ(seen.size(), 5U);
+}
+
+TEST_F(StoreTest, BackgroundThreadsIndexAndStop) {
+  StoreOptions options = quiet_options(dir_.path());
+  options.background = true;
+  auto store = open_store(options, clock_);
+  for (int i = 0; i < 5; ++i) append(*store, make_posts(2'000, "b" + std::to_string(i) + "_"));
+  while (store->stats().index_lag_posts > 0) std::this_thread::yield();
+  EXPECT_EQ(store->stats().index_error, "");
+  EXPECT_EQ(store->posts({.q = "天气", .limit = 7})->posts.size(), 7U);
+}
+
+TEST_F(StoreTest, ReportsStats) {
+  auto store = open();
+  EXPECT_FALSE(store->stats().oldest.has_value());
+  append(*store, make_posts(100));
+  const StoreStats stats = store->stats();
+  EXPECT_EQ(stats.posts, 100U);
+  EXPECT_EQ(stats.first.value, 1U);
+  EXPECT_EQ(stats.last.value, 100U);
+  EXPECT_EQ(stats.oldest, from_millis(0));
+  EXPECT_EQ(stats.newest, from_millis(99'000));
+  EXPECT_EQ(stats.commits, 1U);
+  EXPECT_GE(stats.fsyncs, 1U);
+  EXPECT_EQ(stats.index_lag_posts, 100U);
+  EXPECT_FALSE(stats.index_behind);
+  EXPECT_GT(stats.bytes, 10'000U);
+  EXPECT_GT(stats.bytes_used, 10'000U);
+}
+
+TEST_F(StoreTest, ReportsAnIndexBehindItsBound) {
+  StoreOptions options = quiet_options(dir_.path());
+  options.index_lag_max = 50;
+  options.tail_scan_posts_max = 10;
+  auto store = open_store(options, clock_);
+  append(*store, make_posts(60));
+  EXPECT_TRUE(store->stats().index_behind);
+  // The newest are found all the same, and the answer says how many were not looked at.
+  const auto page = store->posts({.q = "天气"});
+  ASSERT_EQ(problem(page), "");
+  EXPECT_EQ(page->posts.size(), 10U);
+  EXPECT_EQ(page->index_lag_posts, 50U);
+  ASSERT_EQ(problem(store->index_now()), "");
+  EXPECT_FALSE(store->stats().index_behind);
+  EXPECT_EQ(store->posts({.q = "天气", .limit = 100})->posts.size(), 60U);
+}
+
+}  // namespace
+}  // namespace tidewatch::store_test
