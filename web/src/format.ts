@@ -4,6 +4,7 @@
 import type { Language } from './i18n/messages';
 
 const kLocale: Record<Language, string> = { zh: 'zh-CN', en: 'en-GB' };
+const kNumberLocale: Record<Language, string> = { zh: 'zh-CN', en: 'en-US' };
 export const kNothing = '–';
 
 const numbers = new Map<string, Intl.NumberFormat>();
@@ -11,7 +12,7 @@ function number_format(lang: Language, digits: number, compact: boolean): Intl.N
   const id = `${lang} ${digits} ${compact}`;
   let format = numbers.get(id);
   if (!format) {
-    format = new Intl.NumberFormat(kLocale[lang], {
+    format = new Intl.NumberFormat(kNumberLocale[lang], {
       maximumFractionDigits: digits,
       minimumFractionDigits: compact ? 0 : digits,
       ...(compact ? { notation: 'compact' as const } : {}),
@@ -28,12 +29,12 @@ export function format_count(lang: Language, value: number): string {
   return number_format(lang, 0, false).format(Math.round(value));
 }
 
-/** A rate with as many digits as its size deserves: 0.25, 3.1, 42. */
+/** A rate with as many digits as its size deserves: 0.25, 3.1, 42.5, 42. */
 export function format_rate(lang: Language, value: number): string {
   if (!Number.isFinite(value)) return kNothing;
   const size = Math.abs(value);
   if (size >= 99.95) return format_count(lang, value);
-  const digits = size === 0 || size >= 9.995 ? (Number.isInteger(value) ? 0 : 1) : size >= 0.995 ? 1 : 2;
+  const digits = Number.isInteger(value) ? 0 : size >= 0.995 ? 1 : 2;
   return number_format(lang, digits, false).format(value);
 }
 
@@ -41,7 +42,7 @@ export function format_rate(lang: Language, value: number): string {
 export function format_ms(lang: Language, value: number): string {
   if (!Number.isFinite(value)) return kNothing;
   const size = Math.abs(value);
-  return number_format(lang, size >= 9.95 ? 0 : size >= 0.95 ? 1 : 2, false).format(value);
+  return number_format(lang, size === 0 || size >= 9.95 ? 0 : size >= 0.95 ? 1 : 2, false).format(value);
 }
 
 /** A share from 0 to 1 as a whole percentage; a trace is "<1%", not 0%. */

@@ -31,13 +31,15 @@ export function pulse_lines(
   const p50: Values = [];
   const p99: Values = [];
   let last: PulsePoint | undefined;
+  let before: { second: number; rate: number } | undefined;
   for (let second = now - length + 1; second <= now; ++second) {
     const point = by_second.get(second);
     if (point) last = point;
     const held = last !== undefined && second - last.second <= 3 ? last : undefined;
-    const before_live = second < first_live ? (backfill.get(second) ?? null) : null;
+    if (second < first_live && backfill.has(second)) before = { second, rate: backfill.get(second) ?? 0 };
+    const told = before && second - before.second <= 3 ? before.rate : null;
     seconds.push(second);
-    rate.push(held?.posts_per_second ?? before_live);
+    rate.push(held?.posts_per_second ?? (second < first_live ? told : null));
     p50.push(held?.p50 ?? null);
     p99.push(held?.p99 ?? null);
   }

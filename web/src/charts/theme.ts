@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** The value of a CSS custom property now: charts draw on canvas, but colours live in CSS. */
-export function css_color(name: string): string {
+/** The value of a CSS custom property now: charts draw on canvas, but their looks live in CSS. */
+export function css_value(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim() || '#888';
 }
 

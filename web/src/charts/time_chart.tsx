@@ -6,7 +6,7 @@ import 'uplot/dist/uPlot.min.css';
 import { format_axis_time } from '../format';
 import { use_preferences } from '../preferences';
 import { stack, type Aligned } from '../series';
-import { css_color, with_alpha } from './theme';
+import { css_value, with_alpha } from './theme';
 
 export interface Line {
   label: string;
@@ -89,13 +89,13 @@ type Latest = { readonly current: TimeChartProps };
 
 function make_options(latest: Latest, lang: 'zh' | 'en', width: number): uPlot.Options {
   const props = latest.current;
-  const muted = css_color('--muted');
-  const grid = { stroke: css_color('--line'), width: 1 };
-  const font = '11px system-ui, sans-serif';
+  const muted = css_value('--muted');
+  const grid = { stroke: css_value('--line'), width: 1 };
+  const font = `11px ${css_value('--sans')}`;
   return {
     width,
     height: props.height ?? 140,
-    padding: [10, 6, 0, 0],
+    padding: [10, 18, 0, 0],
     legend: { show: false },
     cursor: {
       drag: { x: false, y: false },
@@ -141,7 +141,7 @@ function upper_end(props: TimeChartProps, max: number | null): number {
 }
 
 function make_series(line: Line, stacked: boolean): uPlot.Series {
-  const color = css_color(line.color);
+  const color = css_value(line.color);
   return {
     label: line.label,
     stroke: color,
@@ -162,7 +162,7 @@ function marks_plugin(latest: Latest): uPlot.Plugin {
     const from = Math.max(left, u.valToPos(span[0], 'x', true));
     const to = Math.min(left + width, u.valToPos(span[1], 'x', true));
     if (!(to > from)) return;
-    u.ctx.fillStyle = with_alpha(css_color('--danger'), 0.1);
+    u.ctx.fillStyle = with_alpha(css_value('--danger'), 0.1);
     u.ctx.fillRect(from, top, to - from, height);
   };
   const draw_mark = (u: uPlot) => {
@@ -173,15 +173,15 @@ function marks_plugin(latest: Latest): uPlot.Plugin {
     if (y < top) return;
     const ratio = uPlot.pxRatio;
     u.ctx.save();
-    u.ctx.strokeStyle = css_color('--muted');
+    u.ctx.strokeStyle = css_value('--muted');
     u.ctx.lineWidth = ratio;
     u.ctx.setLineDash([3 * ratio, 3 * ratio]);
     u.ctx.beginPath();
     u.ctx.moveTo(left, y);
     u.ctx.lineTo(left + width, y);
     u.ctx.stroke();
-    u.ctx.fillStyle = css_color('--muted');
-    u.ctx.font = `${11 * ratio}px system-ui, sans-serif`;
+    u.ctx.fillStyle = css_value('--muted');
+    u.ctx.font = `${11 * ratio}px ${css_value('--sans')}`;
     u.ctx.textAlign = 'right';
     u.ctx.textBaseline = 'bottom';
     u.ctx.fillText(mark.label, left + width - 2 * ratio, y - 2 * ratio);
@@ -204,7 +204,7 @@ function tooltip_plugin(latest: Latest, lang: 'zh' | 'en'): uPlot.Plugin {
     const rows = lines.map((line, i) => {
       const row = document.createElement('div');
       const dot = document.createElement('i');
-      dot.style.background = css_color(line.color);
+      dot.style.background = css_value(line.color);
       const name = document.createElement('span');
       name.textContent = line.label;
       const value = document.createElement('em');

@@ -65,7 +65,10 @@ function Change({ alert }: { alert: Alert }) {
   );
 }
 
-function Evidence({ alert }: { alert: Alert }) {
+/** In a list, as many posts as it takes to believe an alert; the rest stand on its own page. */
+const kEvidenceShown = 3;
+
+function Evidence({ alert, all }: { alert: Alert; all: boolean }) {
   const { t } = use_words();
   const query = use_query(`${alert.id} ${alert.evidence.join(' ')}`, (signal) =>
     api.alert(alert.id, signal),
@@ -79,10 +82,15 @@ function Evidence({ alert }: { alert: Alert }) {
         return (
           <>
             <ul class="posts posts-evidence">
-              {posts.map((post) => (
+              {posts.slice(0, all ? undefined : kEvidenceShown).map((post) => (
                 <PostItem key={post.id} post={post} query={alert.terms.join(' ')} evidence />
               ))}
             </ul>
+            {!all && posts.length > kEvidenceShown && (
+              <a class="quiet-link" href={route_hash('alert', alert.id)}>
+                {t('alert.evidence.more', { count: posts.length - kEvidenceShown })}
+              </a>
+            )}
             {gone.length > 0 && (
               <p class="hint">{t('alert.evidence.gone', { ids: gone.join(', ') })}</p>
             )}
@@ -214,7 +222,7 @@ export function AlertCard({ alert, expanded = false, alone = false, changed }: A
         )}
       </footer>
       <div id={`${id}-evidence`} hidden={!(open || alone)}>
-        {(open || alone) && <Evidence alert={alert} />}
+        {(open || alone) && <Evidence alert={alert} all={alone} />}
       </div>
     </article>
   );

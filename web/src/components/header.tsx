@@ -116,12 +116,13 @@ function Vital({ name, children }: { name: string; children: ComponentChildren }
 function Vitals() {
   const { lang, t } = use_words();
   const stats = useStore(live, stats_of);
+  const lost = useStore(live, connection_of).phase === 'waiting';
   const p99 = stats?.latency_ms.p99 ?? 0;
   const deadline = stats?.deadline_ms ?? 50;
   const load = deadline > 0 ? p99 / deadline : 0;
   const level = load >= 1 ? 'over' : load >= 0.8 ? 'near' : 'kept';
   return (
-    <dl class="vitals">
+    <dl class={lost ? 'vitals is-lost' : 'vitals'}>
       <Vital name={t('vitals.rate')}>
         <b data-vital="rate">{stats ? format_rate(lang, stats.posts_per_second) : '–'}</b>
         {stats && stats.queue_depth > 0 && (
@@ -158,9 +159,13 @@ function Vitals() {
         )}
       </Vital>
       <Vital name={t('vitals.state')}>
-        <span class={stats ? (stats.ready ? 'ready' : 'not-ready') : ''} data-vital="ready">
-          {stats ? t(stats.ready ? 'vitals.ready' : 'vitals.not_ready') : '–'}
-        </span>
+        {stats && !lost ? (
+          <span class={stats.ready ? 'ready' : 'not-ready'} data-vital="ready">
+            {t(stats.ready ? 'vitals.ready' : 'vitals.not_ready')}
+          </span>
+        ) : (
+          <span data-vital="ready">–</span>
+        )}
       </Vital>
       <Vital name={t('vitals.model')}>
         <span class="model" data-vital="model">{stats?.model ?? '–'}</span>

@@ -63,10 +63,10 @@ export function PostItem({ post, query = '', evidence }: PostItemProps) {
           {format_ago(lang, post.time, now)}
         </time>
         {post.likes !== null && post.likes > 0 && (
-          <span>{t('posts.likes', { count: format_count(lang, post.likes) })}</span>
+          <span>{t(post.likes === 1 ? 'posts.likes.one' : 'posts.likes', { count: format_count(lang, post.likes) })}</span>
         )}
         {post.reposts !== null && post.reposts > 0 && (
-          <span>{t('posts.reposts', { count: format_count(lang, post.reposts) })}</span>
+          <span>{t(post.reposts === 1 ? 'posts.reposts.one' : 'posts.reposts', { count: format_count(lang, post.reposts) })}</span>
         )}
         {link && (
           <a href={link} target="_blank" rel="noopener noreferrer">

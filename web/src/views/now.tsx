@@ -29,7 +29,6 @@ const stats_of = (s: LiveState) => s.stats;
 const posts_of = (s: LiveState) => s.posts;
 
 const kAlertsShown = 6;
-const kAlertsExpanded = 1;
 
 function OpenAlerts() {
   const { t } = use_words();
@@ -39,9 +38,8 @@ function OpenAlerts() {
   const ordered = useMemo(() => order_alerts(alerts.values()), [alerts]);
   const shown = ordered.slice(0, kAlertsShown);
   const more = ordered.length - shown.length;
-  // Only what was on top when it came is unfolded, so that nothing folds under the reader's eyes.
-  const unfolded = useRef(new Set<string>());
-  shown.slice(0, kAlertsExpanded).forEach((a) => unfolded.current.add(a.id));
+  // What is on top when it is first seen is unfolded, and nothing folds under the reader's eyes.
+  const unfolded = shown[0]?.state === 'open' ? shown[0].id : null;
   return (
     <Panel
       title={t('alerts.open')}
@@ -49,7 +47,10 @@ function OpenAlerts() {
       tools={<a href={route_hash('alerts')}>{t('alerts.history')}</a>}
       class="panel-alerts"
     >
-      {ordered.length === 0 && (loaded || phase === 'open') && (
+      {ordered.length === 0 && loaded && phase === 'waiting' && (
+        <Empty text={t('alerts.none.lost')} />
+      )}
+      {ordered.length === 0 && loaded && phase !== 'waiting' && (
         <div class="calm">
           <svg viewBox="0 0 120 24" aria-hidden="true">
             <path d="M2 14c10 0 10-5 20-5s10 5 20 5 10-5 20-5 10 5 20 5 10-5 20-5 10 5 16 5" />
@@ -57,9 +58,9 @@ function OpenAlerts() {
           <Empty text={t('alerts.none')} hint={t('alerts.none.hint')} />
         </div>
       )}
-      {ordered.length === 0 && !loaded && phase !== 'open' && <Loading />}
+      {ordered.length === 0 && !loaded && <Loading />}
       {shown.map((alert: Alert) => (
-        <AlertCard key={alert.id} alert={alert} expanded={unfolded.current.has(alert.id)} />
+        <AlertCard key={alert.id} alert={alert} expanded={alert.id === unfolded} />
       ))}
       {more > 0 && (
         <a class="more-link" href={route_hash('alerts', '', { state: 'open' })}>
@@ -71,6 +72,7 @@ function OpenAlerts() {
 }
 
 const kKinds = ['topic', 'hashtag', 'keyword'] as const;
+const kRowsShown = 10;
 const kWindows = ['300', '900', '3600'] as const;
 
 function one_of<T extends string>(options: readonly T[], value: string | undefined): T {
@@ -80,7 +82,7 @@ function one_of<T extends string>(options: readonly T[], value: string | undefin
 function TrendRow({ trend }: { trend: Trend }) {
   const { lang, t } = use_words();
   const name = key_name(lang, trend.key);
-  const copies = trend.posts >= 20 && trend.texts < trend.posts * 0.5;
+  const copies = trend.posts >= 50 && trend.texts < trend.posts * 0.2;
   return (
     <tr data-trend={trend.key} class={trend.score >= 1 ? 'is-over' : undefined}>
       <th scope="row">
@@ -131,9 +133,10 @@ function TrendList({ route }: { route: Route }) {
   const kind: TrendKind = one_of(kKinds, route.params.get('kind'));
   const window = one_of(kWindows, route.params.get('window'));
   const region = route.params.get('region') ?? '*';
+  const [all, set_all] = useState(false);
   const query = use_query(
     `${kind} ${window} ${region}`,
-    (signal) => api.trends({ window, kind, limit: 14, region }, signal),
+    (signal) => api.trends({ window, kind, limit: 40, region }, signal),
     3000,
   );
   const show = (change: Record<string, string | undefined>) => {
@@ -184,25 +187,32 @@ function TrendList({ route }: { route: Route }) {
           trends.length === 0 ? (
             <Empty text={t('trends.empty')} />
           ) : (
-            <table class="trends">
-              <thead>
-                <tr>
-                  <th scope="col">{t(kind === 'topic' ? 'trends.key' : `trends.key.${kind}`)}</th>
-                  <th scope="col">{t('trends.curve')}</th>
-                  <th scope="col" title={t('trends.score.hint')}>
-                    {t('trends.score')}
-                  </th>
-                  <th scope="col" class="number">{t('trends.rate')}</th>
-                  <th scope="col" class="number">{t('trends.negative')}</th>
-                  <th scope="col" class="number">{t('trends.crowd')}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {trends.map((trend) => (
-                  <TrendRow key={trend.key} trend={trend} />
-                ))}
-              </tbody>
-            </table>
+            <>
+              <table class="trends">
+                <thead>
+                  <tr>
+                    <th scope="col">{t(kind === 'topic' ? 'trends.key' : `trends.key.${kind}`)}</th>
+                    <th scope="col">{t('trends.curve')}</th>
+                    <th scope="col" title={t('trends.score.hint')}>
+                      {t('trends.score')}
+                    </th>
+                    <th scope="col" class="number">{t('trends.rate')}</th>
+                    <th scope="col" class="number">{t('trends.negative')}</th>
+                    <th scope="col" class="number">{t('trends.crowd')}</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {trends.slice(0, all ? undefined : kRowsShown).map((trend) => (
+                    <TrendRow key={trend.key} trend={trend} />
+                  ))}
+                </tbody>
+              </table>
+              {trends.length > kRowsShown && (
+                <button type="button" class="button more-rows" onClick={() => set_all(!all)}>
+                  {all ? t('trends.fewer') : t('trends.more', { count: trends.length - kRowsShown })}
+                </button>
+              )}
+            </>
           )
         }
       </QueryView>

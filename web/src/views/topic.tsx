@@ -34,6 +34,16 @@ export function posts_of_key(key: string): PostQuery {
   };
 }
 
+/** Whether an alert on one key concerns the reader of another: `finance@广东` that of `finance@*`. */
+export function is_about(alert_key: string, key: string): boolean {
+  if (alert_key === key) return true;
+  const of_alert = parse_key(alert_key);
+  const of_view = parse_key(key);
+  if (of_alert.kind !== 'topic' || of_view.kind !== 'topic') return false;
+  const within = (part: string, whole: string) => whole === '*' || part === whole;
+  return within(of_alert.topic, of_view.topic) && within(of_alert.region, of_view.region);
+}
+
 function Figures({ series }: { series: Series }) {
   const { lang, t } = use_words();
   const sum = (pick: (p: Series['points'][number]) => number) =>
@@ -99,7 +109,7 @@ export function SeriesCharts({ series, name, span }: SeriesChartsProps) {
           { label: t('topic.texts'), color: '--line-texts', dash: true },
         ]}
         format={rate}
-        height={190}
+        height={230}
         top_min={4}
         group="topic"
         summary={summary}
@@ -119,7 +129,7 @@ export function SeriesCharts({ series, name, span }: SeriesChartsProps) {
         data={emotions}
         lines={kEmotions.map((e) => ({ label: emotion_name(lang, e), color: `--emotion-${e}` }))}
         format={rate}
-        height={190}
+        height={230}
         top_min={4}
         stacked
         group="topic"
@@ -145,12 +155,12 @@ export function TopicView({ route }: { route: Route }) {
   const filter = posts_of_key(key);
   const posts = use_query(
     `posts ${key}`,
-    (signal) => api.posts({ ...filter, limit: 30 }, signal),
+    (signal) => api.posts({ ...filter, limit: 20 }, signal),
     10_000,
   );
   const open = useStore(live, alerts_of);
   const alerts = useMemo(
-    () => order_alerts([...open.values()].filter((a) => a.key === key)),
+    () => order_alerts([...open.values()].filter((a) => is_about(a.key, key))),
     [open, key],
   );
   const name = key_name(lang, key);
@@ -171,6 +181,13 @@ export function TopicView({ route }: { route: Route }) {
         />
       </div>
       <div class="column">
+        {alerts.length > 0 && (
+          <Panel title={t('topic.alerts')} class="panel-alerts">
+            {alerts.map((alert) => (
+              <AlertCard key={alert.id} alert={alert} />
+            ))}
+          </Panel>
+        )}
         <section class="panel">
           <QueryView query={series}>
             {(data) => (
@@ -181,13 +198,6 @@ export function TopicView({ route }: { route: Route }) {
             )}
           </QueryView>
         </section>
-        {alerts.length > 0 && (
-          <Panel title={t('topic.alerts')} class="panel-alerts">
-            {alerts.map((alert) => (
-              <AlertCard key={alert.id} alert={alert} />
-            ))}
-          </Panel>
-        )}
       </div>
       <div class="column">
         <Panel
