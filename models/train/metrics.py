@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accuracy, macro-F1, bootstrap intervals and the confusion-matrix pictures."""
+import numpy as np
+
+
+def confusion_matrix(truth, guess, classes):
+    return np.bincount(truth * classes + guess, minlength=classes * classes).reshape(classes, classes)
+
+
+def f1_per_class(matrix):
+    hit = np.diag(matrix).astype(float)
+    return 2 * hit / np.maximum(matrix.sum(0) + matrix.sum(1), 1)
+
+
+def summarise(truth, guess, names, resamples=1000, seed=1):
+    truth, guess = np.asarray(truth, np.int64), np.asarray(guess, np.int64)
+    classes = len(names)
+    matrix = confusion_matrix(truth, guess, classes)
+    rng = np.random.default_rng(seed)
+    draws = []
+    for _ in range(resamples):
+        rows = rng.integers(0, len(truth), len(truth))
+        draw = confusion_matrix(truth[rows], guess[rows], classes)
+        draws.append((np.diag(draw).sum() / len(rows), f1_per_class(draw).mean()))
+    result = {
+        "n": len(truth),
+        "accuracy": round(float((truth == guess).mean()), 4),
+        "macro_f1": round(float(f1_per_class(matrix).mean()), 4),
+        "f1": {name: round(float(value), 4) for name, value in zip(names, f1_per_class(matrix))},
+        "confusion": matrix.tolist(),
+    }
+    if draws:
+        low, high = np.percentile(np.array(draws), [2.5, 97.5], axis=0).round(4).tolist()
+        result["accuracy_95"] = [low[0], high[0]]
+        result["macro_f1_95"] = [low[1], high[1]]
+    return result
+
+
+def draw_confusion(path, matrix, names, title):
+    import matplotlib
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    matrix = np.array(matrix)
+    share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    size = 1.6 + 0.42 * len(names)
+    figure, axes = plt.subplots(figsize=(size, size), layout="constrained")
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(title, fontsize=10)
+    for row, column in np.ndindex(*matrix.shape):
+        if matrix[row, column]:
+            axes.text(column, row, matrix[row, column], ha="center", va="center", fontsize=7,
+                      color="white" if share[row, column] > 0.5 else "black")
+    figure.savefig(path, dpi=90)
+    plt.close(figure)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks the committed models: pytest models/train/test_models.py (needs numpy; onnx, onnxruntime, openvino
+and transformers if there: a check whose package is missing is skipped)."""
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+MODELS = Path(__file__).resolve().parent.parent
+NAMES = ["base", "fast"]
+LIMIT_BYTES = {"base": 50_000_000, "fast": 10_000_000}
+
+
+def manifest_of(name):
+    return json.loads((MODELS / name / "manifest.json").read_text(encoding="utf-8"))
+
+
+def cases_of(name):
+    return json.loads((MODELS / name / "parity.json").read_text(encoding="utf-8"))["cases"]
+
+
+def padded(rows, extra=0):
+    seq = max(len(row) for row in rows) + extra
+    ids, mask = np.zeros((2, len(rows), seq), np.int32)
+    for i, row in enumerate(rows):
+        ids[i, :len(row)], mask[i, :len(row)] = row, 1
+    return ids, mask
+
+
+@pytest.fixture(params=["onnxruntime", "openvino"])
+def load(request):
+    """A function from a model's name to a function from (ids, mask) to {output name: array}."""
+    package = pytest.importorskip(request.param)
+
+    def with_onnxruntime(name):
+        session = package.InferenceSession(str(MODELS / name / "model.onnx"),
+                                           providers=["CPUExecutionProvider"])
+        names = [output.name for output in session.get_outputs()]
+        return lambda ids, mask: dict(zip(names, session.run(
+            None, {"input_ids": ids, "attention_mask": mask})))
+
+    def with_openvino(name):
+        compiled = package.Core().compile_model(str(MODELS / name / "model.onnx"), "CPU",
+                                                {"INFERENCE_PRECISION_HINT": "f32"})
+        return lambda ids, mask: {output.get_any_name(): value.copy() for output, value in
+                                  compiled({"input_ids": ids, "attention_mask": mask}).items()}
+
+    return with_onnxruntime if request.param == "onnxruntime" else with_openvino
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_are_those_the_manifest_names(name):
+    manifest = manifest_of(name)
+    for part in ("weights", "vocabulary"):
+        data = (MODELS / name / manifest[part]["file"]).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == manifest[part]["sha256"], part
+    assert manifest["weights"]["bytes"] == (MODELS / name / "model.onnx").stat().st_size
+    assert manifest["weights"]["bytes"] <= LIMIT_BYTES[name]
+    words = (MODELS / name / "vocab.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
+    assert len(words) == len(set(words)) == manifest["vocabulary"]["size"] == 21128
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_labels_are_alphabetical_and_negative_is_among_them(name):
+    emotion, topic = manifest_of(name)["tasks"]
+    assert (emotion["name"], topic["name"]) == ("emotion", "topic")
+    for task, count in ((emotion, 6), (topic, 14)):
+        assert task["labels"] == sorted(task["labels"]) and len(task["labels"]) == count
+    assert set(emotion["negative"]) < set(emotion["labels"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_graph_has_the_declared_inputs_and_only_half_precision_weights(name):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(MODELS / name / "model.onnx", load_external_data=False)
+    manifest = manifest_of(name)
+    assert [i.name for i in model.graph.input] == [i["name"] for i in manifest["inputs"]]
+    assert [o.name for o in model.graph.output] == [t["output"] for t in manifest["tasks"]]
+    for value in model.graph.input:
+        assert value.type.tensor_type.elem_type == onnx.TensorProto.INT32
+        assert [d.dim_param for d in value.type.tensor_type.shape.dim] == ["batch", "seq"]
+    for output, task in zip(model.graph.output, manifest["tasks"]):
+        assert output.type.tensor_type.shape.dim[1].dim_value == len(task["labels"])
+    for weight in model.graph.initializer:
+        assert weight.data_location != onnx.TensorProto.EXTERNAL
+        if int(np.prod(weight.dims)) > 8:
+            assert weight.data_type == onnx.TensorProto.FLOAT16, weight.name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_answers_equal_pytorch(name, load):
+    run = load(name)
+    for case in cases_of(name):
+        answer = run(*padded([case["input_ids"]]))
+        for output in ("emotion_logits", "topic_logits"):
+            assert np.abs(answer[output][0] - case[output]).max() <= 1e-4, case["text"][:30]
+
+
+@pytest.mark.parametrize("batch,extra", [(1, 7), (3, 0), (8, 1), (32, 64)])
+@pytest.mark.parametrize("name", NAMES)
+def test_padding_and_neighbours_change_nothing(name, batch, extra, load):
+    run = load(name)
+    cases = [case for case in cases_of(name) if len(case["input_ids"]) + extra <= 512]
+    for start in range(0, len(cases), batch):
+        part = cases[start:start + batch]
+        answer = run(*padded([case["input_ids"] for case in part], extra))
+        for output in ("emotion_logits", "topic_logits"):
+            want = np.array([case[output] for case in part])
+            assert answer[output].shape == want.shape
+            assert np.abs(answer[output] - want).max() <= 1e-4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_token_ids_equal_bert_tokenizer(name):
+    transformers = pytest.importorskip("transformers")
+    reference = transformers.BertTokenizer(str(MODELS / name / "vocab.txt"), do_lower_case=True)
+    for case in cases_of(name):
+        ids = reference(case["text"], truncation=True, max_length=512)["input_ids"]
+        assert ids == case["input_ids"], case["text"][:30]
