@@ -16,6 +16,8 @@
 
 namespace tidewatch {
 
+struct ServerCore;
+
 struct HttpOptions {
   std::string bind = "127.0.0.1";  // an address; "localhost" is 127.0.0.1
   std::uint16_t port = 8000;       // 0: any free one, see port()
@@ -66,9 +68,8 @@ class HttpServer {
   void stop();
 
  private:
-  struct Core;
-  explicit HttpServer(std::shared_ptr<Core> core);
-  std::shared_ptr<Core> core_;
+  explicit HttpServer(std::shared_ptr<ServerCore> core);
+  std::shared_ptr<ServerCore> core_;
 };
 
 }  // namespace tidewatch

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/query_pool.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tidewatch {
+
+QueryPool::QueryPool(int threads, std::size_t waiting_max) : jobs_(waiting_max) {
+  for (int i = 0; i < std::max(threads, 1); ++i) {
+    threads_.emplace_back([this] {
+      while (auto job = jobs_.pop()) (*job)();
+    });
+  }
+}
+
+QueryPool::~QueryPool() { stop(); }
+
+bool QueryPool::try_run(Job job) { return jobs_.try_push(std::move(job)); }
+
+void QueryPool::stop() {
+  jobs_.close();
+  threads_.clear();
+}
+
+}  // namespace tidewatch
