@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace tidewatch {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(ConfigTest, EmptyMeansTheDefaults) {
+  const auto config = parse_config("", "t.toml");
+  ASSERT_TRUE(config.ok());
+  EXPECT_EQ(config->http.bind, "127.0.0.1");
+  EXPECT_EQ(config->http.port, 8000);
+  EXPECT_EQ(config->deadline_ms, 50U);
+  EXPECT_FALSE(config->inference.window_set);
+}
+
+TEST(ConfigTest, ReadsEverySection) {
+  const auto config = parse_config(R"(
+[server]
+bind = "0.0.0.0"
+port = 9000
+allowed_hosts = ["desk.example"]
+[data]
+dir = "/srv/tidewatch"
+retention_days = 7
+[model]
+name = "fast"
+cache_bytes_max = 0
+[batch]
+window_ms = 5
+batch_max = 16
+[ingest]
+posts_in_flight_max = 100
+text_bytes_max = 1024
+[watch]
+keywords = ["退款", "地震"]
+lateness_seconds = 30
+[detect]
+volume_threshold = 20
+authors_min = 10
+[log]
+level = "warning"
+format = "json"
+[[webhook]]
+url = "http://127.0.0.1:9/hook"
+secret = "s"
+[[webhook]]
+name = "desk"
+url = "https://desk.example/hook"
+)",
+                                   "t.toml");
+  ASSERT_TRUE(config.ok()) << config.error().message;
+  EXPECT_EQ(config->http.port, 9000);
+  EXPECT_EQ(config->http.allowed_hosts, std::vector<std::string>{"desk.example"});
+  EXPECT_EQ(config->store.dir, "/srv/tidewatch");
+  EXPECT_EQ(config->store.retention, std::chrono::hours{7 * 24});
+  EXPECT_EQ(config->inference.model, "fast");
+  EXPECT_EQ(config->inference.cache_bytes_max, 0U);
+  EXPECT_TRUE(config->inference.window_set);
+  EXPECT_EQ(config->inference.policy.window, std::chrono::milliseconds{5});
+  EXPECT_EQ(config->inference.policy.batch_max, 16U);
+  EXPECT_EQ(config->pipeline.posts_in_flight_max, 100U);
+  EXPECT_EQ(config->decode.text_bytes_max, 1024U);
+  EXPECT_EQ(config->aggregate.keywords, (std::vector<std::string>{"退款", "地震"}));
+  EXPECT_EQ(config->aggregate.lateness, std::chrono::seconds{30});
+  EXPECT_DOUBLE_EQ(config->detect.volume_threshold, 20.0);
+  EXPECT_EQ(config->detect.authors_min, 10U);
+  EXPECT_EQ(config->log_level, LogLevel::kWarning);
+  ASSERT_EQ(config->webhooks.size(), 2U);
+  EXPECT_EQ(config->webhooks[0].name, "webhook-1");
+  EXPECT_EQ(config->webhooks[1].name, "desk");
+}
+
+TEST(ConfigTest, NamesFileLineAndKeyOfAMistake) {
+  struct Case {
+    const char* name;
+    const char* text;
+    const char* expected;
+  };
+  const std::vector<Case> cases{
+      {"syntax", "[server\n", "t.toml, line 1"},
+      {"unknown section", "[sever]\n", "line 1: 'sever' is not a known section"},
+      {"unknown key", "[server]\nprot = 1\n", "line 2: server.prot is not known; known here are"},
+      {"wrong type", "[server]\nport = \"x\"\n", "line 2: server.port must be a whole number"},
+      {"out of range", "[server]\nport = 70000\n", "from 0 to 65535"},
+      {"negative", "[model]\ninstances = -1\n", "model.instances must be a whole number from 0"},
+      {"window too long", "[batch]\nwindow_ms = 51\n", "batch.window_ms must be"},
+      {"list expected", "[watch]\nkeywords = \"退款\"\n", "watch.keywords must be a list"},
+      {"strings expected", "[watch]\nkeywords = [1]\n", "must hold strings"},
+      {"webhook without url", "[[webhook]]\nname = \"a\"\n", "webhook.url is missing"},
+      {"webhook as a table", "[webhook]\nurl = \"http://a/\"\n", "written as [[webhook]]"},
+      {"webhook twice", "[[webhook]]\nname='a'\nurl='http://a/'\n[[webhook]]\nname='a'\nurl='http://a/'\n",
+       "'a' is taken"},
+      {"log level", "[log]\nlevel = \"loud\"\n", "line 2: log.level"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    const auto config = parse_config(c.text, "t.toml");
+    ASSERT_FALSE(config.ok());
+    EXPECT_EQ(config.error().code, Code::kInvalidArgument);
+    EXPECT_THAT(config.error().message, HasSubstr(c.expected));
+    EXPECT_THAT(config.error().message, HasSubstr("t.toml"));
+  }
+}
+
+TEST(ConfigTest, SaysWhenTheFileIsNotThere) {
+  EXPECT_EQ(read_config("/nowhere/t.toml").error().code, Code::kNotFound);
+}
+
+}  // namespace
+}  // namespace tidewatch

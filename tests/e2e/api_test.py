@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of a post through the real program: ingest, classify, search, series, metrics, restart."""
+
+import os
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(__file__))
+from engine import Engine, binary_from_environment  # noqa: E402
+
+BINARY = binary_from_environment()
+
+
+class ApiTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.engine = Engine(BINARY, cls.folder.name)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.engine.kill()
+        cls.engine.__exit__()
+        cls.folder.cleanup()
+
+    def test_accepts_and_rejects_line_by_line(self):
+        body = (
+            '{"id":"a-1","text":"这家店的退款等了三个月,太气人了[怒]","region":"广东","author":"u1","x":{"deep":[1]}}\n'
+            "not json\n"
+            '{"id":"a-2"}\n'
+            '{"id":"a-3","text":""}\n'
+            '{"id":"a-1","text":"again"}\n'
+        ).encode()
+        status, _, answer = self.engine.request("POST", "/v1/posts", body)
+        self.assertEqual(status, 200, answer)
+        self.assertEqual((answer["accepted"], answer["rejected"], answer["duplicates"]), (2, 2, 1))
+        self.assertEqual([error["line"] for error in answer["errors"]], [2, 3])
+        self.assertEqual(answer["errors"][1]["field"], "text")
+        post = self.engine.get("/v1/posts/a-1")
+        self.assertEqual(post["extra"], {"x": {"deep": [1]}})
+        self.assertEqual(post["region"], "广东")
+        self.assertEqual(post["emotion"]["label"], "angry")
+        bare = self.engine.get("/v1/posts/a-3")
+        self.assertEqual(bare["emotion"]["label"], "neutral")
+        self.assertEqual(bare["topic"]["label"], "unknown")
+
+    def test_refuses_a_body_without_a_good_line(self):
+        status, headers, answer = self.engine.request("POST", "/v1/posts", b"{}\n")
+        self.assertEqual(status, 400, answer)
+        self.assertIn("json", headers["Content-Type"])
+
+    def test_finds_two_character_words(self):
+        status, _, _ = self.engine.post_lines(
+            [{"id": f"s-{i}", "text": f"转发这条锦鲤第{i}次"} for i in range(20)]
+        )
+        self.assertEqual(status, 200)
+        found = self.engine.get("/v1/posts", q="锦鲤", limit=7)
+        self.assertEqual(len(found["posts"]), 7)
+        more = self.engine.get("/v1/posts", q="锦鲤", limit=100, before=found["next"])
+        self.assertEqual(len(more["posts"]), 13)
+        self.assertEqual(self.engine.get("/v1/posts", q="没有这个词啊")["posts"], [])
+
+    def test_classifies_without_storing(self):
+        status, _, answer = self.engine.request(
+            "POST", "/v1/classify", '{"texts":["今天真开心[哈哈]","国足又输了","" ]}'.encode()
+        )
+        self.assertEqual(status, 200, answer)
+        first, second, empty = answer["results"]
+        self.assertEqual(first["emotion"]["label"], "happy")
+        self.assertEqual(second["topic"]["label"], "sports")
+        self.assertEqual(empty["emotion"]["label"], "neutral")
+        self.assertAlmostEqual(sum(first["emotion"]["probabilities"].values()), 1.0, places=3)
+
+    def test_says_what_is_wrong(self):
+        for method, path, body, status in [
+            ("GET", "/v1/nothing", None, 404),
+            ("GET", "/v1/posts?limit=abc", None, 400),
+            ("GET", "/v1/trends?window=1", None, 400),
+            ("GET", "/v1/topics/nokey/series", None, 400),
+            ("GET", "/v1/alerts/al_nope", None, 404),
+            ("DELETE", "/v1/posts", None, 405),
+            ("POST", "/v1/classify", b"[]", 400),
+        ]:
+            with self.subTest(path=path):
+                got, headers, problem = self.engine.request(method, path, body)
+                self.assertEqual(got, status, problem)
+                self.assertEqual(headers["Content-Type"].split(";")[0], "application/problem+json")
+                self.assertEqual(problem["status"], status)
+                self.assertTrue(problem["detail"])
+
+    def test_shows_metrics_models_and_health(self):
+        self.engine.post_lines([{"text": "数一数"}])
+        text = self.engine.get("/metrics").decode()
+        for name in ["tidewatch_stage_seconds_bucket", "tidewatch_posts_total", "tidewatch_model_info"]:
+            self.assertIn(name, text)
+        self.assertEqual(self.engine.get("/v1/models")["models"][0]["active"], True)
+        self.engine.get("/healthz")
+        self.engine.get("/readyz")
+        self.assertEqual(self.engine.get("/openapi.json")["openapi"][:3], "3.1")
+
+
+class RestartTest(unittest.TestCase):
+    def test_stops_politely_and_remembers(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with Engine(BINARY, folder, "--model", "none") as engine:
+                engine.post_lines([{"id": "keep", "text": "记住我"}])
+                self.assertEqual(engine.stop(), 0)
+            with Engine(BINARY, folder, "--model", "none") as engine:
+                self.assertEqual(engine.get("/v1/posts/keep")["text"], "记住我")
+                _, _, answer = engine.post_lines([{"id": "keep", "text": "记住我"}])
+                self.assertEqual(answer["duplicates"], 1)
+
+    def test_refuses_a_second_engine_on_the_same_folder(self):
+        with tempfile.TemporaryDirectory() as folder, Engine(BINARY, folder, "--model", "none"):
+            with self.assertRaisesRegex(RuntimeError, folder):
+                Engine(BINARY, folder, "--model", "none")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

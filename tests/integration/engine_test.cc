@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+// All stages in one process, with the real store and the bundled model, but no HTTP.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <latch>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "app/engine_api.h"
+#include "app/ndjson_session.h"
+#include "app/runtime.h"
+#include "simulate/simulator.h"
+
+namespace tidewatch {
+namespace {
+
+using testing::HasSubstr;
+
+class Recorder final : public CommitListener {
+ public:
+  void committed(std::uint64_t cookie, Outcome outcome, const Status&) override {
+    MutexLock lock(mu_);
+    outcomes_.emplace_back(cookie, outcome);
+  }
+  std::vector<std::pair<std::uint64_t, Outcome>> outcomes() {
+    MutexLock lock(mu_);
+    return outcomes_;
+  }
+
+ private:
+  Mutex mu_;
+  std::vector<std::pair<std::uint64_t, Outcome>> outcomes_ GUARDED_BY(mu_);
+};
+
+class EngineTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "/engine_XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    config_.store.dir = folder_ / "data";
+    config_.models_dir = TIDEWATCH_SOURCE_DIR "/models";
+    config_.inference.model = "none";
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::unique_ptr<Runtime> start(Runtime::Mode mode, Runtime::Hooks hooks = {}) {
+    auto runtime = Runtime::start(config_, mode, clock_, std::move(hooks));
+    EXPECT_TRUE(runtime.ok()) << runtime.error().message;
+    return runtime ? std::move(*runtime) : nullptr;
+  }
+  static Post post(const std::string& id, const std::string& text) {
+    Post result;
+    result.id = id;
+    result.text = text;
+    result.time = EventTime{std::chrono::seconds{1'700'000'000}};
+    return result;
+  }
+
+  std::filesystem::path folder_;
+  Config config_;
+  SystemClock clock_;
+};
+
+// Texts that the model must run and texts that the cache knows overtake each other; what is
+// stored comes in the order of admission all the same.
+TEST_F(EngineTest, StoresInTheOrderOfAdmission) {
+  config_.inference.model = "base";
+  std::vector<std::string> stored;
+  Runtime::Hooks hooks;
+  hooks.on_stored = [&](std::span<const CommittedPost> posts) {
+    for (const CommittedPost& p : posts) stored.push_back(p.post.post.id);
+  };
+  const auto runtime = start(Runtime::Mode::kReplay, hooks);
+  ASSERT_NE(runtime, nullptr);
+  const auto listener = std::make_shared<Recorder>();
+  std::vector<std::string> expected;
+  for (int i = 0; i < 300; ++i) {
+    const std::string text = i % 3 == 0   ? ""
+                             : i % 3 == 1 ? "转发微博"
+                                          : "第" + std::to_string(i) + "条微博 今天天气不错";
+    expected.push_back("p" + std::to_string(i));
+    ASSERT_EQ(runtime->pipeline().submit(post(expected.back(), text), clock_.steady_now(), listener,
+                                         static_cast<std::uint64_t>(i), /*wait=*/true),
+              Pipeline::Admission::kAdmitted);
+  }
+  runtime->finish();
+  EXPECT_EQ(stored, expected);
+  EXPECT_GT(runtime->metrics().cache_hits().value(), 0U);
+  const auto outcomes = listener->outcomes();
+  ASSERT_EQ(outcomes.size(), 300U);
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    EXPECT_EQ(outcomes[i].first, i);
+    EXPECT_EQ(outcomes[i].second, CommitListener::Outcome::kStored);
+  }
+  EXPECT_EQ(runtime->store().stats().posts, 300U);
+}
+
+TEST_F(EngineTest, RefusesWhenFullAndLeavesThePost) {
+  config_.pipeline.posts_in_flight_max = 4;
+  std::latch release{1};
+  Runtime::Hooks hooks;
+  hooks.on_stored = [&](std::span<const CommittedPost>) { release.wait(); };
+  const auto runtime = start(Runtime::Mode::kServe, hooks);
+  ASSERT_NE(runtime, nullptr);
+  const auto listener = std::make_shared<Recorder>();
+  // The writer is held in on_stored after its first batch, so slots run out after a few posts.
+  std::size_t admitted = 0;
+  Post refused;
+  while (true) {
+    refused = post("p" + std::to_string(admitted), "x");
+    if (runtime->pipeline().submit(std::move(refused), clock_.steady_now(), listener, 0, false) ==
+        Pipeline::Admission::kBehind) {
+      break;
+    }
+    ASSERT_LE(++admitted, 12U) << "more were admitted than two batches of slots hold";
+  }
+  EXPECT_EQ(refused.text, "x");
+  EXPECT_LE(runtime->pipeline().in_flight(), 4U);
+
+  // A body meets the same wall: it stops at that line and says so.
+  auto session = make_ndjson_session(config_.decode, clock_, runtime->fresh_ids(),
+                                     runtime->pipeline(), runtime->metrics(), runtime->times());
+  EXPECT_FALSE(session->feed("{\"text\":\"a\"}\n{\"text\":\"b\"}\n"));
+  std::optional<IngestSummary> summary;
+  session->finish(true, [&](IngestSummary s) { summary = std::move(s); });
+  release.count_down();
+  runtime->pipeline().drain();
+  ASSERT_TRUE(summary.has_value());
+  ASSERT_TRUE(summary->stopped.has_value());
+  EXPECT_EQ(summary->stopped->code, Code::kResourceExhausted);
+  EXPECT_EQ(summary->unprocessed_from_line, 1U);
+  EXPECT_EQ(summary->accepted, 0U);
+  EXPECT_EQ(runtime->metrics().shed().value(), 1U);
+  EXPECT_EQ(runtime->store().stats().posts, admitted);
+}
+
+TEST_F(EngineTest, TellsDuplicatesAndCountsThemOnce) {
+  std::size_t passed_on = 0;
+  Runtime::Hooks hooks;
+  hooks.on_stored = [&](std::span<const CommittedPost> posts) { passed_on += posts.size(); };
+  const auto runtime = start(Runtime::Mode::kReplay, hooks);
+  ASSERT_NE(runtime, nullptr);
+  auto session = make_ndjson_session(config_.decode, clock_, runtime->fresh_ids(),
+                                     runtime->pipeline(), runtime->metrics(), runtime->times());
+  // Cut anywhere; a bad line in between; no line break at the end.
+  const std::string body =
+      "{\"id\":\"a\",\"text\":\"一\"}\n[]\n{\"id\":\"a\",\"text\":\"二\"}\n{\"id\":\"b\",\"text\":\"\"}";
+  for (const char byte : body) ASSERT_TRUE(session->feed({&byte, 1}));
+  std::optional<IngestSummary> summary;
+  session->finish(true, [&](IngestSummary s) { summary = std::move(s); });
+  runtime->finish();
+  ASSERT_TRUE(summary.has_value());
+  EXPECT_EQ(summary->accepted, 2U);
+  EXPECT_EQ(summary->duplicates, 1U);
+  EXPECT_EQ(summary->rejected, 1U);
+  ASSERT_EQ(summary->errors.size(), 1U);
+  EXPECT_EQ(summary->errors[0].line, 2U);
+  EXPECT_EQ(passed_on, 2U);
+  EXPECT_EQ(runtime->counting().stats().posts, 2U);
+}
+
+TEST_F(EngineTest, AVanishedClientLosesOnlyItsUnfinishedLine) {
+  const auto runtime = start(Runtime::Mode::kReplay);
+  ASSERT_NE(runtime, nullptr);
+  auto session = make_ndjson_session(config_.decode, clock_, runtime->fresh_ids(),
+                                     runtime->pipeline(), runtime->metrics(), runtime->times());
+  ASSERT_TRUE(session->feed("{\"text\":\"whole\"}\n{\"text\":\"ha"));
+  std::optional<IngestSummary> summary;
+  session->finish(false, [&](IngestSummary s) { summary = std::move(s); });
+  runtime->finish();
+  ASSERT_TRUE(summary.has_value());
+  EXPECT_EQ(summary->accepted, 1U);
+  EXPECT_EQ(summary->rejected, 0U);
+}
+
+// The same stream gives the same alerts, byte for byte, and a planted wave is among them.
+TEST_F(EngineTest, TheSameFileGivesTheSameAlerts) {
+  std::vector<std::string> runs;
+  std::string hashtag;
+  for (int run = 0; run < 2; ++run) {
+    config_.store.dir = folder_ / ("run" + std::to_string(run));
+    std::string alerts;
+    Runtime::Hooks hooks;
+    hooks.on_alert = [&](const AlertUpdate& update) {
+      alerts += to_json(update.alert, update.event) + "\n";
+    };
+    const auto runtime = start(Runtime::Mode::kReplay, hooks);
+    ASSERT_NE(runtime, nullptr);
+    SimulateOptions options;
+    options.seed = 7;
+    options.duration = std::chrono::minutes{10};
+    options.posts_per_second = 40;
+    options.events = *parse_events(demo_events_toml(), "demo");
+    hashtag = options.events.front().hashtag;
+    Simulator simulator(options);
+    PostDecoder decoder(config_.decode, clock_, runtime->fresh_ids());
+    std::string line;
+    while (simulator.next(line)) {
+      auto decoded = decoder.decode(line);
+      ASSERT_TRUE(std::holds_alternative<Post>(decoded)) << line;
+      ASSERT_EQ(runtime->pipeline().submit(std::move(std::get<Post>(decoded)), clock_.steady_now(),
+                                           nullptr, 0, /*wait=*/true),
+                Pipeline::Admission::kAdmitted);
+    }
+    runtime->finish();
+    runs.push_back(alerts);
+  }
+  EXPECT_EQ(runs[0], runs[1]);
+  EXPECT_THAT(runs[0], HasSubstr("\"event\":\"opened\""));
+  EXPECT_THAT(runs[0], HasSubstr(hashtag));
+}
+
+TEST_F(EngineTest, RemembersOpenAlertsAcrossARestart) {
+  std::vector<std::string> opened;
+  Runtime::Hooks hooks;
+  hooks.on_alert = [&](const AlertUpdate& update) {
+    if (update.event == AlertEvent::kOpened) opened.push_back(update.alert.id);
+  };
+  const EventTime start_time = clock_.wall_now() - std::chrono::minutes{12};
+  const auto feed = [&](Runtime& runtime, int from, int to, int per_second) {
+    for (int second = from; second < to; ++second) {
+      for (int i = 0; i < per_second; ++i) {
+        Post p = post("r-" + std::to_string(second) + "-" + std::to_string(i),
+                      "#停水了# 第" + std::to_string(second * 100 + i) + "个人说停水了");
+        p.author = "u" + std::to_string(second * 100 + i);
+        p.region = "广东";
+        p.time = start_time + std::chrono::seconds{second};
+        ASSERT_EQ(runtime.pipeline().submit(std::move(p), clock_.steady_now(), nullptr, 0, true),
+                  Pipeline::Admission::kAdmitted);
+      }
+    }
+    runtime.pipeline().drain();
+  };
+  std::size_t before = 0;
+  {
+    const auto runtime = start(Runtime::Mode::kServe, hooks);
+    ASSERT_NE(runtime, nullptr);
+    feed(*runtime, 0, 600, 1);
+    feed(*runtime, 600, 660, 20);
+    runtime->counting().finish();
+    before = opened.size();
+    ASSERT_GT(before, 0U);
+  }
+  {
+    const auto runtime = start(Runtime::Mode::kServe, hooks);
+    ASSERT_NE(runtime, nullptr);
+    EXPECT_GT(runtime->counting().stats().posts, 1'000U) << "the last half hour is counted again";
+    feed(*runtime, 660, 700, 20);
+    runtime->counting().finish();
+  }
+  EXPECT_EQ(opened.size(), before) << "the wave that goes on is not opened again";
+}
+
+}  // namespace
+}  // namespace tidewatch
