@@ -1,20 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/decompressor.h"
 
-#include <fmt/format.h>
 #include <zlib.h>
 #include <zstd.h>
 
-#include <array>
-#include <memory>
+#include <algorithm>
+#include <string>
 #include <vector>
 
 namespace tidewatch {
 namespace {
 
-constexpr std::size_t kPieceBytes = 256U << 10;
+constexpr std::size_t kPieceBytes = 256 << 10;
+// zlib counts in 32 bits.
+constexpr std::size_t kFeedBytesMax = 1 << 30;
 
-class PlainDecompressor final : public Decompressor {
+Error broken(const char* format, std::uint64_t offset, std::string_view why) {
+  return Error{Code::kInvalidArgument, std::string(format) + " data broken at compressed byte " +
+                                           std::to_string(offset) + ": " + std::string(why)};
+}
+
+Error truncated(const char* format, std::uint64_t offset) {
+  return Error{Code::kInvalidArgument,
+               std::string(format) + " data truncated: it ends after " + std::to_string(offset) +
+                   " compressed bytes, within a " + (format[0] == 'g' ? "member" : "frame") +
+                   "; what was read before stands"};
+}
+
+class Plain final : public Decompressor {
  public:
   void feed(std::string_view bytes) override { bytes_ = bytes; }
   Result<std::string_view> next() override {
@@ -28,143 +41,140 @@ class PlainDecompressor final : public Decompressor {
   std::string_view bytes_;
 };
 
-class GzipDecompressor final : public Decompressor {
+class Gzip final : public Decompressor {
  public:
-  GzipDecompressor() {
-    // 15 bits of window, + 16: gzip only.
-    broken_ = inflateInit2(&stream_, 15 + 16) != Z_OK;
+  Gzip() : piece_(kPieceBytes) { ready_ = inflateInit2(&stream_, 15 + 16) == Z_OK; }
+  ~Gzip() override {
+    if (ready_) inflateEnd(&stream_);
   }
-  ~GzipDecompressor() override { inflateEnd(&stream_); }
-  GzipDecompressor(const GzipDecompressor&) = delete;
-  GzipDecompressor& operator=(const GzipDecompressor&) = delete;
 
-  void feed(std::string_view bytes) override {
-    // zlib's interface has no const; it only reads.
-    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-    stream_.avail_in = static_cast<uInt>(bytes.size());
-  }
+  void feed(std::string_view bytes) override { bytes_ = bytes; }
 
   Result<std::string_view> next() override {
-    if (broken_) return Error{Code::kResourceExhausted, "gzip: out of memory"};
-    stream_.next_out = reinterpret_cast<Bytef*>(out_.data());
-    stream_.avail_out = static_cast<uInt>(out_.size());
-    while (stream_.avail_out > 0 && (stream_.avail_in > 0 || pending_)) {
-      if (ended_) {  // another member follows
+    if (!ready_) return Error{Code::kResourceExhausted, "no memory to unpack gzip data"};
+    while (!bytes_.empty() || more_output_) {
+      if (between_members_) {
+        while (bytes_.starts_with('\0')) {  // padding, as tapes and some writers leave it
+          bytes_.remove_prefix(1);
+          ++offset_;
+        }
+        if (bytes_.empty()) break;
+        between_members_ = false;
         inflateReset(&stream_);
-        ended_ = false;
       }
-      const uInt before = stream_.avail_in;
+      const std::size_t given = std::min(bytes_.size(), kFeedBytesMax);
+      stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes_.data()));
+      stream_.avail_in = static_cast<uInt>(given);
+      stream_.next_out = reinterpret_cast<Bytef*>(piece_.data());
+      stream_.avail_out = static_cast<uInt>(piece_.size());
       const int code = inflate(&stream_, Z_NO_FLUSH);
-      consumed_ += before - stream_.avail_in;
-      started_ = true;
+      const std::size_t taken = given - stream_.avail_in;
+      bytes_.remove_prefix(taken);
+      offset_ += taken;
+      const std::size_t made = piece_.size() - stream_.avail_out;
+      more_output_ = stream_.avail_out == 0;
       if (code == Z_STREAM_END) {
-        ended_ = true;
-        pending_ = false;
-      } else if (code == Z_BUF_ERROR) {
-        pending_ = false;  // wants more input
-        break;
-      } else if (code != Z_OK) {
-        return Error{Code::kInvalidArgument,
-                     fmt::format("gzip data is broken at byte {} of the compressed data: {}",
-                                 consumed_, stream_.msg == nullptr ? "unknown" : stream_.msg)};
-      } else {
-        pending_ = stream_.avail_out == 0;
+        between_members_ = true;
+        more_output_ = false;
+        ++members_;
+      } else if (code != Z_OK && code != Z_BUF_ERROR) {
+        return broken("gzip", offset_,
+                      stream_.msg != nullptr ? stream_.msg : "it cannot be unpacked");
       }
+      if (made > 0) return std::string_view(piece_.data(), made);
+      if (code == Z_BUF_ERROR) break;  // wants more input
     }
-    return std::string_view{out_.data(), out_.size() - stream_.avail_out};
+    return std::string_view{};
   }
 
   Status finish() override {
-    if (started_ && !ended_) {
-      return Error{Code::kInvalidArgument,
-                   fmt::format("gzip data ends in the middle, after {} bytes; it was truncated",
-                               consumed_)};
-    }
-    return {};
+    if (between_members_ || (members_ == 0 && offset_ == 0)) return {};
+    return truncated("gzip", offset_);
   }
 
  private:
   z_stream stream_{};
-  std::vector<char> out_ = std::vector<char>(kPieceBytes);
-  std::uint64_t consumed_ = 0;
-  bool broken_ = false;
-  bool started_ = false;
-  bool ended_ = false;    // a member ended and the next has not begun
-  bool pending_ = false;  // zlib may hold output although it took all input
+  bool ready_ = false;
+  std::vector<char> piece_;
+  std::string_view bytes_;
+  std::uint64_t offset_ = 0;
+  std::uint64_t members_ = 0;
+  bool between_members_ = false;
+  bool more_output_ = false;  // the last piece was full: zlib may hold more
 };
 
-class ZstdDecompressor final : public Decompressor {
+class Zstd final : public Decompressor {
  public:
-  explicit ZstdDecompressor(int window_log_max) : stream_(ZSTD_createDStream(), &ZSTD_freeDStream) {
-    ZSTD_DCtx_setParameter(stream_.get(), ZSTD_d_windowLogMax, window_log_max);
+  explicit Zstd(int window_log_max) : stream_(ZSTD_createDStream()), piece_(kPieceBytes) {
+    if (stream_ != nullptr) {
+      ZSTD_DCtx_setParameter(stream_, ZSTD_d_windowLogMax, window_log_max);
+    }
   }
+  ~Zstd() override { ZSTD_freeDStream(stream_); }
 
-  void feed(std::string_view bytes) override { in_ = {bytes.data(), bytes.size(), 0}; }
+  void feed(std::string_view bytes) override { bytes_ = bytes; }
 
   Result<std::string_view> next() override {
-    ZSTD_outBuffer out{out_.data(), out_.size(), 0};
-    while (out.pos < out.size && (in_.pos < in_.size || pending_)) {
-      const std::size_t in_before = in_.pos;
-      const std::size_t out_before = out.pos;
-      const std::size_t code = ZSTD_decompressStream(stream_.get(), &out, &in_);
-      consumed_ += in_.pos - in_before;
-      if (ZSTD_isError(code) != 0) {
-        return Error{Code::kInvalidArgument,
-                     fmt::format("zstd data is broken at byte {} of the compressed data: {}",
-                                 consumed_, ZSTD_getErrorName(code))};
-      }
-      unfinished_ = code != 0;
-      pending_ = out.pos == out.size && code != 0;
-      if (in_.pos == in_before && out.pos == out_before) break;
+    if (stream_ == nullptr) return Error{Code::kResourceExhausted, "no memory to unpack zstd data"};
+    while (!bytes_.empty() || more_output_) {
+      ZSTD_inBuffer in{bytes_.data(), bytes_.size(), 0};
+      ZSTD_outBuffer out{piece_.data(), piece_.size(), 0};
+      const std::size_t code = ZSTD_decompressStream(stream_, &out, &in);
+      if (ZSTD_isError(code) != 0) return broken("zstd", offset_ + in.pos, ZSTD_getErrorName(code));
+      bytes_.remove_prefix(in.pos);
+      offset_ += in.pos;
+      within_frame_ = code != 0;
+      more_output_ = out.pos == out.size && code != 0;
+      if (out.pos > 0) return std::string_view(piece_.data(), out.pos);
+      if (in.pos == 0) break;  // wants more input
     }
-    return std::string_view{out_.data(), out.pos};
+    return std::string_view{};
   }
 
   Status finish() override {
-    if (unfinished_) {
-      return Error{Code::kInvalidArgument,
-                   fmt::format("zstd data ends in the middle, after {} bytes; it was truncated",
-                               consumed_)};
-    }
-    return {};
+    if (!within_frame_) return {};
+    return truncated("zstd", offset_);
   }
 
  private:
-  std::unique_ptr<ZSTD_DStream, decltype(&ZSTD_freeDStream)> stream_;
-  ZSTD_inBuffer in_{nullptr, 0, 0};
-  std::vector<char> out_ = std::vector<char>(kPieceBytes);
-  std::uint64_t consumed_ = 0;
-  bool unfinished_ = false;  // within a frame
-  bool pending_ = false;     // the output was full: there may be more
+  ZSTD_DStream* const stream_;
+  std::vector<char> piece_;
+  std::string_view bytes_;
+  std::uint64_t offset_ = 0;
+  bool within_frame_ = false;
+  bool more_output_ = false;
 };
 
 }  // namespace
 
 Encoding detect_encoding(std::string_view first_bytes) noexcept {
   if (first_bytes.size() < 4) return Encoding::kPlain;
-  if (first_bytes.starts_with("\x1f\x8b")) return Encoding::kGzip;
-  if (first_bytes.starts_with("\x28\xb5\x2f\xfd")) return Encoding::kZstd;
-  // A skippable zstd frame: 0x184D2A50 to 0x184D2A5F, little endian.
-  if ((first_bytes[0] & '\xf0') == '\x50' && first_bytes.substr(1, 3) == "\x2a\x4d\x18") {
-    return Encoding::kZstd;
-  }
-  return Encoding::kPlain;
+  if (first_bytes.starts_with("\x1F\x8B\x08")) return Encoding::kGzip;
+  if (first_bytes.starts_with("\x28\xB5\x2F\xFD")) return Encoding::kZstd;
+  // A skippable frame: 0x184D2A5?, little-endian. pzstd writes one first.
+  const bool skippable = (static_cast<unsigned char>(first_bytes[0]) & 0xF0) == 0x50 &&
+                         first_bytes.substr(1).starts_with("\x2A\x4D\x18");
+  return skippable ? Encoding::kZstd : Encoding::kPlain;
 }
 
 std::optional<Encoding> encoding_from_name(std::string_view name) noexcept {
-  if (name.empty() || name == "identity") return Encoding::kPlain;
-  if (name == "gzip" || name == "x-gzip") return Encoding::kGzip;
-  if (name == "zstd") return Encoding::kZstd;
+  std::string lower(name);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 0x20);
+  }
+  if (lower.empty() || lower == "identity") return Encoding::kPlain;
+  if (lower == "gzip" || lower == "x-gzip") return Encoding::kGzip;
+  if (lower == "zstd") return Encoding::kZstd;
   return std::nullopt;
 }
 
 std::unique_ptr<Decompressor> Decompressor::create(Encoding encoding, int window_log_max) {
   switch (encoding) {
-    case Encoding::kGzip: return std::make_unique<GzipDecompressor>();
-    case Encoding::kZstd: return std::make_unique<ZstdDecompressor>(window_log_max);
+    case Encoding::kGzip: return std::make_unique<Gzip>();
+    case Encoding::kZstd: return std::make_unique<Zstd>(window_log_max);
     case Encoding::kPlain: break;
   }
-  return std::make_unique<PlainDecompressor>();
+  return std::make_unique<Plain>();
 }
 
 }  // namespace tidewatch

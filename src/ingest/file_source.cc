@@ -2,12 +2,12 @@
 #include "ingest/file_source.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -16,15 +16,30 @@
 namespace tidewatch {
 namespace {
 
-constexpr std::size_t kReadBytes = 256U << 10;
-constexpr int kFileWindowLogMax = 27;  // zstd --long
+constexpr std::size_t kReadBytes = 256 << 10;
+constexpr std::size_t kMagicBytes = 4;
+constexpr int kWindowLogMax = 27;
+
+Code code_of(int error) {
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR: return Code::kNotFound;
+    case EACCES:
+    case EPERM: return Code::kPermissionDenied;
+    default: return Code::kUnavailable;
+  }
+}
+
+Error system_error(const std::string& name, const char* what, int error) {
+  return Error{code_of(error), name + ": " + what + ": " + std::generic_category().message(error)};
+}
 
 class FileSource final : public ByteSource {
  public:
-  FileSource(int descriptor, std::string name, bool owned)
-      : descriptor_(descriptor), name_(std::move(name)), owned_(owned), buffer_(kReadBytes) {}
+  FileSource(std::string name, int fd, bool owns_fd)
+      : name_(std::move(name)), fd_(fd), owns_fd_(owns_fd), buffer_(kReadBytes) {}
   ~FileSource() override {
-    if (owned_) ::close(descriptor_);
+    if (owns_fd_) ::close(fd_);
   }
   FileSource(const FileSource&) = delete;
   FileSource& operator=(const FileSource&) = delete;
@@ -32,54 +47,64 @@ class FileSource final : public ByteSource {
   std::string_view name() const override { return name_; }
 
   Result<std::string_view> read() override {
-    while (true) {
-      if (decompressor_) {
-        auto piece = decompressor_->next();
-        if (!piece) return named(piece.error());
-        if (!piece->empty()) return *piece;
-        if (ended_) return std::string_view{};
-      }
-      TRY_ASSIGN(const std::size_t count, fill(decompressor_ ? 1 : 4));
-      if (!decompressor_) {
-        decompressor_ = Decompressor::create(detect_encoding({buffer_.data(), count}),
-                                             kFileWindowLogMax);
-      }
-      if (count == 0) {
-        ended_ = true;
-        if (Status status = decompressor_->finish(); !status) return named(status.error());
-        return std::string_view{};
-      }
-      decompressor_->feed({buffer_.data(), count});
-    }
+    if (failed_) return *failed_;
+    auto piece = next_piece();
+    if (!piece) failed_ = piece.error();
+    return piece;
   }
 
  private:
-  Error named(const Error& error) const {
-    return {error.code, fmt::format("{}: {}", name_, error.message)};
-  }
-
-  // Reads until there are `count_min` bytes or the end.
-  Result<std::size_t> fill(std::size_t count_min) {
-    std::size_t count = 0;
-    while (count < count_min) {
-      const ssize_t got = ::read(descriptor_, buffer_.data() + count, buffer_.size() - count);
-      if (got < 0) {
-        if (errno == EINTR) continue;
-        return Error{Code::kUnavailable,
-                     fmt::format("{}: reading failed: {}", name_, std::strerror(errno))};
+  Result<std::string_view> next_piece() {
+    if (decompressor_ == nullptr) TRY(start());
+    for (;;) {
+      Result<std::string_view> piece = decompressor_->next();
+      if (!piece) return named(piece.error());
+      if (!piece->empty() || ended_) return piece;
+      TRY_ASSIGN(const std::size_t size, fill(0));
+      if (size == 0) {
+        ended_ = true;
+        if (const Status whole = decompressor_->finish(); !whole) return named(whole.error());
+        return std::string_view{};
       }
-      if (got == 0) break;
-      count += static_cast<std::size_t>(got);
+      decompressor_->feed({buffer_.data(), size});
     }
-    return count;
   }
 
-  const int descriptor_;
+  // Reads until the first bytes tell the format.
+  Status start() {
+    std::size_t size = 0;
+    while (size < kMagicBytes) {
+      TRY_ASSIGN(const std::size_t more, fill(size));
+      if (more == 0) break;
+      size += more;
+    }
+    const std::string_view bytes(buffer_.data(), size);
+    decompressor_ = Decompressor::create(detect_encoding(bytes), kWindowLogMax);
+    decompressor_->feed(bytes);
+    return {};
+  }
+
+  Result<std::size_t> fill(std::size_t from) {
+    for (;;) {
+      const ssize_t size = ::read(fd_, buffer_.data() + from, buffer_.size() - from);
+      if (size >= 0) return static_cast<std::size_t>(size);
+      if (errno != EINTR) {
+        Error error = system_error(name_, "cannot be read", errno);
+        error.code = Code::kUnavailable;
+        return error;
+      }
+    }
+  }
+
+  Error named(const Error& error) const { return {error.code, name_ + ": " + error.message}; }
+
   const std::string name_;
-  const bool owned_;
+  const int fd_;
+  const bool owns_fd_;
   std::vector<char> buffer_;
   std::unique_ptr<Decompressor> decompressor_;
   bool ended_ = false;
+  std::optional<Error> failed_;
 };
 
 }  // namespace
@@ -87,19 +112,16 @@ class FileSource final : public ByteSource {
 Result<std::unique_ptr<ByteSource>> open_file_source(const std::string& path) {
   if (path == "-") {
     return std::unique_ptr<ByteSource>(
-        std::make_unique<FileSource>(STDIN_FILENO, "standard input", /*owned=*/false));
+        std::make_unique<FileSource>("standard input", STDIN_FILENO, false));
   }
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) {
-    const Code code = errno == EACCES ? Code::kPermissionDenied : Code::kNotFound;
-    return Error{code, fmt::format("{}: {}", path, std::strerror(errno))};
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return system_error(path, "cannot be opened", errno);
+  struct stat status {};
+  if (::fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
+    ::close(fd);
+    return Error{Code::kInvalidArgument, path + ": is a folder; name the files in it"};
   }
-  struct stat info {};
-  if (::fstat(descriptor, &info) == 0 && S_ISDIR(info.st_mode)) {
-    ::close(descriptor);
-    return Error{Code::kInvalidArgument, fmt::format("{}: is a folder; name a file in it", path)};
-  }
-  return std::unique_ptr<ByteSource>(std::make_unique<FileSource>(descriptor, path, /*owned=*/true));
+  return std::unique_ptr<ByteSource>(std::make_unique<FileSource>(path, fd, true));
 }
 
 }  // namespace tidewatch

@@ -1,33 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/line_splitter.h"
 
-#include <cstring>
+#include <algorithm>
 
 namespace tidewatch {
 namespace {
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
-bool is_blank(std::string_view text) {
-  return text.find_first_not_of(" \t\r") == std::string_view::npos;
-}
+constexpr std::string_view kMark = "\xEF\xBB\xBF";
 
 }  // namespace
 
 std::string_view LineSplitter::without_mark(std::string_view text) const {
-  if (lines_ended_ == 0 && text.starts_with(kByteOrderMark)) {
-    text.remove_prefix(kByteOrderMark.size());
-  }
-  return text;
+  const bool first = lines_ended_ == 0;
+  return first && text.starts_with(kMark) ? text.substr(kMark.size()) : text;
 }
 
-// A whole line, its number being lines_ended_ + 1; nothing when it is blank.
+// A whole line without its line break as it is handed out; nothing when it is blank. The break
+// must not be counted yet.
 std::optional<LineSplitter::Line> LineSplitter::line(std::string_view text) {
   text = without_mark(text);
+  const std::uint64_t number = lines_ended_ + 1;
+  if (text.size() > line_bytes_max_) {
+    if (text.size() - 1 > line_bytes_max_ || text.back() != '\r') return Line{number, {}, true};
+  }
   if (text.ends_with('\r')) text.remove_suffix(1);
-  if (is_blank(text)) return std::nullopt;
-  if (text.size() > line_bytes_max_) return Line{lines_ended_ + 1, {}, true};
-  return Line{lines_ended_ + 1, text, false};
+  if (text.find_first_not_of(" \t\r") == std::string_view::npos) return std::nullopt;
+  return Line{number, text, false};
 }
 
 std::optional<LineSplitter::Line> LineSplitter::next() {
@@ -37,44 +35,43 @@ std::optional<LineSplitter::Line> LineSplitter::next() {
   }
   while (!chunk_.empty()) {
     const std::size_t end = chunk_.find('\n');
-    const bool ended = end != std::string_view::npos;
-    const std::string_view piece = chunk_.substr(0, ended ? end : chunk_.size());
-    chunk_.remove_prefix(ended ? end + 1 : chunk_.size());
-
-    if (skipping_) {
-      if (ended) {
-        skipping_ = false;
-        ++lines_ended_;
+    if (end == std::string_view::npos) {
+      if (!skipping_) {
+        // Room for a byte-order mark and a "\r", so that they do not make a line too long.
+        const std::size_t held_max = line_bytes_max_ + kMark.size() + 1;
+        if (partial_.size() + chunk_.size() > held_max) {
+          skipping_ = true;
+          partial_.clear();
+          partial_.shrink_to_fit();
+          chunk_ = {};
+          return Line{lines_ended_ + 1, {}, true};
+        }
+        partial_ += chunk_;
       }
-      continue;
-    }
-    // Room for a byte-order mark and "\r", which do not count; line() measures exactly.
-    if (partial_.size() + piece.size() > line_bytes_max_ + 4) {
-      const Line too_long{lines_ended_ + 1, {}, true};
-      partial_.clear();
-      partial_.shrink_to_fit();
-      if (ended) {
-        ++lines_ended_;
-      } else {
-        skipping_ = true;
-      }
-      return too_long;
-    }
-    if (!ended) {
-      partial_.append(piece);
+      chunk_ = {};
       return std::nullopt;
     }
-    std::string_view whole = piece;
-    if (!partial_.empty()) {
-      partial_.append(piece);
-      whole = partial_;
+    const std::string_view head = chunk_.substr(0, end);
+    chunk_.remove_prefix(end + 1);
+    std::optional<Line> found;
+    if (skipping_) {
+      skipping_ = false;
+    } else if (partial_.empty()) {
+      found = line(head);
+    } else if (partial_.size() + head.size() > line_bytes_max_ + kMark.size() + 1) {
+      found = Line{lines_ended_ + 1, {}, true};
+      partial_.clear();
+    } else {
+      partial_ += head;
       partial_used_ = true;
+      found = line(partial_);
+      if (!found) {
+        partial_.clear();
+        partial_used_ = false;
+      }
     }
-    const std::optional<Line> result = line(whole);
     ++lines_ended_;
-    if (result) return result;
-    partial_.clear();
-    partial_used_ = false;
+    if (found) return found;
   }
   return std::nullopt;
 }
@@ -84,9 +81,16 @@ std::optional<LineSplitter::Line> LineSplitter::finish() {
     partial_.clear();
     partial_used_ = false;
   }
-  if (skipping_ || partial_.empty()) return std::nullopt;
+  if (skipping_) {
+    skipping_ = false;
+    ++lines_ended_;
+    return std::nullopt;
+  }
+  if (partial_.empty()) return std::nullopt;
   partial_used_ = true;
-  return line(partial_);
+  const auto found = line(partial_);
+  ++lines_ended_;
+  return found;
 }
 
 }  // namespace tidewatch

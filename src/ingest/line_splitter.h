@@ -20,7 +20,7 @@ namespace tidewatch {
 // A byte-order mark at the start of the stream is skipped. Lines end with "\n" (a "\r" before it
 // is taken off). Lines of nothing but spaces and tabs are not handed out, but are counted, so that numbers
 // are those an editor shows. Threads: none (a plain value).
-// Bound: holds at most line_bytes_max bytes. A longer line is handed out once, as soon as that is
+// Bound: holds at most line_bytes_max and four bytes. A longer line is handed out once, as soon as that is
 // known, as `too_long` without text; the rest of it is skipped and the stream goes on.
 class LineSplitter {
  public:
@@ -38,7 +38,7 @@ class LineSplitter {
   std::optional<Line> next();
   std::optional<Line> finish();
 
-  // Line breaks seen so far: the line under way has this number plus one.
+  // Lines ended so far: the line under way has this number plus one.
   std::uint64_t lines_ended() const noexcept { return lines_ended_; }
 
  private:

@@ -1,34 +1,98 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/post_decoder.h"
 
-#include <fmt/format.h>
 #include <simdjson.h>
 
-#include <cstring>
-#include <utility>
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <optional>
 
-#include "ingest/json_check.h"
-#include "ingest/post_json.h"
-#include "ingest/post_time.h"
-#include "ingest/text_repair.h"
+#include "core/rfc3339.h"
+#include "ingest/raw_json.h"
+#include "ingest/utf8.h"
 
 namespace tidewatch {
 namespace {
 
 namespace ondemand = simdjson::ondemand;
-using ondemand::json_type;
 
-using Problem = std::optional<DecodeError>;
+// From here on a number is milliseconds: 1e11 seconds would be the year 5138.
+constexpr double kMillisecondsFrom = 1e11;
+constexpr std::int64_t kTimeEndMs = 4'133'980'800'000;  // 2101-01-01
+constexpr std::size_t kFieldNameBytesMax = 64;          // of an error's field
 
-DecodeError error(std::string_view field, std::string reason) {
-  return {std::string{field}, std::move(reason)};
-}
-
-std::string_view trimmed(std::string_view token) {
-  while (!token.empty() && std::string_view{" \t\r\n"}.find(token.back()) != token.npos) {
+std::string_view trim(std::string_view token) {
+  while (!token.empty() && (token.back() == ' ' || token.back() == '\t' || token.back() == '\n' ||
+                            token.back() == '\r')) {
     token.remove_suffix(1);
   }
   return token;
+}
+
+std::string at_most(std::size_t bytes) { return "at most " + std::to_string(bytes) + " bytes"; }
+
+// What simdjson's error means to the sender.
+std::string syntax_reason(simdjson::error_code error) {
+  switch (error) {
+    case simdjson::UNESCAPED_CHARS:
+      return "a control character stands unescaped in a string; write it as \\u00XX";
+    case simdjson::UNCLOSED_STRING: return "a string has no closing quote; is the line cut off?";
+    case simdjson::INCOMPLETE_ARRAY_OR_OBJECT:
+      return "the object has no end; send one whole JSON object a line";
+    case simdjson::INCORRECT_TYPE:
+      return "not a JSON object; send one object a line, as {\"text\":\"…\"}";
+    case simdjson::CAPACITY:
+    case simdjson::MEMALLOC: return "no memory to parse it; send it again";
+    default: return "not valid JSON; send one whole JSON object a line";
+  }
+}
+
+std::optional<EventTime> from_milliseconds(double milliseconds) {
+  if (!(milliseconds >= 0) || milliseconds >= static_cast<double>(kTimeEndMs)) return std::nullopt;
+  return EventTime{std::chrono::milliseconds{static_cast<std::int64_t>(milliseconds)}};
+}
+
+std::optional<EventTime> from_number(std::string_view token) {
+  std::int64_t whole = 0;
+  const char* const end = token.data() + token.size();
+  const auto integer = std::from_chars(token.data(), end, whole);
+  if (integer.ec == std::errc{} && integer.ptr == end) {
+    const bool seconds = whole < static_cast<std::int64_t>(kMillisecondsFrom);
+    if (whole < 0 || whole >= (seconds ? kTimeEndMs / 1'000 : kTimeEndMs)) return std::nullopt;
+    return EventTime{std::chrono::milliseconds{seconds ? whole * 1'000 : whole}};
+  }
+  double number = 0;
+  const auto real = std::from_chars(token.data(), end, number);
+  if (real.ec != std::errc{} || real.ptr != end) return std::nullopt;
+  // Rounded, since 1700000000.123 has no exact double.
+  return from_milliseconds(number < kMillisecondsFrom ? std::round(number * 1'000)
+                                                      : std::floor(number));
+}
+
+enum class Field : std::uint8_t {
+  kText, kId, kTime, kSource, kAuthor, kRegion, kRepostOf, kUrl, kLikes, kReposts, kUnknown
+};
+
+Field field_of(std::string_view key) {
+  static constexpr std::array<std::pair<std::string_view, Field>, 10> kFields{{
+      {"text", Field::kText},
+      {"id", Field::kId},
+      {"time", Field::kTime},
+      {"source", Field::kSource},
+      {"author", Field::kAuthor},
+      {"region", Field::kRegion},
+      {"repost_of", Field::kRepostOf},
+      {"url", Field::kUrl},
+      {"likes", Field::kLikes},
+      {"reposts", Field::kReposts},
+  }};
+  for (const auto& [name, field] : kFields) {
+    if (name == key) return field;
+  }
+  return Field::kUnknown;
 }
 
 }  // namespace
@@ -40,195 +104,257 @@ class PostDecoder::Impl {
 
   std::variant<Post, DecodeError> decode(std::string_view line) {
     if (line.size() > limits_.line_bytes_max) return line_too_long(limits_);
-    prepare(line);
-    if (const auto problem = check_json(json_, limits_.depth_max + 1)) {
-      return error("", fmt::format("not a JSON object: {} at byte {}", problem->what,
-                                   problem->offset + 1));
+    post_ = Post{};
+    has_text_ = has_time_ = false;
+    error_.reset();
+    fill_buffer(line);
+    if (!parse()) return *std::move(error_);
+    if (!has_text_) {
+      return DecodeError{"text", "missing; every post needs a text (it may be empty)"};
     }
-    // After this check on-demand parsing cannot meet an error that is the line's.
-    Post post;
-    seen_text_ = seen_time_ = false;
-    ondemand::document document;
-    ondemand::object object;
-    const simdjson::padded_string_view padded(json_.data(), json_.size(), json_.capacity());
-    if (parser_.iterate(padded).get(document) != simdjson::SUCCESS ||
-        document.get_object().get(object) != simdjson::SUCCESS) {
-      return error("", "a line must be one JSON object: {\"text\":\"…\"}");
-    }
-    for (auto result : object) {
-      ondemand::field field;
-      std::string_view key;
-      if (std::move(result).get(field) != simdjson::SUCCESS ||
-          field.unescaped_key().get(key) != simdjson::SUCCESS) {
-        return error("", "not a JSON object");
-      }
-      if (Problem problem = read(key, field.value(), post)) return std::move(*problem);
-    }
-    if (!seen_text_) return error("text", "missing; every post needs a text (it may be empty)");
-    if (!seen_time_) post.time = clock_.wall_now();
-    if (post.id.empty()) post.id = fresh_ids_.next();
-    return post;
+    if (!has_time_) post_.time = clock_.wall_now();
+    if (post_.id.empty()) post_.id = fresh_ids_.next();
+    return std::move(post_);
   }
 
  private:
-  // Copies the line to json_, repaired, with the padding that simdjson wants behind it.
-  void prepare(std::string_view line) {
-    json_.clear();
-    if (is_utf8(line) && std::memchr(line.data(), '\0', line.size()) == nullptr) {
-      json_.append(line);
+  bool fail(std::string_view field, std::string reason) {
+    if (field.size() > kFieldNameBytesMax) {
+      std::size_t cut = kFieldNameBytesMax;
+      while ((static_cast<unsigned char>(field[cut]) & 0xC0) == 0x80) --cut;
+      field = field.substr(0, cut);
+    }
+    error_ = DecodeError{std::string(field), std::move(reason)};
+    return false;
+  }
+  bool fail_syntax(simdjson::error_code error) { return fail("", syntax_reason(error)); }
+
+  void fill_buffer(std::string_view line) {
+    buffer_.clear();
+    if (is_utf8(line)) {
+      buffer_.append(line);
     } else {
-      append_repaired_utf8(line, json_);
+      append_replacing(line, buffer_);
     }
-    if (json_.find("\\u") != std::string::npos) repair_escapes(json_);
-    json_.reserve(json_.size() + simdjson::SIMDJSON_PADDING);
+    size_ = buffer_.size();
+    buffer_.append(simdjson::SIMDJSON_PADDING, ' ');
   }
 
-  Problem read(std::string_view key, ondemand::value value, Post& post) {
-    if (key == "text") return read_post_text(value, post);
-    if (key == "id") return read_id(value, post);
-    if (key == "time") return read_time(value, post);
-    if (key == "source") return text(key, value, limits_.field_bytes_max, false, post.source);
-    if (key == "author") return text(key, value, limits_.field_bytes_max, true, post.author);
-    if (key == "region") return text(key, value, limits_.field_bytes_max, false, post.region);
-    if (key == "repost_of") return text(key, value, limits_.id_bytes_max, true, post.repost_of);
-    if (key == "url") return text(key, value, limits_.field_bytes_max, false, post.url);
-    if (key == "likes") return count(key, value, post.likes);
-    if (key == "reposts") return count(key, value, post.reposts);
-    return keep(key, value, post);
+  bool parse() {
+    ondemand::document document;
+    if (const auto error = parser_.iterate(buffer_.data(), size_, buffer_.size()).get(document)) {
+      return fail_syntax(error == simdjson::EMPTY ? simdjson::INCORRECT_TYPE : error);
+    }
+    ondemand::object object;
+    if (const auto error = document.get_object().get(object)) return fail_syntax(error);
+    for (auto member : object) {
+      ondemand::field field;
+      if (const auto error = std::move(member).get(field)) return fail_syntax(error);
+      if (!take(field)) return false;
+    }
+    const char* rest = nullptr;
+    if (document.current_location().get(rest) == simdjson::SUCCESS) {
+      return fail("", "something follows the object; send one object a line");
+    }
+    return true;
   }
 
-  static json_type type_of(ondemand::value& value) {
-    json_type type = json_type::null;
-    static_cast<void>(value.type().get(type));
-    return type;
+  bool take(ondemand::field& member) {
+    // The key as written, between its quotes.
+    const char* const begin = member.key().raw();
+    const char* end = begin;
+    while (*end != '"') end += *end == '\\' ? 2 : 1;
+    const std::string_view written(begin, static_cast<std::size_t>(end - begin));
+    std::string_view key = written;
+    if (key.find('\\') != std::string_view::npos) {
+      key_.clear();
+      if (!append_unescaped(written, key_)) return fail_syntax(simdjson::STRING_ERROR);
+      key = key_;
+    }
+    const Field field = field_of(key);
+    if (field == Field::kUnknown) return take_unknown(written, key, member.value());
+    const std::string_view token = trim(scalar_token(member.value()));
+    switch (field) {
+      case Field::kText: return take_text(token);
+      case Field::kId: return take_id("id", token, post_.id);
+      case Field::kTime: return take_time(token);
+      case Field::kSource: return take_string("source", token, post_.source);
+      case Field::kAuthor: return take_string_or_integer("author", token, post_.author);
+      case Field::kRegion: return take_string("region", token, post_.region);
+      case Field::kRepostOf: return take_id("repost_of", token, post_.repost_of);
+      case Field::kUrl: return take_string("url", token, post_.url);
+      case Field::kLikes: return take_count("likes", token, post_.likes);
+      case Field::kReposts: return take_count("reposts", token, post_.reposts);
+      case Field::kUnknown: break;
+    }
+    return true;
   }
 
-  Problem read_post_text(ondemand::value value, Post& post) {
-    std::string_view string;
-    if (type_of(value) != json_type::string || value.get_string().get(string)) {
-      return error("text", "must be a string (it may be empty)");
-    }
-    if (string.size() > limits_.text_bytes_max) {
-      return error("text", fmt::format("is {} bytes; at most {} are taken", string.size(),
-                                       limits_.text_bytes_max));
-    }
-    post.text = string;
-    seen_text_ = true;
-    return std::nullopt;
+  // The value as written when it is a scalar, else its first character. A string is consumed: left
+  // alone, simdjson takes one that a colon follows for a key and skips what comes then unchecked.
+  static std::string_view scalar_token(ondemand::value& value) {
+    const std::string_view token = value.raw_json_token();
+    if (token.starts_with('"')) static_cast<void>(value.get_raw_json_string().error());
+    return token;
   }
 
-  Problem read_id(ondemand::value value, Post& post) {
-    if (type_of(value) == json_type::null) {
-      post.id.clear();
-      return std::nullopt;
-    }
-    if (Problem problem = text("id", value, limits_.id_bytes_max, true, post.id)) return problem;
-    if (post.id.empty()) return error("id", "is empty; leave it out to get a fresh one");
-    return std::nullopt;
+  static bool is_string(std::string_view token) {
+    return token.size() >= 2 && token.front() == '"' && token.back() == '"';
   }
 
-  Problem read_time(ondemand::value value, Post& post) {
-    const json_type type = type_of(value);
-    if (type == json_type::null) {
-      seen_time_ = false;
-      return std::nullopt;
+  // Reads a string token into `out`, at most `bytes_max` bytes of it.
+  bool read_string(std::string_view name, std::string_view token, std::size_t bytes_max,
+                   std::string& out) {
+    const std::string_view inside = token.substr(1, token.size() - 2);
+    out.clear();
+    if (inside.find('\\') == std::string_view::npos) {
+      out = inside;
+    } else if (!append_unescaped(inside, out)) {
+      return fail(name, "has an escape that JSON does not know; write \\\\ for a backslash");
     }
-    std::optional<EventTime> time;
-    if (type == json_type::number) {
-      double number = 0;
-      if (value.get_double().get(number) == simdjson::SUCCESS) time = time_from_number(number);
-    } else if (type == json_type::string) {
-      std::string_view string;
-      if (value.get_string().get(string) == simdjson::SUCCESS) time = time_from_text(string);
-    }
-    if (!time) {
-      return error("time",
-                   "must be RFC 3339 with an offset (2026-01-05T08:00:00+08:00), or Unix seconds or "
-                   "milliseconds, from 1970 to 2100");
-    }
-    post.time = *time;
-    seen_time_ = true;
-    return std::nullopt;
-  }
-
-  // A string, or (when `integer_too`) an integer kept as text; null is as if it were not there.
-  Problem text(std::string_view key, ondemand::value value, std::size_t bytes_max,
-               bool integer_too, std::string& out) const {
-    const json_type type = type_of(value);
-    std::string_view string;
-    if (type == json_type::null) {
+    if (out.size() > bytes_max) {
+      const std::string size = std::to_string(out.size());
       out.clear();
-      return std::nullopt;
+      return fail(name, "has " + size + " bytes; " + at_most(bytes_max) + " are taken");
     }
-    if (type == json_type::number && integer_too) {
-      string = trimmed(value.raw_json_token());
-      if (string.find_first_of(".eE") != std::string_view::npos) {
-        return error(key, "must be a string or an integer");
-      }
-    } else if (type != json_type::string || value.get_string().get(string)) {
-      return error(key, integer_too ? "must be a string or an integer" : "must be a string");
-    }
-    if (string.size() > bytes_max) {
-      return error(key, fmt::format("is {} bytes; at most {} are taken", string.size(), bytes_max));
-    }
-    out = string;
-    return std::nullopt;
+    return true;
   }
 
-  static Problem count(std::string_view key, ondemand::value value,
-                       std::optional<std::int64_t>& out) {
-    const json_type type = type_of(value);
-    if (type == json_type::null) {
-      out.reset();
-      return std::nullopt;
-    }
-    std::int64_t number = 0;
-    if (type != json_type::number || value.get_int64().get(number) || number < 0) {
-      return error(key, "must be a whole number from 0 on");
-    }
-    out = number;
-    return std::nullopt;
+  bool take_text(std::string_view token) {
+    if (!is_string(token)) return fail("text", "must be a string (it may be empty)");
+    has_text_ = true;
+    return read_string("text", token, limits_.text_bytes_max, post_.text);
   }
 
-  Problem keep(std::string_view key, ondemand::value value, Post& post) const {
-    // Copied first: reading an object or array may overwrite the unescaped key.
-    std::string member;
-    append_json_string(key, member);
-    member += ':';
-    const json_type type = type_of(value);
-    std::string_view raw;
-    if (type == json_type::object) {
-      ondemand::object object;
-      if (value.get_object().get(object) || object.raw_json().get(raw)) {
-        return error(key, "cannot be read");
-      }
-    } else if (type == json_type::array) {
-      ondemand::array array;
-      if (value.get_array().get(array) || array.raw_json().get(raw)) {
-        return error(key, "cannot be read");
-      }
+  bool take_string(std::string_view name, std::string_view token, std::string& out) {
+    if (token == "null") {
+      out.clear();
+      return true;
+    }
+    if (!is_string(token)) return fail(name, "must be a string or null");
+    return read_string(name, token, limits_.field_bytes_max, out);
+  }
+
+  bool take_string_or_integer(std::string_view name, std::string_view token, std::string& out) {
+    if (!is_json_integer(token)) {
+      if (token == "null" || is_string(token)) return take_string(name, token, out);
+      return fail(name, "must be a string, an integer or null");
+    }
+    if (token.size() > limits_.field_bytes_max) {
+      return fail(name, at_most(limits_.field_bytes_max) + " are taken");
+    }
+    out = token;
+    return true;
+  }
+
+  bool take_id(std::string_view name, std::string_view token, std::string& out) {
+    if (token == "null") {
+      out.clear();
+      return true;
+    }
+    if (is_json_integer(token)) {
+      out = token;
+    } else if (!is_string(token)) {
+      return fail(name, "must be a string or an integer");
+    } else if (!read_string(name, token, std::numeric_limits<std::size_t>::max(), out)) {
+      return false;
+    }
+    if (out.empty()) return fail(name, "must not be empty; leave it out instead");
+    if (out.size() > limits_.id_bytes_max) {
+      return fail(name, "has " + std::to_string(out.size()) + " bytes; " +
+                            at_most(limits_.id_bytes_max) + " are taken");
+    }
+    return true;
+  }
+
+  bool take_time(std::string_view token) {
+    has_time_ = false;
+    if (token == "null") return true;
+    std::optional<EventTime> time;
+    if (is_string(token)) {
+      const std::string_view inside = token.substr(1, token.size() - 2);
+      time = is_json_number(inside) ? from_number(inside) : parse_rfc3339(inside);
+    } else if (is_json_number(token)) {
+      time = from_number(token);
     } else {
-      raw = value.raw_json_token();
+      return fail("time", "must be an RFC 3339 string or a Unix time in seconds or milliseconds");
     }
-    member += trimmed(raw);
-    const std::size_t size = post.extra.size() + member.size() + 1;
-    if (size > limits_.extra_bytes_max) {
-      return error(key.size() > 64 ? std::string_view{} : key,
-                   fmt::format("unknown members together pass {} bytes; leave some out",
-                               limits_.extra_bytes_max));
+    if (!time || time->time_since_epoch().count() < 0 ||
+        time->time_since_epoch().count() >= kTimeEndMs) {
+      return fail("time",
+                  "not a time from 1970 to 2100; write RFC 3339 with an offset, as "
+                  "2026-11-23T12:31:05+08:00, or Unix seconds or milliseconds");
     }
-    if (!post.extra.empty()) post.extra += ',';
-    post.extra += member;
-    return std::nullopt;
+    post_.time = *time;
+    has_time_ = true;
+    return true;
+  }
+
+  bool take_count(std::string_view name, std::string_view token, std::optional<std::int64_t>& out) {
+    out.reset();
+    if (token == "null") return true;
+    std::int64_t count = 0;
+    const char* const end = token.data() + token.size();
+    const auto parsed = std::from_chars(token.data(), end, count);
+    if (!is_json_integer(token) || parsed.ec != std::errc{} || parsed.ptr != end || count < 0) {
+      return fail(name, "must be a whole number from 0 to 9223372036854775807, or null");
+    }
+    out = count;
+    return true;
+  }
+
+  bool take_unknown(std::string_view written, std::string_view key, ondemand::value& value) {
+    std::string& extra = post_.extra;
+    if (!extra.empty()) extra += ',';
+    RawJson read = RawJson::kInvalid;
+    // The key is a string value too: checked, and its lone surrogates replaced.
+    const std::string_view quoted(written.data() - 1, written.size() + 2);
+    if (append_compact(quoted, 0, extra) == RawJson::kOk) {
+      extra += ':';
+      std::string_view raw;
+      if (const auto error = raw_json(value, raw)) return fail_syntax(error);
+      read = append_compact(raw, limits_.depth_max, extra);
+    }
+    if (read == RawJson::kTooDeep) {
+      return fail(key, "is nested deeper than " + std::to_string(limits_.depth_max) +
+                           " levels; flatten it");
+    }
+    if (read != RawJson::kOk) return fail_syntax(simdjson::TAPE_ERROR);
+    if (extra.size() > limits_.extra_bytes_max) {
+      return fail(key, "members that Tidewatch does not know have more than " +
+                           std::to_string(limits_.extra_bytes_max) + " bytes; send fewer");
+    }
+    return true;
+  }
+
+  static simdjson::error_code raw_json(ondemand::value& value, std::string_view& raw) {
+    ondemand::json_type type{};
+    if (const auto error = value.type().get(type)) return error;
+    if (type == ondemand::json_type::object) {
+      ondemand::object object;
+      if (const auto error = value.get_object().get(object)) return error;
+      return object.raw_json().get(raw);
+    }
+    if (type == ondemand::json_type::array) {
+      ondemand::array array;
+      if (const auto error = value.get_array().get(array)) return error;
+      return array.raw_json().get(raw);
+    }
+    raw = scalar_token(value);
+    return simdjson::SUCCESS;
   }
 
   const DecodeLimits limits_;
   const Clock& clock_;
   FreshIds& fresh_ids_;
   ondemand::parser parser_;
-  std::string json_;
-  bool seen_text_ = false;
-  bool seen_time_ = false;
+  std::string buffer_;      // the line in UTF-8, with the padding simdjson reads over
+  std::size_t size_ = 0;    // without the padding
+  std::string key_;         // unescaped
+  Post post_;
+  bool has_text_ = false;
+  bool has_time_ = false;
+  std::optional<DecodeError> error_;
 };
 
 PostDecoder::PostDecoder(DecodeLimits limits, const Clock& clock, FreshIds& fresh_ids)
@@ -242,8 +368,8 @@ std::variant<Post, DecodeError> PostDecoder::decode(std::string_view line) {
 }
 
 DecodeError line_too_long(const DecodeLimits& limits) {
-  return error("", fmt::format("the line is longer than {} bytes; send it in parts",
-                               limits.line_bytes_max));
+  return {"", "the line is longer than " + std::to_string(limits.line_bytes_max) +
+                  " bytes; send one post a line, each within the limit"};
 }
 
 }  // namespace tidewatch

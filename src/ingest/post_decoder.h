@@ -21,7 +21,7 @@ struct DecodeLimits {
   std::size_t text_bytes_max = 64 << 10;   // `text`, unescaped
   std::size_t id_bytes_max = 256;          // `id` and `repost_of`
   std::size_t field_bytes_max = 4 << 10;   // `source`, `author`, `region`, `url`, each
-  std::size_t extra_bytes_max = 16 << 10;  // all unknown members together, as written
+  std::size_t extra_bytes_max = 16 << 10;  // all unknown members together, without white space
   int depth_max = 32;                      // nesting of unknown members
 };
 

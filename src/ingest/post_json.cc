@@ -1,100 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/post_json.h"
 
-#include <fmt/format.h>
-
-#include <optional>
-
 #include "core/rfc3339.h"
-#include "ingest/text_repair.h"
+#include "observe/json_text.h"
 
 namespace tidewatch {
 namespace {
 
-void append_escaped(std::string_view text, std::string& out) {
-  std::size_t plain = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\') continue;
-    out += text.substr(plain, i - plain);
-    plain = i + 1;
-    switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      default: fmt::format_to(std::back_inserter(out), "\\u{:04x}", c);
-    }
+void append_string_or_null(std::string_view name, const std::string& text, std::string& out) {
+  out += name;
+  if (text.empty()) {
+    out += "null";
+  } else {
+    append_json_string(out, text);
   }
-  out += text.substr(plain);
 }
 
-void append_member(std::string_view name, std::string_view text, std::string& out) {
-  fmt::format_to(std::back_inserter(out), "\"{}\":", name);
-  append_json_string(text, out);
+void append_count_or_null(std::string_view name, const std::optional<std::int64_t>& count,
+                          std::string& out) {
+  out += name;
+  out += count ? std::to_string(*count) : "null";
 }
 
 }  // namespace
 
-void append_json_string(std::string_view text, std::string& out) {
-  out += '"';
-  if (is_utf8(text)) {
-    append_escaped(text, out);
-  } else {
-    std::string repaired;
-    append_repaired_utf8(text, repaired);
-    append_escaped(repaired, out);
-  }
-  out += '"';
-}
-
 void append_post_members(const Post& post, std::string& out) {
-  append_member("id", post.id, out);
-  out += ',';
-  append_member("text", post.text, out);
-  out += ',';
-  append_member("time", to_rfc3339(post.time), out);
-  const auto text = [&](std::string_view name, const std::string& value) {
-    out += ',';
-    if (value.empty()) {
-      fmt::format_to(std::back_inserter(out), "\"{}\":null", name);
-    } else {
-      append_member(name, value, out);
-    }
-  };
-  text("source", post.source);
-  text("author", post.author);
-  text("region", post.region);
-  text("repost_of", post.repost_of);
-  text("url", post.url);
-  const auto number = [&](std::string_view name, const std::optional<std::int64_t>& value) {
-    fmt::format_to(std::back_inserter(out), ",\"{}\":{}", name,
-                   value ? std::to_string(*value) : "null");
-  };
-  number("likes", post.likes);
-  number("reposts", post.reposts);
+  out += "\"id\":";
+  append_json_string(out, post.id);
+  out += ",\"text\":";
+  append_json_string(out, post.text);
+  out += ",\"time\":\"";
+  out += to_rfc3339(post.time);
+  out += '"';
+  append_string_or_null(",\"source\":", post.source, out);
+  append_string_or_null(",\"author\":", post.author, out);
+  append_string_or_null(",\"region\":", post.region, out);
+  append_string_or_null(",\"repost_of\":", post.repost_of, out);
+  append_string_or_null(",\"url\":", post.url, out);
+  append_count_or_null(",\"likes\":", post.likes, out);
+  append_count_or_null(",\"reposts\":", post.reposts, out);
 }
 
 void append_post_json(const Post& post, std::string& out) {
-  out += '{';
-  append_member("id", post.id, out);
-  out += ',';
-  append_member("text", post.text, out);
-  out += ',';
-  append_member("time", to_rfc3339(post.time), out);
-  const auto text = [&](std::string_view name, const std::string& value) {
-    if (value.empty()) return;
-    out += ',';
-    append_member(name, value, out);
+  out += "{\"id\":";
+  append_json_string(out, post.id);
+  out += ",\"text\":";
+  append_json_string(out, post.text);
+  out += ",\"time\":\"";
+  out += to_rfc3339(post.time);
+  out += '"';
+  const auto append_if_said = [&](std::string_view name, const std::string& text) {
+    if (!text.empty()) append_string_or_null(name, text, out);
   };
-  text("source", post.source);
-  text("author", post.author);
-  text("region", post.region);
-  text("repost_of", post.repost_of);
-  text("url", post.url);
-  if (post.likes) fmt::format_to(std::back_inserter(out), ",\"likes\":{}", *post.likes);
-  if (post.reposts) fmt::format_to(std::back_inserter(out), ",\"reposts\":{}", *post.reposts);
+  append_if_said(",\"source\":", post.source);
+  append_if_said(",\"author\":", post.author);
+  append_if_said(",\"region\":", post.region);
+  append_if_said(",\"repost_of\":", post.repost_of);
+  append_if_said(",\"url\":", post.url);
+  if (post.likes) append_count_or_null(",\"likes\":", post.likes, out);
+  if (post.reposts) append_count_or_null(",\"reposts\":", post.reposts, out);
   if (!post.extra.empty()) {
     out += ',';
     out += post.extra;

@@ -2,14 +2,10 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "ingest/post.h"
 
 namespace tidewatch {
-
-// Appends a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD.
-void append_json_string(std::string_view text, std::string& out);
 
 // Appends the members of a post as search answers have them, without braces and without `extra`:
 // "id":…,"text":…,"time":…,"source":…,"author":…,"region":…,"repost_of":…,"url":…,"likes":…,
