@@ -35,7 +35,7 @@ export class MockEngine {
     this.alerts = [];
     this.active = [];
     this.listeners = new Set();
-    this.waves = wave_after_seconds < 0 ? [] : kWaves.map((w, i) => ({ ...w, from: this.started + (wave_after_seconds + i * 75) * 1000 }));
+    this.waves = wave_after_seconds === null ? [] : kWaves.map((w, i) => ({ ...w, from: this.started + (wave_after_seconds + i * 75) * 1000 }));
     this.emotion_window = [];
     this.accepted = 0;
     this.latency = 9;

@@ -3,9 +3,10 @@
 // for its tests. Node's standard library only.
 //
 //   node dev/mock-server.mjs [--port 8000] [--dist DIR] [--seed 7] [--rate 24] [--wave-after 6]
-//                            [--fresh] [--mode MODE]
+//                            [--calm] [--fresh] [--mode MODE]
 //
-// --wave-after -1: no wave. --fresh: nothing before the start. Prints
+// --wave-after SECONDS: when the first wave begins; negative (--wave-after=-20): it has already begun. --calm: no wave.
+// --fresh: nothing before the start. Prints
 // `listening on http://127.0.0.1:PORT`. MODE can be changed while it runs: POST /mock/mode?set=MODE
 //   normal      all is well
 //   empty       every answer is well-formed and holds nothing
@@ -13,6 +14,7 @@
 //   slow        every API answer waits 1.5 s
 //   down        connections are cut, the live stream too
 //   not-ready   stats say ready: false
+//   hostile     posts and alerts carry markup and script in every text
 
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
@@ -30,16 +32,17 @@ const { values: options } = parseArgs({
     rate: { type: 'string', default: '24' },
     'wave-after': { type: 'string', default: '6' },
     mode: { type: 'string', default: 'normal' },
+    calm: { type: 'boolean', default: false },
     fresh: { type: 'boolean', default: false },
   },
 });
 
-const kModes = ['normal', 'empty', 'error', 'slow', 'down', 'not-ready'];
+const kModes = ['normal', 'empty', 'error', 'slow', 'down', 'not-ready', 'hostile'];
 let mode = options.mode;
 const engine = new MockEngine({
   seed: Number(options.seed),
   posts_per_second: Number(options.rate),
-  wave_after_seconds: Number(options['wave-after']),
+  wave_after_seconds: options.calm ? null : Number(options['wave-after']),
   fresh: options.fresh,
   now: Date.now,
 });
@@ -58,7 +61,20 @@ function send(response, status, type, body, headers = {}) {
   response.end(body);
 }
 
-const json = (response, value) => send(response, 200, 'application/json', JSON.stringify(value), { 'Cache-Control': 'no-store' });
+const kMarkup = '<img src=x onerror="document.title=1"><script>document.title=2</script>&amp;';
+
+/** Markup in every text that a stranger can choose; ids, labels and times stay. */
+function poison(value, name = '') {
+  if (Array.isArray(value)) return value.map((v) => poison(v, name));
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, poison(v, k)]));
+  }
+  if (name === 'url') return 'javascript:document.title=3';
+  return ['text', 'author', 'terms', 'title'].includes(name) ? `${kMarkup}${value}` : value;
+}
+
+const shown = (value) => (mode === 'hostile' ? poison(value) : value);
+const json = (response, value) => send(response, 200, 'application/json', JSON.stringify(shown(value)), { 'Cache-Control': 'no-store' });
 
 function problem(response, status, title, detail) {
   const body = { type: 'about:blank', title, status, detail };
@@ -80,7 +96,7 @@ const clients = new Set();
 const told_alerts = [];
 
 function write_event(response, event, id, data) {
-  response.write(`event: ${event}\n${id ? `id: ${id}\n` : ''}data: ${JSON.stringify(data)}\n\n`);
+  response.write(`event: ${event}\n${id ? `id: ${id}\n` : ''}data: ${JSON.stringify(shown(data))}\n\n`);
 }
 
 engine.listeners.add((event, id, data) => {

@@ -171,6 +171,7 @@ export function AlertCard({ alert, expanded = false, alone = false, changed }: A
   const { lang, t } = words;
   const [open, set_open] = useState(expanded);
   const id = `alert-${alert.id}`;
+  const Heading = alone ? 'h1' : 'h3';
   return (
     <article
       class={`alert severity-${alert.severity} is-${alert.state}`}
@@ -180,10 +181,10 @@ export function AlertCard({ alert, expanded = false, alone = false, changed }: A
     >
       <header class="alert-head">
         <span class="severity">{severity_name(lang, alert.severity)}</span>
-        <h3 id={id}>
+        <Heading id={id}>
           <a href={route_hash('topic', alert.key)}>{key_name(lang, alert.key)}</a>{' '}
           <span class="alert-kind">{kind_name(lang, alert.kind)}</span>
-        </h3>
+        </Heading>
         <Times alert={alert} />
       </header>
       <div class="alert-body">

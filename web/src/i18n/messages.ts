@@ -9,7 +9,7 @@ const en = {
   'nav.alerts': 'Alerts',
   'nav.search': 'Search',
   'lang.switch': '中文',
-  'lang.switch.label': '切换为中文',
+  'lang.switch.label': '中文：切换为中文',
   'theme.to_dark': 'Dark theme',
   'theme.to_light': 'Light theme',
 
@@ -228,7 +228,7 @@ const zh: Record<MessageId, string> = {
   'nav.alerts': '预警',
   'nav.search': '搜索',
   'lang.switch': 'EN',
-  'lang.switch.label': 'Switch to English',
+  'lang.switch.label': 'EN: switch to English',
   'theme.to_dark': '深色',
   'theme.to_light': '浅色',
 

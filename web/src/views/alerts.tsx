@@ -141,6 +141,7 @@ export function AlertView({ route }: { route: Route }) {
       </div>
       {missing ? (
         <section class="panel">
+          <h1 class="visually-hidden">404</h1>
           <Empty text={t('alert.not_found')} />
         </section>
       ) : (
