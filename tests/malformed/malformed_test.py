@@ -237,7 +237,8 @@ class Malformed(unittest.TestCase):
                                         (b"HTTP/1.1 200 OK\r\n\r\n", "any", True),
                                         (b"HTTP/1.1 200 OK\r\n\r\n", "4xx or close", False),
                                         (b"HTTP/1.1 500 Oops\r\n\r\n", "any", False),
-                                        (b"HTTP/1.1 505 Version\r\n\r\n", "4xx or close", False),
+                                        (b"HTTP/1.1 501 No\r\n\r\n", "501", True),
+                                        (b"HTTP/1.1 501 No\r\n\r\n", "any", False),
                                         (b"", "4xx or close", True), (b"", "4xx", False),
                                         (b"segmentation fault\r\n", "any", False)):
             with self.subTest(answer=answer, allowed=allowed):
@@ -253,6 +254,11 @@ class Malformed(unittest.TestCase):
             with self.subTest(fault):
                 passed, words = run(fault, count=80)
                 self.assertFalse(passed, words)
+
+    def test_505_answers_other_versions_only(self):
+        for line, passes in ((b"GET / HTTP/2.0\r\n", True), (b"GET / HTP/1.1\r\n", True),
+                             (b"GET / HTTP/1.1\r\n", False), (b"\r\nGET / HTTP/1.0\r\nx", False)):
+            self.assertEqual(sockets.Probe("p", line, "any").allows("505"), passes, line)
 
     def test_a_leak_is_noticed(self):
         passed, words = run("leak", count=120, pid=os.getpid())

@@ -246,12 +246,8 @@ class Run:
         status = line.split(b" ")[1].decode("latin-1") if line.startswith(b"HTTP/1.") and line.count(b" ") else "closed"
         if line and status == "closed":
             self.fail(f"probe {probe.name!r}: answered {line[:80]!r}")
-        if status.startswith("5"):
-            self.fail(f"probe {probe.name!r} ({probe.data[:60]!r}): status {status}")
-        elif probe.allowed == "4xx" and not status.startswith("4"):
-            self.fail(f"probe {probe.name!r}: {status} instead of 4xx")
-        elif probe.allowed == "4xx or close" and not (status.startswith("4") or status == "closed"):
-            self.fail(f"probe {probe.name!r} ({probe.data[:60]!r}): {status} instead of 4xx or a closed connection")
+        elif not probe.allows(status):
+            self.fail(f"probe {probe.name!r} ({probe.data[:60]!r}): {status}; allowed: {probe.allowed}")
         self.statuses["sockets"][status] += 1
 
     def run_probes(self):

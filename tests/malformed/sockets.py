@@ -2,10 +2,12 @@
 """Garbage below HTTP: broken requests on raw sockets.
 
 Each Probe says what the server may do: "4xx" (it must answer with a 4xx), "4xx or close" (it may also just close), "any"
-(anything but 5xx; such as a request that is odd but legal).
+(anything but 5xx; such as a request that is odd but legal), "501" (as any, or 501). Whatever it says, 505 is taken as
+an answer to a request line that is not two words and HTTP/1.0 or HTTP/1.1, as RFC 9110 allows.
 """
 import dataclasses
 import random
+import re
 
 POST = b"POST /v1/posts HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-ndjson\r\n"
 LINE = b'{"text":"x"}\n'
@@ -17,6 +19,19 @@ class Probe:
     data: bytes
     allowed: str
     half_close: bool = False  # shut down our side of the connection after sending
+
+    def allows(self, status):
+        """Whether a status ("closed" for none) is an honest answer."""
+        if status == "505":
+            first = self.data.lstrip(b"\r\n").split(b"\n")[0]
+            return re.search(rb"^\S+ \S+ HTTP/1\.[01]\r$", first) is None
+        if status.startswith("5"):
+            return status == self.allowed
+        if self.allowed == "4xx":
+            return status.startswith("4")
+        if self.allowed == "4xx or close":
+            return status.startswith("4") or status == "closed"
+        return True
 
 
 def fixed_probes():
@@ -40,7 +55,7 @@ def fixed_probes():
         Probe("length past the limit", POST + b"Content-Length: 9223372036854775807\r\n\r\n" + LINE, "4xx or close", True),
         Probe("two lengths", POST + b"Content-Length: 13\r\nContent-Length: 14\r\n\r\n" + LINE, "4xx or close"),
         Probe("length and chunks", POST + b"Content-Length: 13\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "any"),
-        Probe("unknown transfer coding", POST + b"Transfer-Encoding: banana\r\n\r\n" + LINE, "any", True),
+        Probe("unknown transfer coding", POST + b"Transfer-Encoding: banana\r\n\r\n" + LINE, "501", True),
         Probe("chunk size is a word", chunked + b"size\r\nabc\r\n0\r\n\r\n", "4xx or close"),
         Probe("negative chunk", chunked + b"-5\r\nabc\r\n0\r\n\r\n", "4xx or close"),
         Probe("huge chunk", chunked + b"FFFFFFFFFFFFFFFFFF\r\nabc\r\n0\r\n\r\n", "4xx or close"),
