@@ -119,3 +119,15 @@ def test_token_ids_equal_bert_tokenizer(name):
     for case in cases_of(name):
         ids = reference(case["text"], truncation=True, max_length=512)["input_ids"]
         assert ids == case["input_ids"], case["text"][:30]
+
+
+def test_training_tokenizer_equals_bert_tokenizer():
+    transformers = pytest.importorskip("transformers")
+    corpus = pytest.importorskip("corpus")
+    vocabulary = MODELS / "base" / "vocab.txt"
+    reference = transformers.BertTokenizer(str(vocabulary), do_lower_case=True)
+    mine = corpus.bert_tokenizer(vocabulary)
+    texts = [case["text"] for case in cases_of("base")]
+    texts += ["我[MASK]你", "a[SEP]b [sep]", "[CLS] [PAD][UNK]", "x [unused1]", "ＡＢ〇é\x00\u3000z"]
+    for text in texts:
+        assert mine.encode(text).ids == reference(text, truncation=True, max_length=512)["input_ids"], text[:30]
