@@ -39,12 +39,6 @@ class Word {
     num_characters_ += num_characters;
   }
 
-  void append_ascii(char byte) {
-    if (too_long()) return;
-    bytes_[num_bytes_++] = byte;
-    ++num_characters_;
-  }
-
   // Keeps what stands before from being reordered with what comes.
   void set_barrier() { barrier_ = num_bytes_; }
 

@@ -11,8 +11,8 @@
 //   - kLetter, whatever is in no range: part of a word.
 // A Replacement is its lower-cased canonical decomposition without marks: one to three code
 // points of the same kind, none of them replaced again. Hangul syllables are not listed; they
-// decompose by arithmetic. A CombiningCharacter is a letter with a canonical combining class: within
-// a run of them, ranks ascend (stable), a replacement's first code point never being one.
+// decompose by arithmetic. A CombiningCharacter is a letter with a canonical combining class:
+// within a run of them, ranks ascend (stable), a replacement's first code point never being one.
 // The generator asserts all of this.
 
 namespace tidewatch::unicode {

@@ -28,8 +28,7 @@ constexpr std::uint32_t decode(const unsigned char* begin, const unsigned char* 
   if (lead < 0xF0) {
     if (left < 3 || !is_continuation(begin[1]) || !is_continuation(begin[2])) return kInvalid;
     length = 3;
-    const std::uint32_t value =
-        (lead & 0x0F) << 12 | (begin[1] & 0x3FU) << 6 | (begin[2] & 0x3FU);
+    const std::uint32_t value = (lead & 0x0F) << 12 | (begin[1] & 0x3FU) << 6 | (begin[2] & 0x3FU);
     return value < 0x800 || (value >= 0xD800 && value <= 0xDFFF) ? kInvalid : value;
   }
   if (lead < 0xF5) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <span>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -51,14 +52,14 @@ Result<std::string> read_file(const std::filesystem::path& path) {
                                       failure.message() + "); give the path of a vocab.txt"};
   }
   if (size > kFileBytesMax) {
-    return invalid(path, 0, "the file is larger than 32 MiB",
-                   "give a vocab.txt, one token a line");
+    return invalid(path, 0, "the file is larger than 32 MiB", "give a vocab.txt, one token a line");
   }
   std::string content(size, '\0');
   std::ifstream file(path, std::ios::binary);
   if (!file.read(content.data(), static_cast<std::streamsize>(size))) {
-    return Error{Code::kNotFound, path.string() + ": cannot read the vocabulary; check that the "
-                                                  "file may be read"};
+    return Error{Code::kNotFound, path.string() +
+                                      ": cannot read the vocabulary; check that the "
+                                      "file may be read"};
   }
   return content;
 }
@@ -150,15 +151,22 @@ void Vocabulary::Tables::build_steps() {
   for (const auto& [first, last, kind] : unicode::kCodePointRanges) {
     for (std::uint32_t c = first; c <= last; ++c) {
       switch (kind) {
-        case unicode::Kind::kRemove: steps[c] = Step(Step::kRemove, 0); break;
-        case unicode::Kind::kBarrier: steps[c] = Step(Step::kBarrier, 0); break;
-        case unicode::Kind::kSpace: steps[c] = Step(Step::kSpace, 0); break;
+        case unicode::Kind::kRemove:
+          steps[c] = Step(Step::kRemove, 0);
+          break;
+        case unicode::Kind::kBarrier:
+          steps[c] = Step(Step::kBarrier, 0);
+          break;
+        case unicode::Kind::kSpace:
+          steps[c] = Step(Step::kSpace, 0);
+          break;
         case unicode::Kind::kSingle: {
           const char32_t itself[] = {c};
           steps[c] = single(itself);
           break;
         }
-        case unicode::Kind::kLetter: break;
+        case unicode::Kind::kLetter:
+          break;
       }
     }
   }
@@ -173,15 +181,8 @@ void Vocabulary::Tables::build_steps() {
       steps[code_point] = single(to);
       continue;
     }
-    steps[code_point] =
-        Step(Step::kReplaced, static_cast<std::uint32_t>(replacements.size()));
+    steps[code_point] = Step(Step::kReplaced, static_cast<std::uint32_t>(replacements.size()));
     replacements.push_back(text_of(to));
-    if (code_point < lower.size()) lower[code_point] = static_cast<char>(to[0]);
-  }
-  // What decodes to a surrogate is invalid, thus U+FFFD, thus removed.
-  std::fill(steps.begin() + 0xD800, steps.begin() + 0xE000, Step(Step::kRemove, 0));
-  for (std::uint32_t c = 0; c < lower.size(); ++c) {
-    if (steps[c].action() == Step::kLetter) lower[c] = static_cast<char>(c);
   }
 
   std::copy_n(steps.begin(), steps_bmp.size(), steps_bmp.begin());

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "tokenize/tokenizer.h"
@@ -73,7 +74,6 @@ struct Vocabulary::Tables {
   std::array<Step, 0x10000> steps_bmp;  // the Basic Multilingual Plane, directly: 256 KiB
   std::vector<std::uint16_t> pages;     // the other planes, by pages of which most are the same
   std::vector<Step> steps_page;
-  std::array<char, 128> lower{};  // ASCII letters and digits, lower-cased; 0 for the others
   std::vector<ReplacementText> replacements;
   WordTrie trie;
 

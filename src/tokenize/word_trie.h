@@ -11,7 +11,8 @@ namespace tidewatch {
 
 // A double-array trie over bytes for WordPiece: finds the longest token that begins a stretch of a
 // word, in one pass. Two tries in one array: tokens that start a word and tokens that continue one.
-// Threads: immutable once built. Bounds: 12 bytes a node; as many steps as bytes in the match, plus one.
+// Threads: immutable once built. Bounds: 12 bytes a node; as many steps as bytes in the match, plus
+// one.
 class WordTrie {
  public:
   using State = std::uint32_t;
