@@ -179,9 +179,9 @@ const en = {
   'range.3600': '1 h',
   'range.21600': '6 h',
   'range.86400': '24 h',
+  'window.60': '1 min',
   'window.300': '5 min',
-  'window.900': '15 min',
-  'window.3600': '1 h',
+  'window.600': '10 min',
 
   'topic.volume': 'Volume, posts a minute',
   'topic.posts': 'Posts',
@@ -398,9 +398,9 @@ const zh: Record<MessageId, string> = {
   'range.3600': '1 小时',
   'range.21600': '6 小时',
   'range.86400': '24 小时',
+  'window.60': '1 分钟',
   'window.300': '5 分钟',
-  'window.900': '15 分钟',
-  'window.3600': '1 小时',
+  'window.600': '10 分钟',
 
   'topic.volume': '讨论量(帖/分)',
   'topic.posts': '帖子',

@@ -75,6 +75,7 @@ async function read_stream(id: { last: string }, stop: AbortSignal): Promise<boo
     opened = true;
     dispatch({ type: 'connection', connection: { phase: 'open' } });
     void load_open_alerts(quit.signal);
+    void load_first_sight(quit.signal);
 
     const parser = new EventParser(id.last);
     const reader = response.body.getReader();
@@ -96,6 +97,21 @@ async function read_stream(id: { last: string }, stop: AbortSignal): Promise<boo
     stop.removeEventListener('abort', abort);
     quit.abort();
   }
+}
+
+/** Fills a fresh page at once; the stream takes over within a second, so a failure is no matter. */
+async function load_first_sight(signal: AbortSignal): Promise<void> {
+  if (live.get().stats !== null) return;
+  const stats = async () => {
+    const data = JSON.stringify(await api.stats(signal));
+    if (live.get().stats !== null) return;
+    dispatch({ type: 'event', event: { event: 'stats', data }, now_ms: Date.now() });
+  };
+  const posts = async () => {
+    const answer = await api.posts({ limit: 20 }, signal);
+    dispatch({ type: 'posts', posts: answer.posts });
+  };
+  await Promise.allSettled([stats(), posts()]);
 }
 
 /** What opened or closed while the stream was away. A failure is made good by the next connect

@@ -78,6 +78,12 @@ describe('posts', () => {
   });
 });
 
+test('posts from the API fill an empty page, and only that', () => {
+  const fill: LiveAction = { type: 'posts', posts: [make_post('a'), make_post('b')] };
+  expect(run([fill]).posts.map((p) => p.id)).toEqual(['a', 'b']);
+  expect(run([event('post', make_post('live')), fill]).posts.map((p) => p.id)).toEqual(['live']);
+});
+
 describe('alerts', () => {
   test('open, change and close', () => {
     const opened = run([told(make_alert('a'), 'opened')]);

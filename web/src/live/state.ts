@@ -44,6 +44,8 @@ export type LiveAction =
   | { type: 'event'; event: ServerEvent; now_ms: number }
   /** What GET /v1/alerts?state=open answered; `before` are the ids known when it was asked. */
   | { type: 'alerts'; alerts: readonly Alert[]; before: ReadonlySet<string> }
+  /** The latest posts, newest first, for a page that has none yet. */
+  | { type: 'posts'; posts: readonly Post[] }
   /** One alert as the engine gave it, for instance after an acknowledgement. */
   | { type: 'alert'; alert: Alert };
 
@@ -74,6 +76,8 @@ export function reduce(state: LiveState, action: LiveAction): LiveState {
         alerts: replace_alerts(state.alerts, action.alerts, action.before),
         alerts_loaded: true,
       };
+    case 'posts':
+      return state.posts.length > 0 ? state : { ...state, posts: action.posts.slice(0, kPostsMax) };
     case 'alert':
       return { ...state, alerts: put_alert(state.alerts, action.alert) };
     case 'event':

@@ -73,7 +73,8 @@ function OpenAlerts() {
 
 const kKinds = ['topic', 'hashtag', 'keyword'] as const;
 const kRowsShown = 10;
-const kWindows = ['300', '900', '3600'] as const;
+// The engine keeps ten minutes in memory; the topic view goes back further.
+const kWindows = ['300', '60', '600'] as const;
 
 function one_of<T extends string>(options: readonly T[], value: string | undefined): T {
   return options.find((o) => o === value) ?? (options[0] as T);
@@ -159,7 +160,7 @@ function TrendList({ route }: { route: Route }) {
           <Choice
             label={t('trends.window')}
             value={window}
-            options={kWindows.map((w) => [w, t(`window.${w}`)] as const)}
+            options={(['60', '300', '600'] as const).map((w) => [w, t(`window.${w}`)] as const)}
             choose={(w) => show({ window: w === '300' ? undefined : w })}
           />
           {kind === 'topic' && (
@@ -231,7 +232,7 @@ function NegativeByTopic({ route }: { route: Route }) {
     `negative ${range}`,
     async (signal) => {
       const seconds = Number(range);
-      const { trends } = await api.trends({ window: 900, kind: 'topic', limit: 20, region: '*' }, signal);
+      const { trends } = await api.trends({ window: 600, kind: 'topic', limit: 20, region: '*' }, signal);
       const keys = leading_topics(trends, kTopicLines);
       const series = await Promise.all(
         keys.map((key) => api.series(key, { since: seconds, step: step_for(seconds) }, signal)),
