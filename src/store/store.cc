@@ -27,12 +27,7 @@
 namespace tidewatch {
 namespace {
 
-// The write-ahead log of posts.db is folded into the file in the background from 16 MiB on, and by
-// the writer itself from 64 MiB on, which bounds it: SQLite starts it over once all of it is
-// folded, and a background pass under constant load is always a few pages short of all.
-constexpr int kWalPagesBackground = 4'096;
-constexpr int kWalPagesMax = 16'384;
-
+constexpr std::uint64_t kPageBytes = 4'096;
 constexpr std::size_t kIndexBatchPosts = 4'096;
 constexpr std::size_t kScanBatchPosts = 2'048;
 constexpr std::uint64_t kRemovalPosts = 1'024;        // a write waits at most for one such removal
@@ -101,6 +96,8 @@ struct Store::Impl {
   Mutex write_mu;
   std::unique_ptr<Database> db GUARDED_BY(write_mu);
   std::unique_ptr<PostLog> log;  // its bounds may be read without the lock
+  const int wal_pages_max = static_cast<int>(
+      std::clamp<std::uint64_t>(options.wal_bytes_max / kPageBytes, 16, 1U << 24));
   std::atomic<int> wal_pages{0};
   std::atomic<std::uint64_t> commits{0};
   std::atomic<std::uint64_t> posts_used{0};
@@ -197,14 +194,16 @@ Status Store::Impl::write(const std::function<Status(Database&)>& change) {
 
 void Store::Impl::after_commit() {
   if (const auto used_now = bytes_used(*db); used_now.ok()) posts_used.store(*used_now);
-  if (wal_pages.load(std::memory_order_relaxed) < kWalPagesMax) return;
-  // When the other thread is at it, or a reader holds it back, the next commit tries again.
+  if (wal_pages.load(std::memory_order_relaxed) < wal_pages_max) return;
+  // SQLite starts the log over once all of it is in the file; a background pass under constant
+  // load is always a few pages short of all, so here nothing is written meanwhile. When the other
+  // thread is at it, or a reader holds it back, the next commit tries again.
   sqlite3_wal_checkpoint_v2(db->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
 }
 
 void Store::Impl::wake_threads(std::int64_t appended) {
   if (!options.background) return;
-  bool wake_maintenance = wal_pages.load(std::memory_order_relaxed) >= kWalPagesBackground;
+  bool wake_maintenance = wal_pages.load(std::memory_order_relaxed) >= wal_pages_max / 4;
   {
     const MutexLock lock(thread_mu);
     appended_since_retention += appended;

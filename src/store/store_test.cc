@@ -229,6 +229,26 @@ TEST_F(StoreTest, RebuildsADamagedIndex) {
   EXPECT_EQ(page->posts.size(), 20U);
 }
 
+TEST_F(StoreTest, CheckSeesWhatIsWrong) {
+  const std::pair<const char*, const char*> damages[] = {
+      {"DELETE FROM posts WHERE sequence=3", "5 sequences"},
+      {"INSERT INTO posts SELECT 3, 'p3', text, time, source, author, region, repost_of, url, likes,"
+       " reposts, extra, label_set, emotion, topic, probabilities, text_hash, id_key"
+       " FROM posts WHERE id='p3'", "twice"},
+  };
+  auto store = open();
+  append(*store, make_posts(5));
+  EXPECT_EQ(problem(store->check()), "");
+  for (const auto& [sql, message] : damages) {
+    auto db = Database::open(dir_.path() / "posts.db", Database::Mode::kReadWrite, "unix");
+    ASSERT_EQ(problem((*db)->exec(sql)), "");
+    const Status checked = store->check();
+    ASSERT_FALSE(checked.ok()) << sql;
+    EXPECT_EQ(checked.error().code, Code::kDataLoss);
+    EXPECT_THAT(checked.error().message, HasSubstr(message));
+  }
+}
+
 // ---- minutes
 
 MinuteCounts minute_of(std::string key, std::int64_t minute, std::uint32_t posts) {
