@@ -71,6 +71,14 @@ struct Sums {
     bare_reposts += counts.bare_reposts;
     for (std::size_t i = 0; i < emotions.size(); ++i) emotions[i] += counts.emotions[i];
   }
+  void add(const Sums& other) {
+    posts += other.posts;
+    negative += other.negative;
+    authors += other.authors;
+    texts += other.texts;
+    bare_reposts += other.bare_reposts;
+    for (std::size_t i = 0; i < emotions.size(); ++i) emotions[i] += other.emotions[i];
+  }
 };
 
 // One change (of one key and kind) within a wave.
@@ -81,17 +89,26 @@ struct Part {
   std::uint64_t order = 0;
   bool late = false;      // joined after the join window: leads only when no other can
   bool heard = false;     // false: restored, and no change since
+  bool recounted = false; // restored, and the posts behind `restored` are counted again
   bool ended = false;
   std::int64_t onset = 0;
   double from_rate = 0;
   double peak_rate = 0;
   double peak_score = 0;
-  Sums before;            // of its earlier times, or as restored
+  Sums restored;          // of an earlier run
+  Sums before;            // of its earlier times in this run
   KeyCounts since_onset;  // of this time
 
   Sums sums() const {
     Sums total = before;
     total.add(since_onset);
+    if (!recounted) {
+      total.add(restored);
+    } else {
+      total.posts = std::max(total.posts, restored.posts);
+      total.authors = std::max(total.authors, restored.authors);
+      total.texts = std::max(total.texts, restored.texts);
+    }
     return total;
   }
 };
@@ -106,7 +123,8 @@ struct Wave {
   EventTime told_at{};
   double told_rate = 0;
   Severity told_severity = Severity::kInfo;
-  bool reopened = false;  // since the last telling
+  std::optional<Alert> told_closed;  // reopened, but not told so: as it was told to be closed
+  EventTime ended_at{};   // of a closed one, for the merge window
   EvidenceChoice evidence;
 
   Part* find(const PartName& name) {
@@ -119,15 +137,18 @@ struct Wave {
   }
 };
 
-void take(Part& part, const Change& change) {
+// `told_at` is when the part's wave was last told.
+void take(Part& part, const Change& change, EventTime told_at) {
   if (change.phase == ChangePhase::kStarted) {
     if (part.heard) {
       part.before.add(part.since_onset);
-    } else if (part.from_rate == 0 && part.peak_rate == 0) {
-      part.from_rate = change.from_rate;
-      part.onset = change.onset;
+    } else {
+      part.recounted = from_seconds(change.onset) <= told_at;
+      if (part.from_rate == 0 && part.peak_rate == 0) {
+        part.from_rate = change.from_rate;
+        part.onset = change.onset;
+      }
     }
-    part.since_onset = KeyCounts{};
   }
   part.key = change.key;
   part.key_name = change.name;
@@ -188,14 +209,20 @@ class AlertManager::State {
     return wave.alert;
   }
 
-  void restore(std::span<const Alert> alerts) EXCLUDES(mu_) {
+  void restore(std::span<const Alert> alerts, EventTime told_until) EXCLUDES(mu_) {
     MutexLock lock(mu_);
+    told_until_ = std::max(told_until_, told_until);
     std::vector<const Alert*> sorted;
-    for (const Alert& alert : alerts) sorted.push_back(&alert);
+    for (const Alert& alert : alerts) {
+      sorted.push_back(&alert);
+      told_until_ = std::max(told_until_, alert.updated_at);
+    }
     std::sort(sorted.begin(), sorted.end(), [](const Alert* a, const Alert* b) {
       return std::tie(a->opened_at, a->id) < std::tie(b->opened_at, b->id);
     });
     for (const Alert* alert : sorted) restore_one(*alert);
+    for (auto& [number, wave] : open_) restore_other_kind(number, wave, open_parts_);
+    for (auto& [number, wave] : closed_) restore_other_kind(number, wave, closed_parts_);
   }
 
   void close_orphans(EventTime now, std::vector<AlertUpdate>& updates, std::chrono::seconds silence)
@@ -203,7 +230,7 @@ class AlertManager::State {
     MutexLock lock(mu_);
     for (auto number = orphans_.begin(); number != orphans_.end();) {
       const auto found = open_.find(*number);
-      if (found != open_.end() && now - found->second.told_at < silence) {
+      if (found != open_.end() && !is_over(found->second, now, silence)) {
         ++number;
         continue;
       }
@@ -243,12 +270,14 @@ class AlertManager::State {
   std::optional<WaveNumber> place(const Change& change, EventTime now) REQUIRES(mu_) {
     const PartName name{to_string(change.name), change.kind};
     if (const auto found = open_parts_.find(name); found != open_parts_.end()) {
-      take(*open_.at(found->second).find(name), change);
+      Wave& wave = open_.at(found->second);
+      take(*wave.find(name), change, wave.told_at);
       return found->second;
     }
     if (change.phase != ChangePhase::kStarted) return std::nullopt;  // refused or absorbed before
     if (const auto number = reopen(name)) {
-      take(*open_.at(*number).find(name), change);
+      Wave& wave = open_.at(*number);
+      take(*wave.find(name), change, wave.told_at);
       return number;
     }
     std::optional<WaveNumber> number = other_kind_of(name, now);
@@ -267,7 +296,7 @@ class AlertManager::State {
     part.name = name;
     part.order = next_order_++;
     part.late = now - wave.started_at > options_.join_window;
-    take(part, change);
+    take(part, change, wave.told_at);
     wave.parts.push_back(std::move(part));
     open_parts_.emplace(name, *number);
     return number;
@@ -295,14 +324,16 @@ class AlertManager::State {
     for (auto& [number, wave] : open_) {
       const bool young = now - wave.started_at <= options_.join_window;
       for (const Part& part : wave.parts) {
-        if (part.ended || !part.heard || part.key == change.key ||
+        if (part.ended || (part.heard && part.key == change.key) ||
             part.key_name.kind == KeyKind::kKeyword || !joins_with_others(part.name.second)) {
           continue;
         }
         const bool echo = part.name.second == change.kind &&
                           breadth(change.name) > breadth(part.key_name);
         if (!young && !echo) continue;
-        const std::set<std::string> others = recent_ids(part.key);
+        const std::set<std::string> others =
+            part.heard ? recent_ids(part.key)
+                       : std::set<std::string>(wave.alert.evidence.begin(), wave.alert.evidence.end());
         const auto shared = static_cast<double>(std::count_if(
             own.begin(), own.end(), [&](const std::string& id) { return others.contains(id); }));
         const auto smaller = static_cast<double>(std::min(own.size(), others.size()));
@@ -329,7 +360,7 @@ class AlertManager::State {
     if (found == closed_parts_.end() || open_.size() >= options_.open_max) return std::nullopt;
     const WaveNumber number = found->second;
     Wave wave = remove_closed(number);
-    wave.reopened = true;
+    wave.told_closed = wave.alert;
     wave.alert.closed_at.reset();
     wave.alert.state = wave.acknowledged ? "acknowledged" : "open";
     by_id_.emplace(wave.alert.id, number);
@@ -364,7 +395,11 @@ class AlertManager::State {
     const Part* lead = ended ? wave.find(wave.lead) : &lead_of(wave);
     if (lead == nullptr) lead = &lead_of(wave);
     if (lead->heard) refresh_numbers(wave, *lead);
-    if (ended) {
+    if (ended && wave.told_closed) {
+      forget_again(number, now);
+    } else if (now <= told_until_) {
+      if (ended) orphans_.insert(number);  // closed by close_orphans, when it is not old news
+    } else if (ended) {
       close(number, now, updates);
     } else if (!wave.told) {
       refresh_words(wave, *lead);
@@ -382,7 +417,7 @@ class AlertManager::State {
   }
 
   bool worth_telling(const Wave& wave, const Part& lead) const {
-    if (wave.reopened || lead.name != wave.lead) return true;
+    if (wave.told_closed || lead.name != wave.lead) return true;
     if (parse_severity(wave.alert.severity).value_or(Severity::kInfo) > wave.told_severity) {
       return true;
     }
@@ -400,7 +435,7 @@ class AlertManager::State {
     wave.lead = lead.name;
     wave.told_rate = lead.peak_rate;
     wave.told_severity = parse_severity(wave.alert.severity).value_or(Severity::kInfo);
-    wave.reopened = false;
+    wave.told_closed.reset();
     updates.push_back({wave.alert, event});
   }
 
@@ -481,8 +516,27 @@ class AlertManager::State {
     wave.alert.closed_at = now;
     wave.alert.updated_at = now;
     wave.told_at = now;
+    wave.ended_at = now;
     updates.push_back({wave.alert, AlertEvent::kClosed});
     remember_closed(number, std::move(wave));
+  }
+
+  // Ends a wave of which people know only that it was closed.
+  void forget_again(WaveNumber number, EventTime now) REQUIRES(mu_) {
+    auto node = open_.extract(number);
+    Wave& wave = node.mapped();
+    forget_parts(wave);
+    by_id_.erase(wave.alert.id);
+    wave.alert = *std::move(wave.told_closed);
+    wave.told_closed.reset();
+    wave.ended_at = now;
+    remember_closed(number, std::move(wave));
+  }
+
+  // Whether a restored wave is to be closed: it ended, or nothing was heard of it.
+  bool is_over(const Wave& wave, EventTime now, std::chrono::seconds silence) const REQUIRES(mu_) {
+    if (wave.all_ended()) return now > told_until_;
+    return now - std::max(wave.told_at, told_until_) >= silence;
   }
 
   void forget_parts(const Wave& wave) REQUIRES(mu_) {
@@ -495,13 +549,13 @@ class AlertManager::State {
     }
     if (options_.closed_max == 0) return;
     for (const Part& part : wave.parts) closed_parts_[part.name] = number;
-    closed_order_.emplace(*wave.alert.closed_at, number);
+    closed_order_.emplace(wave.ended_at, number);
     closed_.emplace(number, std::move(wave));
   }
 
   Wave remove_closed(WaveNumber number) REQUIRES(mu_) {
     auto node = closed_.extract(number);
-    closed_order_.erase({*node.mapped().alert.closed_at, number});
+    closed_order_.erase({node.mapped().ended_at, number});
     for (const Part& part : node.mapped().parts) {
       const auto found = closed_parts_.find(part.name);
       if (found != closed_parts_.end() && found->second == number) closed_parts_.erase(found);
@@ -525,9 +579,9 @@ class AlertManager::State {
     part.from_rate = alert.from_rate;
     part.peak_rate = alert.to_rate;
     part.peak_score = alert.score;
-    part.before.posts = alert.posts;
-    part.before.authors = alert.authors;
-    part.before.texts = alert.texts;
+    part.restored.posts = alert.posts;
+    part.restored.authors = alert.authors;
+    part.restored.texts = alert.texts;
     part.ended = alert.closed_at.has_value();
 
     Wave wave;
@@ -535,6 +589,7 @@ class AlertManager::State {
     wave.told = true;
     wave.acknowledged = alert.state == "acknowledged";
     wave.started_at = alert.opened_at;
+    wave.ended_at = alert.closed_at.value_or(EventTime{});
     wave.lead = part.name;
     wave.told_at = alert.updated_at;
     wave.told_rate = alert.to_rate;
@@ -552,6 +607,21 @@ class AlertManager::State {
     }
   }
 
+  // An alert tells one kind, but may have held the other as well: expect that too.
+  void restore_other_kind(WaveNumber number, Wave& wave,
+                          std::map<PartName, WaveNumber>& parts) REQUIRES(mu_) {
+    if (wave.parts.size() != 1 || !joins_with_others(wave.parts[0].name.second)) return;
+    Part other;
+    other.name = {wave.parts[0].name.first, wave.parts[0].name.second == ChangeKind::kVolume
+                                                ? ChangeKind::kNegative
+                                                : ChangeKind::kVolume};
+    if (!parts.emplace(other.name, number).second) return;
+    other.key_name = wave.parts[0].key_name;
+    other.order = next_order_++;
+    other.ended = true;
+    wave.parts.push_back(std::move(other));
+  }
+
   const AlertOptions options_;
   const LabelSchema schema_;
   EvidenceSource& source_;
@@ -564,6 +634,7 @@ class AlertManager::State {
   std::map<PartName, WaveNumber> closed_parts_ GUARDED_BY(mu_);
   std::set<std::pair<EventTime, WaveNumber>> closed_order_ GUARDED_BY(mu_);
   std::set<WaveNumber> orphans_ GUARDED_BY(mu_);  // restored: a part may never be heard of
+  EventTime told_until_ GUARDED_BY(mu_){};        // an earlier run told all there was up to here
   WaveNumber next_number_ GUARDED_BY(mu_) = 1;
   std::uint64_t next_order_ GUARDED_BY(mu_) = 1;
   std::uint64_t refused_total_ GUARDED_BY(mu_) = 0;
@@ -577,7 +648,9 @@ void AlertManager::on_changes(std::span<const Change> changes, std::vector<Alert
   state_->on_changes(changes, updates);
 }
 Result<Alert> AlertManager::acknowledge(const std::string& id) { return state_->acknowledge(id); }
-void AlertManager::restore(std::span<const Alert> alerts) { state_->restore(alerts); }
+void AlertManager::restore(std::span<const Alert> alerts, EventTime told_until) {
+  state_->restore(alerts, told_until);
+}
 void AlertManager::close_orphans(EventTime now, std::vector<AlertUpdate>& updates,
                                  std::chrono::seconds silence) {
   state_->close_orphans(now, updates, silence);

@@ -100,13 +100,16 @@ class AlertManager {
 
   // After a restart: alerts as the store has them, so that waves still going on are not opened
   // twice and do get closed. Closed ones are remembered for merge_window. A restored alert is
-  // bound to its key by the key's text form, at the next change with that name. Call it before
-  // on_changes.
-  void restore(std::span<const Alert> alerts);
+  // bound to its key by the key's text form, at the next change with that name. The posts of the
+  // last hours may then be counted once more to warm up: what happened up to `told_until` (or the
+  // latest updated_at) was told by the earlier run and is not told again; a wave that goes on
+  // beyond is told from there. Call it before on_changes; several calls add up.
+  void restore(std::span<const Alert> alerts, EventTime told_until = {});
 
-  // Closes restored alerts of which nothing was heard for `silence` of event time before `now`:
-  // the detector does not remember their waves, so nothing else would end them. The counting
-  // thread calls it with each tick's second (cheap when there are none).
+  // Closes restored alerts that ended while posts were counted once more, and those of which
+  // nothing was heard for `silence` of event time before `now`: the detector does not remember
+  // their waves, so nothing else would end them. The counting thread calls it with the watermark
+  // now and then (cheap when there are none).
   void close_orphans(EventTime now, std::vector<AlertUpdate>& updates,
                      std::chrono::seconds silence = std::chrono::minutes{15});
 

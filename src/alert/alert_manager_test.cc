@@ -420,6 +420,77 @@ TEST_F(AlertManagerTest, AnOrphanThatWasHeardOfIsLeftToTheDetector) {
   EXPECT_EQ(manager_->open_count(), 1U);
 }
 
+// After a crash the posts of the last hour are counted again, from the stored ones.
+TEST_F(AlertManagerTest, CountingAgainTellsNothingTwice) {
+  source_.add(KeyId{1}, "p", 5);
+  const std::vector<Change> before{volume(kStarted, 0, 12, 40), volume(kEnded, 300, 4, 90)};
+  const Alert closed = apply(before)[1].alert;
+  // Still going on at the crash.
+  const std::vector<Change> going{volume(kStarted, 3'000, 12, 40), negative(kStarted, 3'000),
+                                  negative(kContinues, 3'100, 0.6, 60)};
+  const auto opened = apply(going);
+  ASSERT_THAT(opened, SizeIs(1));
+  const std::vector<Alert> stored{closed, opened[0].alert};
+
+  reset({});
+  manager_->restore(stored, at(3'200));
+  EXPECT_THAT(apply(before), IsEmpty());
+  EXPECT_THAT(apply(going), IsEmpty());
+  ASSERT_THAT(manager_->open(), SizeIs(1));
+  EXPECT_EQ(manager_->open()[0].id, opened[0].alert.id);
+  EXPECT_EQ(manager_->open()[0].posts, 60U) << "not those of both runs together";
+  const auto updated = apply({negative(kContinues, 3'300, 0.9, 100)});
+  ASSERT_THAT(updated, SizeIs(1));
+  EXPECT_EQ(updated[0].alert.id, opened[0].alert.id);
+  EXPECT_EQ(updated[0].alert.posts, 100U);
+  const auto ended = apply({negative(kEnded, 3'400), volume(kEnded, 3'400)});
+  ASSERT_THAT(ended, SizeIs(1));
+  EXPECT_EQ(ended[0].event, AlertEvent::kClosed);
+}
+
+TEST_F(AlertManagerTest, AWaveFoundOnlyWhenCountingAgainIsOldNewsUnlessItGoesOn) {
+  source_.add(KeyId{1}, "p", 5);
+  manager_->restore({}, at(1'000));
+  EXPECT_THAT(apply({volume(kStarted, 0), volume(kEnded, 500)}), IsEmpty());
+  EXPECT_THAT(apply({volume(kStarted, 900), volume(kContinues, 1'000)}), IsEmpty());
+  const auto opened = apply({volume(kContinues, 1'001)});
+  ASSERT_THAT(opened, SizeIs(1));
+  EXPECT_EQ(opened[0].alert.opened_at, at(1'001));
+}
+
+TEST_F(AlertManagerTest, AnAlertThatEndsWhenCountingAgainIsClosedAfterwards) {
+  source_.add(KeyId{1}, "p", 5);
+  const Alert stored = apply({volume(kStarted, 0)})[0].alert;
+  reset({});
+  manager_->restore({&stored, 1}, at(1'000));
+  EXPECT_THAT(apply({volume(kStarted, 0), volume(kEnded, 900)}), IsEmpty());
+  std::vector<AlertUpdate> updates;
+  manager_->close_orphans(at(1'000), updates);
+  EXPECT_THAT(updates, IsEmpty());
+  manager_->close_orphans(at(1'001), updates);
+  ASSERT_THAT(updates, SizeIs(1));
+  EXPECT_EQ(updates[0].event, AlertEvent::kClosed);
+  EXPECT_EQ(updates[0].alert.id, stored.id);
+}
+
+TEST_F(AlertManagerTest, ARelatedKeyJoinsARestoredAlertByItsEvidence) {
+  source_.add(KeyId{1}, "p", 10);
+  source_.add(KeyId{2}, "p", 12);
+  const Alert stored = apply({volume(kStarted, 0)})[0].alert;
+  reset({});
+  manager_->restore({&stored, 1});
+  EXPECT_THAT(apply({change(kTag, 2, ChangeKind::kVolume, kStarted, 60)}), IsEmpty());
+  EXPECT_EQ(manager_->open_count(), 1U);
+  EXPECT_EQ(manager_->waiting_count(), 0U);
+}
+
+TEST_F(AlertManagerTest, AShortFlareAfterClosingIsNotToldAtAll) {
+  source_.add(KeyId{1}, "p", 5);
+  apply({volume(kStarted, 0), volume(kEnded, 100)});
+  EXPECT_THAT(apply({volume(kStarted, 120), volume(kContinues, 130), volume(kEnded, 140)}), IsEmpty());
+  EXPECT_EQ(manager_->open_count(), 0U);
+}
+
 TEST_F(AlertManagerTest, BoundsTheWavesUnderWatch) {
   AlertOptions options;
   options.open_max = 2;
@@ -496,12 +567,30 @@ TEST_F(AlertManagerTest, RandomStreamsKeepTheRules) {
     for (std::size_t i = 0; i < apart.size(); ++i) {
       ASSERT_EQ(to_json(apart[i].alert, apart[i].event), to_json(together[i].alert, together[i].event));
     }
+    // A crash in the middle, then all is counted again.
+    const EventTime crash{std::chrono::seconds{changes[changes.size() / 2].at}};
+    std::map<std::string, Alert> stored;
+    for (const AlertUpdate& update : apart) {
+      if (update.alert.updated_at <= crash) stored[update.alert.id] = update.alert;
+    }
+    std::vector<Alert> alerts;
+    for (const auto& [id, alert] : stored) alerts.push_back(alert);
+    reset({});
+    manager_->restore(alerts, crash);
+    auto again = apply(changes);
+    for (const AlertUpdate& update : again) {
+      ASSERT_GT(update.alert.updated_at, crash) << "seed " << seed;
+      ASSERT_EQ(update.event == AlertEvent::kOpened, !stored.contains(update.alert.id)) << "seed " << seed;
+      stored[update.alert.id] = update.alert;
+    }
+
     // When everything ends, everything told is closed.
     std::vector<Change> ends;
     for (const auto& [name, is_open] : going) {
       if (is_open) ends.push_back(change(names[name.first - 1], name.first, name.second, kEnded, 9'000));
     }
-    apply(ends);
+    again = apply(ends);
+    manager_->close_orphans(at(9'000), again);
     ASSERT_EQ(manager_->open_count(), 0U) << "seed " << seed;
     ASSERT_EQ(manager_->waiting_count(), 0U) << "seed " << seed;
   }
