@@ -88,7 +88,7 @@ std::string to_ndjson(const PostTruth& truth);
 // Writes a made-up stream of Chinese posts in order of event time: daily rhythm, 14 topics and
 // everyday life, 35 regions, reposts, spam, and the planted events. Every text is composed from
 // the grammar in grammar/*.txt. The same options give the same bytes.
-// Memory: about 4 MB and 1 KB an event, whatever the length. Threads: one at a time.
+// Memory: some MB and some 10 KB an event, whatever the length. Threads: one at a time.
 // Precondition: posts_per_second is at least 0 and finite; events are as parse_events gives them.
 class Simulator {
  public:
