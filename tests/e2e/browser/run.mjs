@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The dashboard in a real browser.
 //
-//   node run.mjs [--shots DIR] [--only TEXT]                 against the mock server and web/dist
+//   node run.mjs [--dist DIR] [--shots DIR] [--only TEXT]    against the mock server and web/dist
 //   node run.mjs --binary PATH [--shots DIR] [--only TEXT]   against `PATH serve --demo`
 //
 // Ends with 0 when every check passed. --chromium PATH (default: $CHROMIUM or /usr/bin/chromium).
@@ -20,13 +20,12 @@ import { start_server } from './server.mjs';
 const { values: options } = parseArgs({
   options: {
     binary: { type: 'string' },
+    dist: { type: 'string', default: fileURLToPath(new URL('../../../web/dist', import.meta.url)) },
     shots: { type: 'string' },
     only: { type: 'string', default: '' },
     chromium: { type: 'string', default: process.env.CHROMIUM ?? '/usr/bin/chromium' },
   },
 });
-
-const kDist = fileURLToPath(new URL('../../../web/dist/index.html', import.meta.url));
 
 async function run_tests(tests, surroundings) {
   let failed = 0;
@@ -51,8 +50,8 @@ if (!existsSync(options.chromium)) {
   console.error(`no browser at ${options.chromium}: apt-get install chromium`);
   process.exit(2);
 }
-if (!options.binary && !existsSync(kDist)) {
-  console.error('no web/dist: run `npm ci && npm run build` in web/');
+if (!options.binary && !existsSync(join(options.dist, 'index.html'))) {
+  console.error(`no dashboard in ${options.dist}: run \`npm ci && npm run build\` in web/`);
   process.exit(2);
 }
 
@@ -65,7 +64,7 @@ try {
   if (options.binary) {
     server = await start_server(options.binary, ['serve', '--port', '0', '--demo', '--data-dir', folder]);
   } else {
-    server = await start_mock();
+    server = await start_mock('--dist', options.dist);
     await alert_opens(server.base);
   }
   browser = await open_browser(options.chromium);
