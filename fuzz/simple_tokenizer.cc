@@ -86,7 +86,8 @@ unicode::Kind kind_of(char32_t c) {
 std::u32string replace(char32_t c) {
   if (c >= unicode::kHangulFirst && c <= unicode::kHangulLast) {
     char32_t jamo[3];
-    return {jamo, static_cast<std::size_t>(unicode::decompose_hangul(c, jamo))};
+    const std::size_t count = unicode::decompose_hangul(c, jamo);
+    return {jamo, count};
   }
   static const auto replacements = [] {
     std::map<char32_t, std::u32string> map;

@@ -192,9 +192,9 @@ std::size_t Tokenizer::encode(std::string_view text, std::span<std::int32_t> ids
       case Step::kHangul: {
         char32_t jamo[3];
         char buffer[kAppendBytesMax];
-        const int count = unicode::decompose_hangul(code_point, jamo);
-        for (int i = 0; i < count; ++i) utf8::encode(jamo[i], buffer + 3 * i);
-        word.append(buffer, static_cast<std::size_t>(3 * count), static_cast<std::size_t>(count));
+        const std::size_t count = unicode::decompose_hangul(code_point, jamo);
+        for (std::size_t i = 0; i < count; ++i) utf8::encode(jamo[i], buffer + 3 * i);
+        word.append(buffer, 3 * count, count);
         break;
       }
     }

@@ -6,7 +6,6 @@
 #include <sys/mman.h>
 
 #include <atomic>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -151,10 +150,7 @@ TEST(Tokenizer, StopsReadingWhenFull) {
   char* const text = static_cast<char*>(memory);
   const Tokenizer tokenizer(vocabulary(), {});
   for (const std::string unit : {"潮", "。", "a ", "[SEP]", "字1"}) {
-    std::memset(text, ' ', kReadable);
-    for (std::size_t i = 0; i + unit.size() <= kReadable; i += unit.size()) {
-      std::memcpy(text + i, unit.data(), unit.size());
-    }
+    for (std::size_t i = 0; i < kReadable; ++i) text[i] = unit[i % unit.size()];
     EXPECT_EQ(encode(tokenizer, {text, kTextBytes}).size(), 512U) << unit;
   }
   munmap(memory, kTextBytes);
@@ -173,6 +169,7 @@ TEST(Tokenizer, IsUsedByManyThreads) {
   std::atomic<int> different{0};
   {
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     for (int i = 0; i < 4; ++i) {
       threads.emplace_back([&] {
         for (int round = 0; round < 20; ++round) {

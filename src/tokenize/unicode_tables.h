@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 // What the reference tokenizer does to each code point, on its own:
@@ -46,7 +47,7 @@ inline constexpr Kind kSingle = Kind::kSingle;
 #include "tokenize/unicode_tables.inc"
 
 // Writes the two or three conjoining jamo of a Hangul syllable into `to`; returns how many.
-constexpr int decompose_hangul(std::uint32_t syllable, char32_t (&to)[3]) {
+constexpr std::size_t decompose_hangul(std::uint32_t syllable, char32_t (&to)[3]) {
   const std::uint32_t index = syllable - kHangulFirst;
   to[0] = static_cast<char32_t>(0x1100 + index / 588);
   to[1] = static_cast<char32_t>(0x1161 + index % 588 / 28);

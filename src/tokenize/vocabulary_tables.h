@@ -51,8 +51,8 @@ struct Vocabulary::Tables {
 
   Step step(std::uint32_t code_point) const noexcept {
     if (code_point < steps_bmp.size()) return steps_bmp[code_point];
-    return steps_page[pages[(code_point - steps_bmp.size()) >> kPageBits] << kPageBits |
-                      (code_point & (kPageSize - 1))];
+    const std::uint32_t page = pages[(code_point - steps_bmp.size()) >> kPageBits];
+    return steps_page[page << kPageBits | (code_point & (kPageSize - 1))];
   }
   std::int32_t find(std::string_view token) const noexcept {
     const auto found = ids.find(token);
