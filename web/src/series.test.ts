@@ -8,6 +8,7 @@ import {
   keep_slots,
   leading_topics,
   negative_shares,
+  order_trends,
   pulse_lines,
   smooth_rate,
   sparkline_points,
@@ -28,10 +29,10 @@ describe('pulse_lines', () => {
   });
 
   test('takes what came before the page from the backfill, and only that', () => {
-    const backfill = new Map([[98, 3], [99, 4], [101, 99]]);
-    const { lines } = pulse_lines([point(100, 5), point(101, 6)], backfill, 101, 5);
-    expect(lines[0]).toEqual([null, 3, 4, 5, 6]);
-    expect(lines[1]).toEqual([null, null, null, 1, 1]);
+    const backfill = new Map([[97, 3], [98, 4], [101, 99]]);
+    const { lines } = pulse_lines([point(100, 5), point(101, 6)], backfill, 101, 6);
+    expect(lines[0]).toEqual([null, 3, 4, 4, 5, 6]);
+    expect(lines[1]).toEqual([null, null, null, null, 1, 1]);
   });
 
   test('without anything is all gap', () => {
@@ -104,6 +105,15 @@ test('without_filling_step drops only the step that still fills', () => {
   expect(without_filling_step(series, kStart + 180).points).toHaveLength(3);
   const young = make_series(60, [[0, 1, 0]]);
   expect(without_filling_step(young, kStart + 30)).toBe(young);
+});
+
+test('order_trends: by score, then by posts', () => {
+  const trends = [
+    make_trend('few', { posts: 1 }),
+    make_trend('many', { posts: 9 }),
+    make_trend('wave', { posts: 2, score: 1.2 }),
+  ];
+  expect(order_trends(trends).map((t) => t.key)).toEqual(['wave', 'many', 'few']);
 });
 
 describe('leading_topics', () => {

@@ -16,6 +16,10 @@ export const kNegative = ['angry', 'fear', 'sad'] as const;
 /** In the order in which they are stacked: the negative ones together, at the bottom. */
 export const kEmotions = ['angry', 'fear', 'sad', 'neutral', 'surprise', 'happy'] as const;
 
+/** Counts become known when their second is closed, some seconds late: so long a backfill's last
+ * value stands in until the live values begin. */
+const kBackfillHeldMax = 15;
+
 /** The last `length` seconds up to `now`: posts a second, P50 and P99. Seconds that the stream
  * jittered over (up to 3) take the value before; longer ones stay gaps. */
 export function pulse_lines(
@@ -37,7 +41,7 @@ export function pulse_lines(
     if (point) last = point;
     const held = last !== undefined && second - last.second <= 3 ? last : undefined;
     if (second < first_live && backfill.has(second)) before = { second, rate: backfill.get(second) ?? 0 };
-    const told = before && second - before.second <= 3 ? before.rate : null;
+    const told = before && second - before.second <= kBackfillHeldMax ? before.rate : null;
     seconds.push(second);
     rate.push(held?.posts_per_second ?? (second < first_live ? told : null));
     p50.push(held?.p50 ?? null);
@@ -157,6 +161,13 @@ function union_seconds(all: readonly Series[]): number[] {
 const to_second = (time: string) => Math.floor(Date.parse(time) / 1000);
 const index = (points: readonly SeriesPoint[]) =>
   new Map(points.map((p) => [to_second(p.time), p]));
+
+/** Most changed first; among equals, the most talked about. */
+export function order_trends(trends: readonly Trend[]): Trend[] {
+  return [...trends].sort(
+    (a, b) => b.score - a.score || b.posts - a.posts || a.key.localeCompare(b.key),
+  );
+}
 
 /** The topics whose lines are worth drawing: the `count` with the most posts, the last of which
  * gives way to a smaller one that is over its threshold. */

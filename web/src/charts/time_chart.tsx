@@ -95,7 +95,7 @@ function make_options(latest: Latest, lang: 'zh' | 'en', width: number): uPlot.O
   return {
     width,
     height: props.height ?? 140,
-    padding: [10, 18, 0, 0],
+    padding: [10, 26, 0, 0],
     legend: { show: false },
     cursor: {
       drag: { x: false, y: false },

@@ -34,6 +34,7 @@ test.each([
   ['finance@广东', '财经 · 广东', 'Finance · Guangdong'],
   ['*@广东', '广东', 'Guangdong'],
   ['*@*', '全部', 'Everything'],
+  ['finance@山东 济南', '财经 · 山东 济南', 'Finance · Shandong 济南'],
   ['finance@unknown', '财经 · 地区未知', 'Finance · Region unknown'],
   ['#高考#', '#高考#', '#高考#'],
   ['kw:退款', '“退款”', '“退款”'],

@@ -47,7 +47,10 @@ export function topic_name(lang: Language, topic: string): string {
 export function region_name(lang: Language, region: string): string {
   if (region === '*') return kMessages[lang]['trends.region.all'];
   if (region === 'unknown') return lang === 'zh' ? '地区未知' : 'Region unknown';
-  return lang === 'zh' ? region : (kRegionNames[region] ?? region);
+  if (lang === 'zh') return region;
+  // A province, or a province and a city: `山东 济南`.
+  const [province = '', ...rest] = region.split(' ');
+  return [kRegionNames[province] ?? province, ...rest].join(' ');
 }
 
 export function emotion_name(lang: Language, emotion: string): string {

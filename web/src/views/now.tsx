@@ -18,7 +18,15 @@ import { order_alerts, type LiveState } from '../live/state';
 import { use_words } from '../preferences';
 import { use_query } from '../query';
 import { go, route_hash, type Route } from '../router';
-import { keep_slots, leading_topics, negative_shares, pulse_lines, smooth_rate, step_for } from '../series';
+import {
+  keep_slots,
+  leading_topics,
+  negative_shares,
+  order_trends,
+  pulse_lines,
+  smooth_rate,
+  step_for,
+} from '../series';
 import { useStore } from '../store';
 
 const alerts_of = (s: LiveState) => s.alerts;
@@ -203,7 +211,7 @@ function TrendList({ route }: { route: Route }) {
                   </tr>
                 </thead>
                 <tbody>
-                  {trends.slice(0, all ? undefined : kRowsShown).map((trend) => (
+                  {order_trends(trends).slice(0, all ? undefined : kRowsShown).map((trend) => (
                     <TrendRow key={trend.key} trend={trend} />
                   ))}
                 </tbody>
