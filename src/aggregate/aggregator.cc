@@ -294,7 +294,10 @@ class Aggregator::Impl {
   std::uint8_t topic_of(const ScoredPost& scored, bool bare) {
     const Post& post = scored.post;
     const bool head = post.repost_of.empty();
-    if (bare) {
+    const std::uint8_t topic = scored.scores.topic;
+    const bool sure = !bare && (topic >= scored.scores.topic_prob.size() ||
+                                scored.scores.topic_prob[topic] >= options_.topic_probability_min);
+    if (!sure) {
       return head ? kNoLabel : cascades_.topic(KeyTable::hash_text(post.repost_of));
     }
     cascades_.note(KeyTable::hash_text(head ? post.id : post.repost_of), scored.scores.topic, head);

@@ -27,6 +27,9 @@ struct AggregateOptions {
   // time is evicted; a key with posts in a minute still open never is, and when all have, a new
   // key is refused and counted in AggregateStats::keys_refused. At most kKeySlotsMax.
   std::size_t keys_max = 65'536;
+  // A topic less probable than this is not counted: the post is treated as one of unknown topic,
+  // which takes that of its cascade. The bundled topic heads know news only and guess at chatter.
+  float topic_probability_min = 0.0F;
   // Followed terms: found anywhere in a text, without regard to ASCII case. At most kKeywordsMax
   // of at most kTermBytesMax bytes; the rest, empty ones and repetitions are left out.
   std::vector<std::string> keywords;

@@ -157,6 +157,9 @@ void read_ingest(Table& t, Config& c) {
 void read_watch(Table& t, Config& c) {
   t.texts("keywords", c.aggregate.keywords, kKeywordsMax);
   t.number("keys_max", c.aggregate.keys_max, 64, 1 << 22);
+  double topic_min = static_cast<double>(c.aggregate.topic_probability_min);
+  t.decimal("topic_probability_min", topic_min, 0, 1);
+  c.aggregate.topic_probability_min = static_cast<float>(topic_min);
   std::uint64_t lateness = static_cast<std::uint64_t>(c.aggregate.lateness.count());
   t.number("lateness_seconds", lateness, 1, 300);
   c.aggregate.lateness = std::chrono::seconds{lateness};

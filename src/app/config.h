@@ -19,6 +19,13 @@
 
 namespace tidewatch {
 
+// The bundled models' topic heads know news only: below one in two they guess (models/*/MODEL_CARD.md).
+inline AggregateOptions default_aggregate() {
+  AggregateOptions options;
+  options.topic_probability_min = 0.5F;
+  return options;
+}
+
 // Everything that can be set, with its default. docs/configuration.md lists the file's keys.
 struct Config {
   HttpOptions http;
@@ -27,7 +34,7 @@ struct Config {
   Inference::Options inference;
   Pipeline::Options pipeline;
   DecodeLimits decode;
-  AggregateOptions aggregate;
+  AggregateOptions aggregate = default_aggregate();
   DetectOptions detect;
   std::vector<WebhookOptions> webhooks;
   LogLevel log_level = LogLevel::kInfo;

@@ -102,7 +102,12 @@ void Counting::count(std::vector<ScoredPost>& posts, std::optional<EventTime> no
   std::vector<Tick> ticks;
   {
     MutexLock lock(mu_);
-    for (const ScoredPost& post : posts) aggregator_.add(post, ticks);
+    // Ticks are looked at as soon as they close, so that evidence never holds posts of later
+    // seconds and alerts do not depend on how posts were grouped.
+    for (const ScoredPost& post : posts) {
+      aggregator_.add(post, ticks);
+      digest(ticks);
+    }
     if (now) aggregator_.advance_to(*now, ticks);
     if (flush) aggregator_.flush(ticks);
     digest(ticks);
@@ -125,6 +130,7 @@ void Counting::count(std::vector<ScoredPost>& posts, std::optional<EventTime> no
 }
 
 void Counting::digest(std::vector<Tick>& ticks) {
+  if (ticks.empty()) return;
   const auto names = [&](KeyId key) REQUIRES(mu_) { return aggregator_.name(key); };
   std::vector<Change> changes;
   for (const Tick& tick : ticks) {
@@ -133,6 +139,7 @@ void Counting::digest(std::vector<Tick>& ticks) {
     for (const Change& change : changes) remember_peak(change);
     if (!changes.empty()) alerts_.on_changes(changes, updates_);
   }
+  ticks.clear();
 }
 
 void Counting::remember_peak(const Change& change) {
@@ -215,7 +222,9 @@ Status Counting::restore(EventTime since) {
     post.text_hash = stored.text_hash;
     post.scores.emotion = label_index(labels_.emotions, stored.emotion);
     post.scores.topic = label_index(labels_.topics, stored.topic);
-    if (post.scores.topic != kNoLabel) post.scores.model = ModelVersion{1};
+    if (post.scores.topic != kNoLabel) {
+      post.scores.topic_prob[post.scores.topic] = stored.topic_probability;
+    }
     posts.push_back(std::move(post));
     if (posts.size() >= kCountBatch) feed();
     return true;

@@ -16,6 +16,8 @@
 namespace tidewatch {
 namespace {
 
+constexpr std::chrono::minutes kHistory{5};
+
 class DemoListener final : public CommitListener {
  public:
   explicit DemoListener(Metrics& metrics) : metrics_(metrics) {}
@@ -47,6 +49,28 @@ void DemoSource::run(const std::stop_token& stop) {
   std::mutex mu;
   std::condition_variable_any wake;  // only so that stop interrupts the wait
   std::string line;
+  // The stretch before now, without events and as fast as it goes, so that baselines and the
+  // dashboard's curves are there when the first planted wave rises.
+  const auto feed = [&](Post&& post) {
+    const auto admission = runtime_.pipeline().submit(std::move(post), clock.steady_now(), listener,
+                                                      0, /*wait=*/true);
+    static_cast<void>(admission);  // waiting, it always admits
+  };
+  SimulateOptions history;
+  history.seed = 0;
+  history.posts_per_second = posts_per_second_;
+  history.duration = kHistory;
+  history.start = clock.wall_now() - kHistory;
+  const std::string history_run = fmt::format("{:x}-", history.start.time_since_epoch().count());
+  Simulator past(history);
+  while (!stop.stop_requested() && past.next(line)) {
+    auto decoded = decoder.decode(line);
+    if (Post* post = std::get_if<Post>(&decoded)) {
+      post->id = history_run + post->id;
+      if (!post->repost_of.empty()) post->repost_of = history_run + post->repost_of;
+      feed(std::move(*post));
+    }
+  }
   for (std::uint64_t loop = 1; !stop.stop_requested(); ++loop) {
     SimulateOptions options;
     options.seed = loop;
@@ -54,7 +78,8 @@ void DemoSource::run(const std::stop_token& stop) {
     options.events = *events;
     Simulator simulator(options);
     const std::string run = fmt::format("{:x}-", clock.wall_now().time_since_epoch().count());
-    const EventTime wall_start = clock.wall_now();
+    options.start = clock.wall_now();  // so that 早上 and 晚上 in the texts are true
+    const EventTime wall_start = options.start;
     const SteadyTime steady_start = clock.steady_now();
     while (!stop.stop_requested() && simulator.next(line)) {
       auto decoded = decoder.decode(line);
@@ -67,9 +92,7 @@ void DemoSource::run(const std::stop_token& stop) {
       post->time = wall_start + offset;
       post->id = run + post->id;
       if (!post->repost_of.empty()) post->repost_of = run + post->repost_of;
-      const auto admission = runtime_.pipeline().submit(std::move(*post), clock.steady_now(),
-                                                        listener, 0, /*wait=*/true);
-      static_cast<void>(admission);  // waiting, it always admits
+      feed(std::move(*post));
     }
   }
 }

@@ -28,7 +28,7 @@ namespace tidewatch {
 class Inference {
  public:
   struct Options {
-    std::string model = "base";  // "none": nothing is classified
+    std::string model = "fast";  // "none": nothing is classified
     BatchPolicyOptions policy;
     bool window_set = false;     // false: window 0 where the backend gains nothing from batches
     std::size_t bucket_items_max = 4'096;

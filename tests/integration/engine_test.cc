@@ -70,7 +70,7 @@ class EngineTest : public testing::Test {
 // Texts that the model must run and texts that the cache knows overtake each other; what is
 // stored comes in the order of admission all the same.
 TEST_F(EngineTest, StoresInTheOrderOfAdmission) {
-  config_.inference.model = "base";
+  config_.inference.model = "fast";
   std::vector<std::string> stored;
   Runtime::Hooks hooks;
   hooks.on_stored = [&](std::span<const CommittedPost> posts) {
@@ -88,6 +88,8 @@ TEST_F(EngineTest, StoresInTheOrderOfAdmission) {
     ASSERT_EQ(runtime->pipeline().submit(post(expected.back(), text), clock_.steady_now(), listener,
                                          static_cast<std::uint64_t>(i), /*wait=*/true),
               Pipeline::Admission::kAdmitted);
+    // Once the repeated text was scored the cache knows it, and it overtakes the others.
+    if (i == 30) runtime->pipeline().drain();
   }
   runtime->finish();
   EXPECT_EQ(stored, expected);
@@ -197,7 +199,7 @@ TEST_F(EngineTest, TheSameFileGivesTheSameAlerts) {
     options.duration = std::chrono::minutes{10};
     options.posts_per_second = 40;
     options.events = *parse_events(demo_events_toml(), "demo");
-    hashtag = options.events.front().hashtag;
+    hashtag = "九鼎理财通无法提现";  // the fifth planted event: a slow, large negative wave
     Simulator simulator(options);
     PostDecoder decoder(config_.decode, clock_, runtime->fresh_ids());
     std::string line;
