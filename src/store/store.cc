@@ -48,8 +48,10 @@ std::chrono::steady_clock::time_point pace(std::chrono::milliseconds duration) {
   return std::chrono::steady_clock::now() + duration;
 }
 
-// Lets ingest and inference have the processor first.
-void lower_thread_priority() { ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 10); }
+// On a full machine the indexer gets about a quarter of what ingest and inference get: enough for
+// everyday load, while peaks wait in its lag. (A thread may not raise its priority again, so it
+// cannot be lower and change its mind.)
+void lower_thread_priority() { ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 5); }
 
 std::uint64_t file_bytes(const std::filesystem::path& path) {
   std::error_code failed;
@@ -99,6 +101,7 @@ struct Store::Impl {
   const int wal_pages_max = static_cast<int>(
       std::clamp<std::uint64_t>(options.wal_bytes_max / kPageBytes, 16, 1U << 24));
   std::atomic<int> wal_pages{0};
+  std::atomic<bool> wal_nearly_folded{false};  // the background has just been through it
   std::atomic<std::uint64_t> commits{0};
   std::atomic<std::uint64_t> posts_used{0};
   std::atomic<std::uint64_t> posts_expired{0};
@@ -194,10 +197,11 @@ Status Store::Impl::write(const std::function<Status(Database&)>& change) {
 
 void Store::Impl::after_commit() {
   if (const auto used_now = bytes_used(*db); used_now.ok()) posts_used.store(*used_now);
-  if (wal_pages.load(std::memory_order_relaxed) < wal_pages_max) return;
-  // SQLite starts the log over once all of it is in the file; a background pass under constant
-  // load is always a few pages short of all, so here nothing is written meanwhile. When the other
-  // thread is at it, or a reader holds it back, the next commit tries again.
+  // SQLite starts the log over once all of it is in the file. A background pass under constant
+  // load is always a few pages short of all; those are folded here, where nothing is written
+  // meanwhile. When a reader holds it back, the next pass or commit tries again.
+  const bool full = wal_pages.load(std::memory_order_relaxed) >= wal_pages_max;
+  if (!wal_nearly_folded.exchange(false) && !full) return;
   sqlite3_wal_checkpoint_v2(db->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
 }
 
@@ -596,11 +600,11 @@ Status Store::Impl::checkpoint() {
   const int code = sqlite3_wal_checkpoint_v2(checkpoint_db->handle(), nullptr,
                                              SQLITE_CHECKPOINT_PASSIVE, &pages, nullptr);
   if (code != SQLITE_OK && (code & 0xFF) != SQLITE_BUSY) return checkpoint_db->error(code);
+  wal_nearly_folded.store(true);
   return {};
 }
 
 void Store::Impl::maintenance_thread() {
-  lower_thread_priority();
   while (true) {
     {
       const MutexLock lock(thread_mu);
