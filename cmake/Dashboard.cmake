@@ -35,10 +35,12 @@ function(tidewatch_dashboard_source out)
     COMMAND ${CMAKE_COMMAND} -E copy "${web}/package.json" "${web}/package-lock.json"
             "${copy}/tree"
     COMMAND ${CMAKE_COMMAND} -E chdir "${copy}/tree"
-            "${TIDEWATCH_NPM}" ci --no-audit --no-fund --loglevel=error
+            # Not `npm ci`: npm 11 refuses a lock file that lacks optional packages of other systems,
+            # as one from a partial mirror does. This installs the lock's versions all the same.
+            "${TIDEWATCH_NPM}" install --no-save --no-audit --no-fund --loglevel=error
     COMMAND ${CMAKE_COMMAND} -E touch "${installed}"
     DEPENDS "${web}/package.json" "${web}/package-lock.json"
-    COMMENT "Installing the dashboard's tools (npm ci)"
+    COMMENT "Installing the dashboard's tools (npm)"
     VERBATIM)
 
   set(generated "${PROJECT_BINARY_DIR}/web/dashboard_files.cc")
