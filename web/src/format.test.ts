@@ -43,10 +43,11 @@ test.each([[0, '0%'], [0.001, '<1%'], [0.61, '61%'], [0.995, '100%'], [1, '100%'
   (share, text) => expect(format_share(share)).toBe(text),
 );
 
-test('format_times says nothing of what came from nothing', () => {
+test('format_times says nothing of what came from next to nothing', () => {
   expect(format_times('en', 12, 42)).toBe('3.5');
   expect(format_times('en', 3, 57)).toBe('19');
   expect(format_times('en', 0, 42)).toBeNull();
+  expect(format_times('en', 0.1, 42)).toBeNull();
 });
 
 test.each([

@@ -53,9 +53,9 @@ export function format_share(share: number): string {
   return `${Math.round(percent)}%`;
 }
 
-/** How many times more; nothing where there was nothing before. */
+/** How many times more; nothing where there was next to nothing before. */
 export function format_times(lang: Language, from: number, to: number): string | null {
-  if (!(from > 0) || !Number.isFinite(to)) return null;
+  if (!(from >= 0.2) || !Number.isFinite(to)) return null;
   const times = to / from;
   return number_format(lang, times >= 9.95 ? 0 : 1, false).format(times);
 }

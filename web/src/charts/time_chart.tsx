@@ -182,9 +182,9 @@ function marks_plugin(latest: Latest): uPlot.Plugin {
     u.ctx.stroke();
     u.ctx.fillStyle = css_value('--muted');
     u.ctx.font = `${11 * ratio}px ${css_value('--sans')}`;
-    u.ctx.textAlign = 'right';
+    u.ctx.textAlign = 'left';
     u.ctx.textBaseline = 'bottom';
-    u.ctx.fillText(mark.label, left + width - 2 * ratio, y - 2 * ratio);
+    u.ctx.fillText(mark.label, left + 4 * ratio, y - 2 * ratio);
     u.ctx.restore();
   };
   return { hooks: { drawAxes: draw_span, draw: draw_mark } };

@@ -18,7 +18,7 @@ const kTopicNames: Record<string, { zh: string; en: string }> = {
   sports: { zh: '体育', en: 'Sports' },
   story: { zh: '故事', en: 'Stories' },
   tech: { zh: '科技', en: 'Technology' },
-  travel: { zh: '旅行', en: 'Travel' },
+  travel: { zh: '旅游', en: 'Travel' },
   world: { zh: '国际', en: 'World' },
   unknown: { zh: '未分类', en: 'Unclassified' },
 };

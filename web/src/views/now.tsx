@@ -36,7 +36,7 @@ const pulse_of = (s: LiveState) => s.pulse;
 const stats_of = (s: LiveState) => s.stats;
 const posts_of = (s: LiveState) => s.posts;
 
-const kAlertsShown = 6;
+const kAlertsShown = 4;
 
 function OpenAlerts() {
   const { t } = use_words();
