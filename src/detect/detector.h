@@ -19,11 +19,12 @@ struct DetectOptions {
   // Volume: two CUSUMs, tuned to these multiples of the baseline.
   double ratio_low = 2.5;
   double ratio_high = 6.0;
-  double volume_threshold = 12.0;    // of the log-likelihood ratio, dispersion-corrected
-  double baseline_floor_per_minute = 2.0;  // a quieter key is taken to be this busy
+  double volume_threshold = 11.0;               // of the log-likelihood ratio, dispersion-corrected
+  double baseline_floor_per_minute = 2.0;       // a quieter key is taken to be this busy
   std::chrono::seconds baseline_span{45 * 60};  // time constant of the running baseline
-  std::uint32_t authors_min = 40;    // new authors since the onset
-  double excess_min = 24.0;          // of them, above what the baseline expects
+  std::uint32_t authors_min = 32;               // new authors since the onset
+  double excess_min = 20.0;                     // of them, above what the baseline expects
+  std::uint32_t seconds_min = 5;  // different seconds that they came in: a blip is no wave
 
   // Negative share: a Bernoulli CUSUM, tuned to this odds ratio against the baseline share.
   double odds_ratio = 3.0;
@@ -40,7 +41,7 @@ struct DetectOptions {
   // The key reported for a family (topic@region, topic@*, *@region, *@*) is the most specific one
   // that has this share of the excess.
   double explained_share = 0.6;
-  std::size_t waves_max = 1'024;     // open at once; when full no wave starts (stats: refused)
+  std::size_t waves_max = 1'024;  // open at once; when full no wave starts (stats: refused)
 };
 
 // What the detector thinks of a key now, for GET /v1/trends.
@@ -50,16 +51,16 @@ struct KeyView {
   double baseline_per_minute = 0;  // posts by new authors a minute, expected
   double rate_per_minute = 0;      // and over about the last minute
   double baseline_negative_share = 0;
-  double negative_share = 0;       // over about the last minute; 0 without posts
-  bool rising = false;             // well above the baseline now
-  bool in_wave = false;            // a kStarted without its kEnded, of either kind
+  double negative_share = 0;  // over about the last minute; 0 without posts
+  bool rising = false;        // well above the baseline now
+  bool in_wave = false;       // a kStarted without its kEnded, of either kind
 };
 
 struct DetectStats {
   std::uint64_t keys = 0;
   std::uint64_t waves_open = 0;
   std::uint64_t waves_started = 0;
-  std::uint64_t waves_refused = 0;   // waves_max was reached
+  std::uint64_t waves_refused = 0;    // waves_max was reached
   std::uint64_t waves_explained = 0;  // a key over its threshold, told as a relative's wave
   std::uint64_t memory_bytes = 0;
 };

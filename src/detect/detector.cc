@@ -1,0 +1,641 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "detect/detector.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+
+#include "detect/family.h"
+#include "detect/key_score.h"
+#include "detect/wave.h"
+
+namespace tidewatch {
+namespace {
+
+// The statistics of a relative count as a sign from here on (as a share of the threshold).
+constexpr double kSignificant = 0.5;
+constexpr double kHot = 0.25;
+constexpr double kCold = 0.1;
+constexpr std::int32_t kHotPruneSeconds = 60;
+// A key told as a relative's wave is looked at again after this long.
+constexpr std::int32_t kExplainedSeconds = 30;
+// Within a broader wave, a narrower key may start a wave of its own when its change began this
+// much later.
+constexpr std::int64_t kOwnWaveSeconds = 600;
+// Onsets this close may be the same: noise makes one run begin a little before the other.
+constexpr double kSameOnsetSeconds = 60;
+// The whole stream silent although this many posts were expected: an outage, not a change. That
+// time is taken out, up to six hours of it.
+constexpr double kOutageExpected = 30;
+constexpr std::int64_t kOutageMin = 60, kOutageGrace = 10, kOutageMax = 6 * 3'600;
+constexpr double kNegativePrior = 0.2;
+
+constexpr std::size_t kVolumeIndex = 0, kNegativeIndex = 1;
+
+std::size_t index_of(ChangeKind kind) {
+  return kind == ChangeKind::kVolume ? kVolumeIndex : kNegativeIndex;
+}
+
+double texts_of(const KeyCounts& counts) {
+  return static_cast<double>(counts.new_authors) - counts.new_author_bare;
+}
+
+// What is kept of a key beside its scores: sums over the present runs of its two statistics.
+struct KeySums {
+  KeyCounts volume, negative;
+  float expected = 0;                             // posts expected over the volume run
+  std::uint32_t seconds = 0;                      // with posts by new authors in the volume run
+  std::uint32_t largest = 0;                      // posts by new authors in its largest second
+  std::array<std::int32_t, 2> explained_until{};  // by kind: not looked at before
+  std::array<std::uint64_t, 2> explained_by{};    // by kind: serial of the relative's wave
+  std::array<std::uint32_t, 2> wave{};            // by kind: place in waves_ + 1; 0: none
+  bool hot = false;                               // is in hot_
+};
+
+}  // namespace
+
+class Detector::Impl {
+ public:
+  explicit Impl(DetectOptions options) : options_(options), scorer_(options_) {}
+
+  void observe(const Tick& tick, const KeyNames& names, std::vector<Change>& changes) {
+    if (!started_) {
+      started_ = true;
+      origin_ = last_tick_ = tick.second;
+    }
+    assert(tick.second >= last_tick_);
+    skip_outage(tick.second);
+    last_tick_ = latest_ = tick.second;
+    now_ = to_detector_time(tick.second);
+    end_quiet_waves(tick.second, changes);
+    for (const KeyId key : tick.evicted) forget(key, tick.second, changes);
+    crossed_.clear();
+    for (const KeyTick& key : tick.keys) take(key, names);
+    tell_waves(tick.second, changes);
+    for (const Crossing& crossing : crossed_) consider(crossing, names, changes);
+    if (now_ - pruned_ >= kHotPruneSeconds) prune_hot();
+  }
+
+  void advance(std::int64_t second, std::vector<Change>& changes) {
+    if (!started_ || second <= latest_) return;
+    latest_ = second;
+    end_quiet_waves(second, changes);
+  }
+
+  std::optional<KeyView> view(KeyId key) const {
+    const std::size_t slot = key_slot(key);
+    if (key.value == 0 || slot >= places_.size() || places_[slot].id != key) return std::nullopt;
+    return view_slot(slot);
+  }
+
+  std::vector<KeyView> top(std::size_t count_max, const KeyNames& names,
+                           const KeyFilter& filter) const {
+    std::vector<KeyView> heap;
+    for (std::size_t slot = 0; slot < places_.size(); ++slot) {
+      if (places_[slot].id.value != 0) heap.push_back(view_slot(slot));
+    }
+    const auto lesser = [](const KeyView& a, const KeyView& b) {
+      if (a.score != b.score) return a.score < b.score;
+      const double excess_a = a.rate_per_minute - a.baseline_per_minute;
+      const double excess_b = b.rate_per_minute - b.baseline_per_minute;
+      if (excess_a != excess_b) return excess_a < excess_b;
+      return a.key > b.key;
+    };
+    std::make_heap(heap.begin(), heap.end(), lesser);
+    std::vector<KeyView> best;
+    while (!heap.empty() && best.size() < count_max) {
+      std::pop_heap(heap.begin(), heap.end(), lesser);
+      const KeyName* const name = names(heap.back().key);
+      if (name != nullptr && (!filter || filter(*name))) best.push_back(heap.back());
+      heap.pop_back();
+    }
+    return best;
+  }
+
+  DetectStats stats() const {
+    DetectStats stats = counters_;
+    stats.waves_open = waves_.size();
+    stats.keys = num_keys_;
+    stats.memory_bytes = scores_.capacity() * sizeof(KeyScore) +
+                         sums_.capacity() * sizeof(KeySums) +
+                         places_.capacity() * sizeof(KeyPlace) + family_.size() * 48 +
+                         waves_.capacity() * sizeof(Wave) + hot_.capacity() * sizeof(std::size_t);
+    return stats;
+  }
+
+ private:
+  struct Crossing {
+    std::size_t slot;
+    ChangeKind kind;
+  };
+
+  // --- time
+
+  std::int32_t to_detector_time(std::int64_t second) const {
+    return static_cast<std::int32_t>(
+        std::clamp<std::int64_t>(second - origin_ - skipped_, 0, INT32_MAX - 1));
+  }
+
+  std::int64_t to_unix_time(std::int32_t time) const {
+    return origin_ + time + (time < resumed_ ? skipped_before_ : skipped_);
+  }
+
+  void skip_outage(std::int64_t second) {
+    const std::int64_t silence = second - last_tick_;
+    const std::size_t all = family_.find(0, 0);
+    if (silence < kOutageMin || all == FamilyIndex::kNobody) return;
+    if (scores_[all].baseline * static_cast<double>(silence) < kOutageExpected) return;
+    skipped_before_ = skipped_;
+    skipped_ += std::min(silence - kOutageGrace, kOutageMax);
+    resumed_ = to_detector_time(second);
+  }
+
+  // --- keys
+
+  void take(const KeyTick& tick, const KeyNames& names) {
+    const std::size_t slot = key_slot(tick.key);
+    meet(tick.key, slot, names);
+    KeyScore& score = scores_[slot];
+    KeySums& sums = sums_[slot];
+    Scorer::Learning learning = learning_of(slot);
+    catch_up(slot, now_, learning);
+    const double expected = scorer_.take_second(score, now_, tick.counts, learning);
+    if (score.low > 0) {
+      sums.volume += tick.counts;
+      sums.expected += static_cast<float>(expected);
+      sums.seconds += tick.counts.new_authors > 0;
+      sums.largest = std::max(sums.largest, tick.counts.new_authors);
+    } else {
+      end_volume_run(slot);
+    }
+    if (score.negative > 0) {
+      sums.negative += tick.counts;
+    } else {
+      end_negative_run(slot);
+    }
+    for (const std::uint32_t wave : sums.wave) {
+      if (wave != 0) waves_[wave - 1].take(last_tick_, tick.counts);
+    }
+    if (!sums.hot && std::max(scorer_.volume(score), scorer_.negative(score)) > kHot) {
+      sums.hot = true;
+      hot_.push_back(slot);
+    }
+    if (!places_[slot].reportable) return;
+    for (const ChangeKind kind : {ChangeKind::kVolume, ChangeKind::kNegative}) {
+      const bool open = sums.wave[index_of(kind)] != 0;
+      if (!open && statistic(slot, kind) >= 1 && now_ >= sums.explained_until[index_of(kind)] &&
+          is_crowd(slot, kind)) {
+        crossed_.push_back({slot, kind});
+      }
+    }
+  }
+
+  // Makes room for a key seen for the first time.
+  void meet(KeyId key, std::size_t slot, const KeyNames& names) {
+    if (slot >= places_.size()) {
+      places_.resize(slot + 1);
+      scores_.resize(slot + 1);
+      sums_.resize(slot + 1);
+    }
+    if (places_[slot].id == key) return;
+    if (places_[slot].id.value != 0) drop(slot);
+    places_[slot] = place_of(key, names(key));
+    family_.insert(places_[slot], slot);
+    ++num_keys_;
+    KeyScore& score = scores_[slot];
+    score.last = score.known_since = now_;
+    if (stream_age() > warm_up()) score.baseline = static_cast<float>(borrowed_baseline(slot));
+  }
+
+  // What a new topic@region key would have if its topic were spread over regions as all posts are.
+  double borrowed_baseline(std::size_t slot) const {
+    const KeyPlace& place = places_[slot];
+    if (!place.in_family || place.depth() != 2) return 0;
+    const std::size_t topic = family_.find(place.topic, 0);
+    const std::size_t region = family_.find(0, place.region);
+    const std::size_t all = family_.find(0, 0);
+    if (std::max({topic, region, all}) == FamilyIndex::kNobody || scores_[all].baseline <= 0)
+      return 0;
+    return scores_[topic].baseline * scores_[region].baseline / scores_[all].baseline;
+  }
+
+  void forget(KeyId key, std::int64_t second, std::vector<Change>& changes) {
+    const std::size_t slot = key_slot(key);
+    if (slot >= places_.size() || places_[slot].id != key) return;
+    for (const std::size_t kind : {kVolumeIndex, kNegativeIndex}) {
+      const std::uint32_t wave = sums_[slot].wave[kind];
+      if (wave == 0) continue;
+      tell(waves_[wave - 1], ChangePhase::kEnded, second, changes);
+      close_wave(wave - 1);
+    }
+    drop(slot);
+  }
+
+  void drop(std::size_t slot) {
+    family_.erase(places_[slot], slot);
+    for (const std::size_t kind : {kVolumeIndex, kNegativeIndex}) {
+      if (sums_[slot].wave[kind] != 0) close_wave(sums_[slot].wave[kind] - 1);
+    }
+    if (sums_[slot].hot) hot_.erase(std::find(hot_.begin(), hot_.end(), slot));
+    places_[slot] = {};
+    scores_[slot] = {};
+    sums_[slot] = {};
+    --num_keys_;
+  }
+
+  std::int32_t stream_age() const { return now_ + 1; }
+  std::int32_t warm_up() const { return static_cast<std::int32_t>(options_.warm_up.count()); }
+
+  Scorer::Learning learning_of(std::size_t slot) const {
+    Scorer::Learning learning;
+    learning.stream_age = stream_age();
+    learning.volume_wave = sums_[slot].wave[kVolumeIndex] != 0;
+    learning.negative_wave = sums_[slot].wave[kNegativeIndex] != 0;
+    learning.negative_prior = negative_prior(slot);
+    learning.scoring = stream_age() > warm_up();
+    return learning;
+  }
+
+  double negative_prior(std::size_t slot) const {
+    const std::size_t all = family_.find(0, 0);
+    if (all == FamilyIndex::kNobody || all == slot) return kNegativePrior;
+    return scorer_.negative_share(scores_[all], kNegativePrior);
+  }
+
+  void catch_up(std::size_t slot, std::int32_t until, Scorer::Learning learning) {
+    KeyScore& score = scores_[slot];
+    if (score.last >= until) return;
+    learning.stream_age = until;
+    const double expected = scorer_.pass_silence(score, until, learning);
+    sums_[slot].expected += static_cast<float>(expected);
+    if (score.low <= 0) end_volume_run(slot);
+    if (score.negative <= 0) end_negative_run(slot);
+  }
+
+  void end_volume_run(std::size_t slot) {
+    sums_[slot].volume = {};
+    sums_[slot].expected = 0;
+    sums_[slot].seconds = sums_[slot].largest = 0;
+  }
+  void end_negative_run(std::size_t slot) { sums_[slot].negative = {}; }
+
+  double statistic(std::size_t slot, ChangeKind kind) const {
+    return kind == ChangeKind::kVolume ? scorer_.volume(scores_[slot])
+                                       : scorer_.negative(scores_[slot]);
+  }
+
+  // The share that `narrow` has of what is above the expected in `broad` since its onset. When the
+  // narrow run (or open wave) is much older, it is credited in proportion to time only.
+  double explained(std::size_t narrow, std::size_t broad, ChangeKind kind) const {
+    const double whole = run_excess(broad, kind);
+    if (whole <= 0) return 0;
+    const double duration = run_seconds(broad, kind) + kSameOnsetSeconds;
+    double part = run_excess(narrow, kind) * std::min(1.0, duration / run_seconds(narrow, kind));
+    if (const std::uint32_t open = sums_[narrow].wave[index_of(kind)]; open != 0) {
+      const Wave& wave = waves_[open - 1];
+      const auto age = static_cast<double>(last_tick_ + 1 - wave.start().onset);
+      part = std::max(part, wave.excess(last_tick_) * std::min(1.0, duration / age));
+    }
+    return part / whole;
+  }
+
+  double run_seconds(std::size_t slot, ChangeKind kind) const {
+    const KeyScore& score = scores_[slot];
+    return std::max(now_ + 1 - (kind == ChangeKind::kVolume ? score.onset : score.onset_negative),
+                    1);
+  }
+
+  // Posts above what was expected since the onset of the present run.
+  double run_excess(std::size_t slot, ChangeKind kind) const {
+    const KeySums& sums = sums_[slot];
+    if (kind == ChangeKind::kVolume) {
+      return static_cast<double>(sums.volume.new_authors) - sums.expected;
+    }
+    const double share = scorer_.negative_share(scores_[slot], negative_prior(slot));
+    return sums.negative.new_author_negative - share * texts_of(sums.negative);
+  }
+
+  // Whether enough different people made the change, by a key old enough to judge.
+  bool is_crowd(std::size_t slot, ChangeKind kind) const {
+    if (now_ - scores_[slot].known_since < warm_up()) return false;
+    const KeySums& sums = sums_[slot];
+    if (kind == ChangeKind::kVolume) {
+      // A blip is no wave: half of the excess must be left without the largest second.
+      const double above = static_cast<double>(sums.volume.new_authors) - sums.expected;
+      return sums.seconds >= options_.seconds_min &&
+             sums.volume.new_authors >= options_.authors_min && above >= options_.excess_min &&
+             above - sums.largest >= options_.excess_min / 2;
+    }
+    const double share = scorer_.negative_share(scores_[slot], negative_prior(slot));
+    return sums.negative.new_author_negative >= options_.negative_authors_min &&
+           sums.negative.new_author_negative >=
+               (share + options_.share_lift_min) * texts_of(sums.negative);
+  }
+
+  // --- whose wave it is
+
+  // Starts a wave for a key over its threshold, under the name that fits best, unless a relative's
+  // open wave already tells it.
+  void consider(const Crossing& crossing, const KeyNames& names, std::vector<Change>& changes) {
+    const auto [slot, kind] = crossing;
+    if (sums_[slot].wave[index_of(kind)] != 0) return;  // started a moment ago, for a relative
+    if (absorb(slot, kind)) return;
+    const std::size_t chosen = choose(slot, kind);
+    if (places_[chosen].depth() == 0 && two_explain(chosen, kind)) {
+      explain(slot, kind, 0);  // two waves are on their way: each is told when it gets there
+      return;
+    }
+    std::uint64_t teller = explaining_wave(chosen, kind);
+    if (teller == 0) {
+      if (waves_.size() >= options_.waves_max) {
+        ++counters_.waves_refused;
+        explain(slot, kind, 0);
+        return;
+      }
+      start_wave(chosen, kind, names, changes);
+      teller = waves_.back().serial();
+    }
+    if (chosen != slot || sums_[slot].wave[index_of(kind)] == 0) explain(slot, kind, teller);
+  }
+
+  // Once a relative's wave has told a key's change for a while, what came of it is normal for this
+  // key, so that a later change is seen as one.
+  bool absorb(std::size_t slot, ChangeKind kind) {
+    const std::uint64_t teller = sums_[slot].explained_by[index_of(kind)];
+    const auto wave = std::find_if(waves_.begin(), waves_.end(),
+                                   [&](const Wave& w) { return w.serial() == teller; });
+    if (wave == waves_.end() || last_tick_ < wave->start().at + kOwnWaveSeconds) return false;
+    KeyScore& score = scores_[slot];
+    if (kind == ChangeKind::kVolume) score.baseline = std::max(score.baseline, score.fast);
+    reset(slot, kind);
+    return true;
+  }
+
+  void reset(std::size_t slot, ChangeKind kind) {
+    if (kind == ChangeKind::kVolume) {
+      scores_[slot].low = scores_[slot].high = 0;
+      end_volume_run(slot);
+    } else {
+      scores_[slot].negative = 0;
+      end_negative_run(slot);
+    }
+    sums_[slot].explained_by[index_of(kind)] = 0;
+  }
+
+  void explain(std::size_t slot, ChangeKind kind, std::uint64_t teller) {
+    KeySums& sums = sums_[slot];
+    sums.explained_until[index_of(kind)] = now_ + kExplainedSeconds;
+    if (teller != 0 && sums.explained_by[index_of(kind)] != teller) ++counters_.waves_explained;
+    sums.explained_by[index_of(kind)] = teller;
+  }
+
+  // The key of the family to name: the most specific one below that has most of the excess; or
+  // one above, when the change is wider than this key.
+  std::size_t choose(std::size_t slot, ChangeKind kind) {
+    for (const std::size_t hot : hot_) catch_up(hot, now_ + 1, learning_of(hot));
+    std::size_t best = slot;
+    double best_share = 0;
+    for (const std::size_t hot : hot_) {
+      if (!lies_under(places_[hot], places_[slot]) || !can_tell(hot, kind)) continue;
+      const double share = explained(hot, slot, kind);
+      if (share < options_.explained_share) continue;
+      const int deeper = places_[hot].depth() - places_[best].depth();
+      if (deeper > 0 || (deeper == 0 && share > best_share)) {
+        best = hot;
+        best_share = share;
+      }
+    }
+    if (best != slot) return best;
+    return climb(slot, kind);
+  }
+
+  bool can_tell(std::size_t slot, ChangeKind kind) const {
+    return places_[slot].reportable && statistic(slot, kind) >= kSignificant &&
+           now_ - scores_[slot].known_since >= warm_up();
+  }
+
+  std::size_t climb(std::size_t slot, ChangeKind kind) {
+    const KeyPlace place = places_[slot];
+    if (!place.in_family) return slot;  // a hashtag or keyword names its own wave
+    const std::size_t all = family_.find(0, 0);
+    if (place.depth() > 0 && is_wider(all, slot, kind) && !two_explain(all, kind)) return all;
+    if (place.depth() < 2) return slot;
+    const std::size_t topic = family_.find(place.topic, 0);
+    const std::size_t region = family_.find(0, place.region);
+    const bool topic_wide = is_wider(topic, slot, kind), region_wide = is_wider(region, slot, kind);
+    if (topic_wide && region_wide) {
+      return explained(slot, topic, kind) <= explained(slot, region, kind) ? topic : region;
+    }
+    return topic_wide ? topic : region_wide ? region : slot;
+  }
+
+  // Whether the change is of `parent` rather than of the key `slot` under it.
+  bool is_wider(std::size_t parent, std::size_t slot, ChangeKind kind) {
+    return parent != FamilyIndex::kNobody && can_tell(parent, kind) && is_crowd(parent, kind) &&
+           explained(slot, parent, kind) < options_.explained_share;
+  }
+
+  // Whether two topics, or two regions, have most of the excess of *@*: then these are two waves.
+  bool two_explain(std::size_t all, ChangeKind kind) const {
+    std::array<double, 2> topics{}, regions{};
+    const auto keep_two = [](std::array<double, 2>& largest, double value) {
+      if (value > largest[0]) {
+        largest = {value, largest[0]};
+      } else if (value > largest[1]) {
+        largest[1] = value;
+      }
+    };
+    for (const std::size_t hot : hot_) {
+      const KeyPlace& place = places_[hot];
+      if (!place.in_family || place.depth() != 1 || !can_tell(hot, kind)) continue;
+      keep_two(place.topic != 0 ? topics : regions, explained(hot, all, kind));
+    }
+    return topics[0] + topics[1] >= options_.explained_share ||
+           regions[0] + regions[1] >= options_.explained_share;
+  }
+
+  // The serial of an open wave that already tells the change of `slot`; 0 when none does.
+  std::uint64_t explaining_wave(std::size_t slot, ChangeKind kind) const {
+    double told_below = 0;
+    std::uint64_t below = 0;
+    for (const Wave& wave : waves_) {
+      if (wave.kind() != kind) continue;
+      if (wave.slot() == slot) return wave.serial();
+      const KeyPlace& other = places_[wave.slot()];
+      if (lies_under(places_[slot], other) && !is_own(slot, wave)) return wave.serial();
+      if (lies_under(other, places_[slot])) {
+        told_below += std::max(explained(wave.slot(), slot, kind), 0.0);
+        below = wave.serial();
+      }
+    }
+    return told_below >= options_.explained_share ? below : 0;
+  }
+
+  // Within the broader `wave`: a change of the key's own, later and most of what is up now.
+  bool is_own(std::size_t slot, const Wave& wave) const {
+    const std::int32_t onset = scores_[slot].onset;
+    if (wave.kind() != ChangeKind::kVolume ||
+        to_unix_time(onset) < wave.start().at + kOwnWaveSeconds) {
+      return false;
+    }
+    const double rate = run_excess(slot, wave.kind()) / run_seconds(slot, wave.kind());
+    return rate >= options_.explained_share * wave.excess_rate(last_tick_);
+  }
+
+  void prune_hot() {
+    pruned_ = now_;
+    std::erase_if(hot_, [&](std::size_t slot) {
+      catch_up(slot, now_ + 1, learning_of(slot));
+      const bool cold =
+          std::max(scorer_.volume(scores_[slot]), scorer_.negative(scores_[slot])) < kCold;
+      if (cold) sums_[slot].hot = false;
+      return cold;
+    });
+  }
+
+  // --- waves
+
+  void start_wave(std::size_t slot, ChangeKind kind, const KeyNames& names,
+                  std::vector<Change>& changes) {
+    const bool volume = kind == ChangeKind::kVolume;
+    const KeyName* const name = names(places_[slot].id);
+    Wave::Start start;
+    start.key = places_[slot].id;
+    start.slot = slot;
+    if (name != nullptr) start.name = *name;
+    start.kind = kind;
+    start.serial = ++serial_;
+    start.onset = to_unix_time(volume ? scores_[slot].onset : scores_[slot].onset_negative);
+    start.at = last_tick_;
+    start.from_rate = volume ? scores_[slot].baseline
+                             : scorer_.negative_share(scores_[slot], negative_prior(slot));
+    start.since_onset = volume ? sums_[slot].volume : sums_[slot].negative;
+    waves_.emplace_back(std::move(start));
+    sums_[slot].wave[index_of(kind)] = static_cast<std::uint32_t>(waves_.size());
+    ++counters_.waves_started;
+    tell(waves_.back(), ChangePhase::kStarted, last_tick_, changes);
+  }
+
+  void tell(const Wave& wave, ChangePhase phase, std::int64_t at,
+            std::vector<Change>& changes) const {
+    Change change = wave.change(at);
+    change.phase = phase;
+    change.score = statistic(wave.slot(), wave.kind());
+    changes.push_back(std::move(change));
+  }
+
+  void tell_waves(std::int64_t second, std::vector<Change>& changes) {
+    for (Wave& wave : waves_) {
+      if (wave.due(second)) tell(wave, ChangePhase::kContinues, second, changes);
+    }
+  }
+
+  void end_quiet_waves(std::int64_t second, std::vector<Change>& changes) {
+    const auto first = static_cast<std::ptrdiff_t>(changes.size());
+    for (std::size_t i = 0; i < waves_.size();) {
+      Wave& wave = waves_[i];
+      const std::size_t slot = wave.slot();
+      const double normal = wave.kind() == ChangeKind::kVolume
+                                ? scorer_.expected_rate(scores_[slot], stream_age())
+                                : scorer_.negative_share(scores_[slot], negative_prior(slot));
+      const std::int64_t quiet = options_.quiet_before_end.count();
+      const std::int64_t since = wave.quiet_since(second, normal, quiet);
+      if (since < 0) {
+        ++i;
+        continue;
+      }
+      const std::int64_t at = since + quiet;
+      tell(wave, ChangePhase::kEnded, at, changes);
+      settle(wave, at);
+      close_wave(i);
+    }
+    std::stable_sort(changes.begin() + first, changes.end(),
+                     [](const Change& a, const Change& b) { return a.at < b.at; });
+  }
+
+  // After a wave its key, and those whose change it told, start again from 0. What is left of the
+  // wave is the new normal, so that a slow tail does not start the next one.
+  void settle(const Wave& wave, std::int64_t at) {
+    reset(wave.slot(), wave.kind());
+    if (wave.kind() == ChangeKind::kVolume) {
+      float& baseline = scores_[wave.slot()].baseline;
+      baseline = std::max(baseline, static_cast<float>(wave.level(at)));
+    }
+    for (const std::size_t slot : hot_) {
+      if (sums_[slot].explained_by[index_of(wave.kind())] == wave.serial()) {
+        reset(slot, wave.kind());
+      }
+    }
+  }
+
+  void close_wave(std::size_t place) {
+    sums_[waves_[place].slot()].wave[index_of(waves_[place].kind())] = 0;
+    waves_.erase(waves_.begin() + static_cast<std::ptrdiff_t>(place));
+    for (std::size_t i = place; i < waves_.size(); ++i) {
+      sums_[waves_[i].slot()].wave[index_of(waves_[i].kind())] = static_cast<std::uint32_t>(i + 1);
+    }
+  }
+
+  KeyView view_slot(std::size_t slot) const {
+    KeyScore score = scores_[slot];
+    const std::int32_t until = to_detector_time(latest_) + 1;
+    Scorer::Learning learning = learning_of(slot);
+    learning.stream_age = until;
+    scorer_.pass_silence(score, until, learning);
+    KeyView view;
+    view.key = places_[slot].id;
+    view.score = std::max(scorer_.volume(score), scorer_.negative(score));
+    view.baseline_per_minute = score.baseline * 60;
+    view.rate_per_minute = score.fast * 60;
+    view.baseline_negative_share = scorer_.negative_share(score, learning.negative_prior);
+    view.negative_share = score.fast_text > 0 ? score.fast_negative / score.fast_text : 0;
+    view.rising = score.low > 0 && score.fast > 1.5 * scorer_.expected_rate(score, until);
+    view.in_wave = learning.volume_wave || learning.negative_wave;
+    return view;
+  }
+
+  const DetectOptions options_;
+  const Scorer scorer_;
+
+  bool started_ = false;
+  std::int64_t origin_ = 0;     // Unix second of the first tick: detector time 0
+  std::int64_t last_tick_ = 0;  // Unix second
+  std::int64_t latest_ = 0;     // Unix second: of the last tick or advance()
+  std::int32_t now_ = 0;        // detector time of the last tick
+  std::int64_t skipped_ = 0;    // seconds of outages up to now, and up to before the last one
+  std::int64_t skipped_before_ = 0;
+  std::int32_t resumed_ = 0;  // detector time of the end of the last outage
+
+  // By key_slot(): three arrays, so that the scores stay dense.
+  std::vector<KeyPlace> places_;
+  std::vector<KeyScore> scores_;
+  std::vector<KeySums> sums_;
+  std::size_t num_keys_ = 0;
+  FamilyIndex family_;
+
+  std::vector<std::size_t> hot_;  // slots of keys that are up; at most all keys
+  std::int32_t pruned_ = 0;
+  std::vector<Wave> waves_;  // at most options_.waves_max, by start
+  std::uint64_t serial_ = 0;
+  std::vector<Crossing> crossed_;  // scratch of observe()
+  DetectStats counters_;
+};
+
+Detector::Detector(DetectOptions options) : impl_(std::make_unique<Impl>(options)) {}
+Detector::~Detector() = default;
+
+void Detector::observe(const Tick& tick, const KeyNames& names, std::vector<Change>& changes) {
+  impl_->observe(tick, names, changes);
+}
+void Detector::advance(std::int64_t second, const KeyNames& /*names*/,
+                       std::vector<Change>& changes) {
+  impl_->advance(second, changes);
+}
+std::optional<KeyView> Detector::view(KeyId key) const { return impl_->view(key); }
+std::vector<KeyView> Detector::top(std::size_t count_max, const KeyNames& names,
+                                   const KeyFilter& filter) const {
+  return impl_->top(count_max, names, filter);
+}
+DetectStats Detector::stats() const { return impl_->stats(); }
+
+}  // namespace tidewatch

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "detect/key_score.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tidewatch {
+namespace {
+
+constexpr double kFastSpan = 60;
+constexpr double kErrors = 2;      // standard errors of the baseline that do not count as a change
+constexpr double kSlowFactor = 8;  // how much slower a key in a wave learns
+constexpr double kStatisticMax = 10;  // thresholds: beyond, a score says nothing more
+// Dispersion: a running mean over about 100 windows, each of whole minutes with this many posts
+// expected, no single one counting more than kSampleMax. While few are seen, it leans on
+// KeyScore's initial value with the weight of kPriorWindows.
+constexpr double kWindowExpectedMin = 5;
+constexpr double kDispersionGain = 0.01;
+constexpr double kPriorWindows = 5;
+constexpr double kSampleMax = 16;
+constexpr double kDispersionMax = 30;
+// Negative share: decayed over six hours, but a key never forgets its last kSharePosts posts (a
+// quiet key keeps its character); leaning on the prior with the weight of kPriorPosts.
+constexpr double kShareSpan = 6 * 3'600;
+constexpr double kSharePosts = 1'000;
+constexpr double kPriorPosts = 100;
+constexpr double kShareMin = 0.02, kShareMax = 0.9;
+// Posts of one cascade share a mood: the Bernoulli ratio is divided by this.
+constexpr double kNegativeDispersion = 1.5;
+// A statistic at its threshold is forgotten in an hour without posts: a wave is dense in time.
+constexpr double kForgetSpan = 3'600;
+
+// Windows that the dispersion rests on.
+double windows_of(const KeyScore& score, std::int32_t until) {
+  return kPriorWindows + (until - score.known_since) / 60.0;
+}
+
+// The dispersion and two of its standard errors (about sqrt(1 / windows) of it): one read too low
+// would make every statistic too large.
+double upper_dispersion(const KeyScore& score) {
+  const double windows = std::min(windows_of(score, score.last), 1 / kDispersionGain);
+  return score.dispersion * (1 + 2 / std::sqrt(windows));
+}
+
+struct Decayed {
+  double value;
+  double integral;  // over the time passed
+};
+
+// A running mean after `seconds` without posts. Until it is as old as its span it is the mean over
+// its whole age; then it decays exponentially.
+Decayed decay(double value, double age, double span, double seconds) {
+  double integral = 0;
+  if (age < span) {
+    const double start = std::max(age, 1.0);
+    const double young = std::min(seconds, span - start);
+    if (young > 0) {
+      integral = value * start * std::log1p(young / start);
+      value *= start / (start + young);
+      seconds -= young;
+    }
+  }
+  if (seconds <= 0) return {value, integral};
+  const double kept = std::exp(-seconds / span);
+  return {value * kept, integral + value * span * (1 - kept)};
+}
+
+}  // namespace
+
+Scorer::Scorer(const DetectOptions& options)
+    : log_low_(std::log(options.ratio_low)),
+      log_high_(std::log(options.ratio_high)),
+      drift_low_(options.ratio_low - 1),
+      drift_high_(options.ratio_high - 1),
+      odds_ratio_(options.odds_ratio),
+      volume_threshold_(options.volume_threshold),
+      negative_threshold_(options.negative_threshold),
+      floor_(options.baseline_floor_per_minute / 60),
+      span_(static_cast<double>(options.baseline_span.count())) {}
+
+double Scorer::expected_rate(const KeyScore& score, std::int32_t stream_age) const {
+  const double observed = std::clamp<double>(stream_age, 1, span_);
+  const double error = std::sqrt(score.dispersion * score.baseline / observed);
+  return std::max(score.baseline + kErrors * error, floor_);
+}
+
+double Scorer::negative_share(const KeyScore& score, double prior) const {
+  return std::clamp((score.negative_sum + kPriorPosts * prior) / (score.text_sum + kPriorPosts),
+                    kShareMin, kShareMax);
+}
+
+double Scorer::volume(const KeyScore& score) const {
+  return std::max(score.low, score.high) / volume_threshold_;
+}
+
+double Scorer::negative(const KeyScore& score) const {
+  return score.negative / negative_threshold_;
+}
+
+void Scorer::close_window(KeyScore& score, std::int32_t until, bool learning) const {
+  if (score.last / 60 == until / 60 || score.window_expected < kWindowExpectedMin) return;
+  if (learning) {
+    const double off = score.window_posts - score.window_expected;
+    const double sample = std::min(off * off / score.window_expected, kSampleMax);
+    const double gain = std::max(kDispersionGain, 1 / windows_of(score, until));
+    const double mean = score.dispersion + gain * (sample - score.dispersion);
+    score.dispersion = static_cast<float>(std::clamp(mean, 1.0, kDispersionMax));
+  }
+  score.window_posts = score.window_expected = 0;
+}
+
+double Scorer::elapse(KeyScore& score, std::int32_t until, const Learning& learning) const {
+  const double seconds = until - score.last;
+  const double age = std::max(learning.stream_age - seconds, 0.0);
+  const double expected_start = expected_rate(score, static_cast<std::int32_t>(age));
+  const double baseline_start = score.baseline;
+
+  const bool slow = learning.volume_wave || volume(score) > 0.5;
+  const Decayed baseline =
+      slow ? decay(score.baseline, span_ * kSlowFactor, span_ * kSlowFactor, seconds)
+           : decay(score.baseline, age, span_, seconds);
+  score.baseline = static_cast<float>(baseline.value);
+  score.window_expected += static_cast<float>(baseline.integral);
+  close_window(score, until, !learning.volume_wave);
+
+  const double fast_kept = std::exp(-seconds / kFastSpan);
+  score.fast = static_cast<float>(score.fast * fast_kept);
+  score.fast_negative = static_cast<float>(score.fast_negative * fast_kept);
+  score.fast_text = static_cast<float>(score.fast_text * fast_kept);
+  if (score.text_sum > kSharePosts) {
+    const bool slow_share = learning.negative_wave || negative(score) > 0.5;
+    const double kept = std::exp(-seconds / (slow_share ? kShareSpan * kSlowFactor : kShareSpan));
+    const double share_kept = std::max(kept, kSharePosts / score.text_sum);
+    score.negative_sum = static_cast<float>(score.negative_sum * share_kept);
+    score.text_sum = static_cast<float>(score.text_sum * share_kept);
+  }
+  score.negative = static_cast<float>(
+      std::max(0.0, score.negative - negative_threshold_ * seconds / kForgetSpan));
+  score.last = until;
+
+  // The standard error shrinks in proportion to the baseline; the floor does not.
+  const double above = baseline_start > 0 ? expected_start / baseline_start : 1;
+  return std::max(baseline.integral * above, floor_ * seconds);
+}
+
+double Scorer::pass_silence(KeyScore& score, std::int32_t until, const Learning& learning) const {
+  if (until <= score.last) return 0;
+  const double expected = elapse(score, until, learning);
+  const double dispersion = upper_dispersion(score);
+  score.low = static_cast<float>(std::max(0.0, score.low - drift_low_ * expected / dispersion));
+  score.high =
+      score.low <= 0
+          ? 0
+          : static_cast<float>(std::max(0.0, score.high - drift_high_ * expected / dispersion));
+  return expected;
+}
+
+double Scorer::take_second(KeyScore& score, std::int32_t now, const KeyCounts& counts,
+                           const Learning& learning) const {
+  const double expected = elapse(score, now + 1, learning);
+  const double posts = counts.new_authors;
+  const double dispersion = upper_dispersion(score);
+  if (learning.scoring) {
+    const bool was_quiet = score.low <= 0;
+    const auto step = [&](float statistic, double log_ratio, double drift) {
+      const double moved = statistic + (posts * log_ratio - drift * expected) / dispersion;
+      return static_cast<float>(std::clamp(moved, 0.0, kStatisticMax * volume_threshold_));
+    };
+    score.low = step(score.low, log_low_, drift_low_);
+    score.high = score.low <= 0 ? 0 : step(score.high, log_high_, drift_high_);
+    if (was_quiet && score.low > 0) score.onset = now;
+  }
+  score.fast += static_cast<float>(posts / kFastSpan);
+  score.window_posts += static_cast<float>(posts);
+  const bool slow = learning.volume_wave || volume(score) > 0.5;
+  const double age = std::clamp<double>(learning.stream_age, 1, span_);
+  score.baseline += static_cast<float>(posts / (slow ? span_ * kSlowFactor : age));
+  take_texts(score, now, counts, learning);
+  return expected;
+}
+
+void Scorer::take_texts(KeyScore& score, std::int32_t now, const KeyCounts& counts,
+                        const Learning& learning) const {
+  const double texts = static_cast<double>(counts.new_authors) - counts.new_author_bare;
+  const double negatives = std::min<double>(counts.new_author_negative, texts);
+  if (texts <= 0) return;
+  if (learning.scoring) {
+    const double share = negative_share(score, learning.negative_prior);
+    const double odds = odds_ratio_ * share / (1 - share);
+    const double raised = odds / (1 + odds);
+    const double step = (negatives * std::log(raised / share) +
+                         (texts - negatives) * std::log((1 - raised) / (1 - share))) /
+                        kNegativeDispersion;
+    const bool was_quiet = score.negative <= 0;
+    score.negative = static_cast<float>(
+        std::clamp(score.negative + step, 0.0, kStatisticMax * negative_threshold_));
+    if (was_quiet && score.negative > 0) score.onset_negative = now;
+  }
+  score.fast_negative += static_cast<float>(negatives / kFastSpan);
+  score.fast_text += static_cast<float>(texts / kFastSpan);
+  const double weight = learning.negative_wave || negative(score) > 0.5 ? 1 / kSlowFactor : 1;
+  score.negative_sum += static_cast<float>(weight * negatives);
+  score.text_sum += static_cast<float>(weight * texts);
+}
+
+}  // namespace tidewatch

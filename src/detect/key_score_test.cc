@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "detect/key_score.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cmath>
+
+#include "detect/simulated_ticks.h"
+
+namespace tidewatch {
+namespace {
+
+KeyCounts crowd(std::uint32_t posts, std::uint32_t negative = 0) {
+  KeyCounts counts;
+  counts.posts = counts.new_authors = posts;
+  counts.negative = counts.new_author_negative = negative;
+  return counts;
+}
+
+// A key after `seconds` at a mean rate.
+KeyScore settled(const Scorer& scorer, double rate, int seconds, double dispersion = 1,
+                 std::uint64_t seed = 1) {
+  SimulatedTicks ticks(seed);
+  KeyScore score;
+  for (int second = 0; second < seconds; ++second) {
+    Scorer::Learning learning;
+    learning.stream_age = second + 1;
+    learning.scoring = second > 120;
+    const std::uint32_t posts = ticks.draw(rate, dispersion);
+    scorer.take_second(score, second, crowd(posts, ticks.draw_share(posts, 0.3)), learning);
+  }
+  return score;
+}
+
+TEST(KeyScoreTest, StaysSmall) { EXPECT_LE(sizeof(KeyScore), 64u); }
+
+TEST(KeyScoreTest, LearnsRateDispersionAndShare) {
+  const Scorer scorer({});
+  for (const double dispersion : {1.0, 1.5, 2.0, 4.0}) {
+    for (const double rate : {0.2, 1.0, 10.0, 200.0}) {
+      const KeyScore score = settled(scorer, rate, 20'000, dispersion);
+      EXPECT_NEAR(score.baseline, rate, 0.1 * rate) << rate << " " << dispersion;
+      EXPECT_NEAR(score.dispersion, dispersion, 0.4 * dispersion) << rate << " " << dispersion;
+      EXPECT_NEAR(scorer.negative_share(score, 0.2), 0.3, 0.03) << rate << " " << dispersion;
+      EXPECT_GE(scorer.expected_rate(score, 20'000), score.baseline);
+    }
+  }
+}
+
+TEST(KeyScoreTest, StatisticIsTheLogLikelihoodRatio) {
+  DetectOptions options;
+  options.volume_threshold = 1'000;
+  const Scorer scorer(options);
+  KeyScore score = settled(scorer, 10, 10'000);
+  score.low = score.high = 0;
+  Scorer::Learning learning;
+  double low = 0;
+  for (int second = 10'000; second < 10'010; ++second) {
+    learning.stream_age = second + 1;
+    const double expected = scorer.take_second(score, second, crowd(30), learning);
+    // Two standard errors of a dispersion from 100 minutes: 1.2 times.
+    low += (30 * std::log(2.5) - 1.5 * expected) / (1.2 * score.dispersion);
+  }
+  EXPECT_NEAR(score.low, low, 0.01 * low);
+  EXPECT_EQ(score.onset, 10'000);
+}
+
+TEST(KeyScoreTest, SilenceInOneStepEqualsSilenceBySeconds) {
+  const Scorer scorer({});
+  for (const int silence : {1, 7, 100, 5'000, 100'000}) {
+    for (const int age : {300, 20'000}) {
+      KeyScore at_once = settled(scorer, 2, age);
+      at_once.low = 40;
+      at_once.high = 50;
+      at_once.negative = 10;
+      KeyScore by_seconds = at_once;
+      Scorer::Learning learning;
+      learning.volume_wave = true;  // so that the rate of learning does not change on the way
+      learning.stream_age = age + silence;
+      scorer.pass_silence(at_once, age + silence, learning);
+      for (int second = age; second < age + silence; ++second) {
+        learning.stream_age = second + 1;
+        scorer.pass_silence(by_seconds, second + 1, learning);
+      }
+      const std::string name = std::to_string(silence) + " after " + std::to_string(age);
+      EXPECT_NEAR(at_once.baseline, by_seconds.baseline, 0.01) << name;
+      EXPECT_NEAR(at_once.low, by_seconds.low, 0.5) << name;
+      EXPECT_NEAR(at_once.high, by_seconds.high, 1.5) << name;
+      EXPECT_NEAR(at_once.fast, by_seconds.fast, 0.001) << name;
+      EXPECT_NEAR(at_once.negative, by_seconds.negative, 0.01) << name;
+      EXPECT_EQ(at_once.last, by_seconds.last) << name;
+    }
+  }
+}
+
+TEST(KeyScoreTest, AQuietKeyKeepsItsShareThroughYears) {
+  const Scorer scorer({});
+  KeyScore score = settled(scorer, 1, 20'000);
+  Scorer::Learning learning;
+  learning.stream_age = 400'000'000;
+  scorer.pass_silence(score, 400'000'000, learning);
+  EXPECT_NEAR(scorer.negative_share(score, 0.05), 0.3, 0.05);
+  EXPECT_NEAR(score.baseline, 0, 1e-6);
+  EXPECT_EQ(score.negative, 0);
+}
+
+TEST(KeyScoreTest, StatisticsAreBounded) {
+  const Scorer scorer({});
+  KeyScore score;
+  for (int second = 0; second < 100; ++second) {
+    Scorer::Learning learning;
+    learning.stream_age = 10'000 + second;
+    scorer.take_second(score, 10'000 + second, crowd(1'000'000, 1'000'000), learning);
+  }
+  EXPECT_LE(scorer.volume(score), 10.001);
+  EXPECT_LE(scorer.negative(score), 10.001);
+  EXPECT_TRUE(std::isfinite(score.baseline));
+}
+
+}  // namespace
+}  // namespace tidewatch
