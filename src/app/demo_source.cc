@@ -17,6 +17,7 @@ namespace tidewatch {
 namespace {
 
 constexpr std::chrono::minutes kHistory{5};
+constexpr std::size_t kHistoryInFlight = 16;
 
 class DemoListener final : public CommitListener {
  public:
@@ -70,16 +71,20 @@ void DemoSource::run(const std::stop_token& stop) {
       if (!post->repost_of.empty()) post->repost_of = history_run + post->repost_of;
       feed(std::move(*post));
     }
+    // Fast, but never so fast that a queue builds up: live posts go first.
+    while (runtime_.pipeline().in_flight() >= kHistoryInFlight && !stop.stop_requested()) {
+      std::unique_lock lock(mu);
+      wake.wait_for(lock, stop, std::chrono::milliseconds{1}, [] { return false; });
+    }
   }
   for (std::uint64_t loop = 1; !stop.stop_requested(); ++loop) {
     SimulateOptions options;
     options.seed = loop;
     options.posts_per_second = posts_per_second_;
     options.events = *events;
-    Simulator simulator(options);
-    const std::string run = fmt::format("{:x}-", clock.wall_now().time_since_epoch().count());
     options.start = clock.wall_now();  // so that 早上 and 晚上 in the texts are true
-    const EventTime wall_start = options.start;
+    Simulator simulator(options);
+    const std::string run = fmt::format("{:x}-", options.start.time_since_epoch().count());
     const SteadyTime steady_start = clock.steady_now();
     while (!stop.stop_requested() && simulator.next(line)) {
       auto decoded = decoder.decode(line);
@@ -89,7 +94,6 @@ void DemoSource::run(const std::stop_token& stop) {
       std::unique_lock lock(mu);
       wake.wait_until(lock, stop, steady_start + offset, [] { return false; });
       if (stop.stop_requested()) return;
-      post->time = wall_start + offset;
       post->id = run + post->id;
       if (!post->repost_of.empty()) post->repost_of = run + post->repost_of;
       feed(std::move(*post));

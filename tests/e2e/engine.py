@@ -83,7 +83,10 @@ class Engine:
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.kill()
+        self.process.wait()
+        self._stderr.join()
         self.process.stdout.close()
+        self.process.stderr.close()
 
 
 def binary_from_environment():
