@@ -123,7 +123,10 @@ std::vector<Item> normalize(const std::u32string& text) {
   }
   for (auto begin = items.begin(); begin != items.end();) {
     const auto end = std::find_if(begin, items.end(), [](const Item& item) { return !item.rank; });
-    std::stable_sort(begin, end, [](const Item& a, const Item& b) { return *a.rank < *b.rank; });
+    const auto lower = [](const Item& a, const Item& b) { return *a.rank < *b.rank; };
+    for (auto item = begin; item != end; ++item) {  // a stable insertion sort
+      std::rotate(std::upper_bound(begin, item, *item, lower), item, item + 1);
+    }
     begin = end == items.end() ? end : end + 1;
   }
   return items;
