@@ -52,21 +52,20 @@ Status bench_tokenize(const BenchTokenizeOptions& options) {
   }
   SystemClock clock;
   const TokenizeBenchResult result = run_tokenize_bench(tokenizer, texts, clock);
-  const nlohmann::ordered_json json{
-      {"bench", "tokenize"},
-      {"machine", machine_text()},
-      {"version", version_text()},
-      {"threads", 1},
-      {"texts", texts.size()},
-      {"tokens_mean", result.tokens_mean},
-      {"texts_per_second", result.texts_per_second},
-      {"tokens_per_second", result.tokens_per_second},
-      {"latency_ms",
-       {{"p50", milliseconds(result.p50)},
-        {"p95", milliseconds(result.p95)},
-        {"p99", milliseconds(result.p99)},
-        {"p999", milliseconds(result.p999)},
-        {"max", milliseconds(result.max)}}}};
+  const nlohmann::ordered_json json{{"bench", "tokenize"},
+                                    {"machine", machine_text()},
+                                    {"version", version_text()},
+                                    {"threads", 1},
+                                    {"texts", texts.size()},
+                                    {"tokens_mean", result.tokens_mean},
+                                    {"texts_per_second", result.texts_per_second},
+                                    {"tokens_per_second", result.tokens_per_second},
+                                    {"latency_ms",
+                                     {{"p50", milliseconds(result.p50)},
+                                      {"p95", milliseconds(result.p95)},
+                                      {"p99", milliseconds(result.p99)},
+                                      {"p999", milliseconds(result.p999)},
+                                      {"max", milliseconds(result.max)}}}};
   if (options.json) {
     fmt::print("{}\n", json.dump());
     return {};

@@ -49,8 +49,8 @@ void Progress::show(std::uint64_t done, std::uint64_t total, std::uint64_t count
   const double rate = seconds > 0 ? static_cast<double>(count) / seconds : 0;
   std::string bar;
   if (total > 0) {
-    const auto filled = static_cast<std::size_t>(30.0 * static_cast<double>(done) /
-                                                 static_cast<double>(total));
+    const auto filled =
+        static_cast<std::size_t>(30.0 * static_cast<double>(done) / static_cast<double>(total));
     bar = fmt::format("[{:#<{}}{:.<{}}] ", "", filled, "", 30 - std::min<std::size_t>(filled, 30));
   }
   fmt::print(stderr, "\r\033[K{} {}{} posts, {:.0f}/s", what_, bar, count, rate);
@@ -59,8 +59,7 @@ void Progress::show(std::uint64_t done, std::uint64_t total, std::uint64_t count
 
 Result<TemporaryFolder> TemporaryFolder::create() {
   std::error_code error;
-  std::string pattern =
-      (std::filesystem::temp_directory_path(error) / "tidewatch-XXXXXX").string();
+  std::string pattern = (std::filesystem::temp_directory_path(error) / "tidewatch-XXXXXX").string();
   if (error || ::mkdtemp(pattern.data()) == nullptr) {
     return Error{Code::kUnavailable,
                  fmt::format("{}: cannot make a temporary folder ({}); set TMPDIR or --data-dir",

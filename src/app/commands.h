@@ -50,7 +50,7 @@ struct SimulateCommandOptions {
   std::string events_file;  // empty: the bundled demo events
   std::string start;        // RFC 3339; empty: the simulator's own
   std::string output = "-";
-  std::string truth_file;   // empty: no truth
+  std::string truth_file;  // empty: no truth
 };
 int run_simulate(const SimulateCommandOptions& options);
 

@@ -3,13 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <toml++/toml.h>
 #include <algorithm>
 #include <fstream>
 #include <functional>
 #include <limits>
 #include <map>
 #include <sstream>
-#include <toml++/toml.h>
 
 namespace tidewatch {
 namespace {
@@ -87,9 +87,8 @@ class Table {
  private:
   void fail_at(std::uint32_t line, std::string_view key, std::string_view what) {
     if (error_) return;
-    error_ = Error{Code::kInvalidArgument,
-                   fmt::format("{}, line {}: {}{}{} {}", file_, line, path_,
-                               path_.empty() ? "" : ".", key, what)};
+    error_ = Error{Code::kInvalidArgument, fmt::format("{}, line {}: {}{}{} {}", file_, line, path_,
+                                                       path_.empty() ? "" : ".", key, what)};
   }
 
   const toml::table& table_;
@@ -234,7 +233,7 @@ Result<Config> parse_config(std::string_view text, const std::string& name) {
   }
   Config config;
   const std::map<std::string, std::function<void(Table&, Config&)>, std::less<>> sections{
-      {"server", read_server}, {"data", read_data},   {"model", read_model},
+      {"server", read_server}, {"data", read_data},     {"model", read_model},
       {"batch", read_batch},   {"ingest", read_ingest}, {"watch", read_watch},
       {"detect", read_detect}, {"log", read_log}};
   for (const auto& [key, node] : root) {

@@ -19,7 +19,8 @@
 
 namespace tidewatch {
 
-// The bundled models' topic heads know news only: below one in two they guess (models/*/MODEL_CARD.md).
+// The bundled models' topic heads know news only: below one in two they guess
+// (models/*/MODEL_CARD.md).
 inline AggregateOptions default_aggregate() {
   AggregateOptions options;
   options.topic_probability_min = 0.5F;

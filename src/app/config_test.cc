@@ -93,7 +93,8 @@ TEST(ConfigTest, NamesFileLineAndKeyOfAMistake) {
       {"strings expected", "[watch]\nkeywords = [1]\n", "must hold strings"},
       {"webhook without url", "[[webhook]]\nname = \"a\"\n", "webhook.url is missing"},
       {"webhook as a table", "[webhook]\nurl = \"http://a/\"\n", "written as [[webhook]]"},
-      {"webhook twice", "[[webhook]]\nname='a'\nurl='http://a/'\n[[webhook]]\nname='a'\nurl='http://a/'\n",
+      {"webhook twice",
+       "[[webhook]]\nname='a'\nurl='http://a/'\n[[webhook]]\nname='a'\nurl='http://a/'\n",
        "'a' is taken"},
       {"log level", "[log]\nlevel = \"loud\"\n", "line 2: log.level"},
   };

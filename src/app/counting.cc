@@ -248,7 +248,8 @@ std::vector<TrendView> Counting::trends(std::size_t count_max, std::chrono::seco
     for (const auto& [second, counts] : aggregator_.recent_seconds(view.key, window)) {
       add_counts(trend.window, counts);
       const std::int64_t age = std::max<std::int64_t>(0, end - 1 - second);
-      const auto part = static_cast<std::size_t>(age * 30 / std::max<std::int64_t>(window.count(), 1));
+      const auto part =
+          static_cast<std::size_t>(age * 30 / std::max<std::int64_t>(window.count(), 1));
       if (part < trend.sparkline.size()) trend.sparkline[29 - part] += counts.posts;
     }
     trends.push_back(std::move(trend));

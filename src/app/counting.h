@@ -34,7 +34,7 @@ void add_counts(KeyCounts& sum, const KeyCounts& counts);
 struct TrendView {
   KeyName name;
   KeyView now;
-  KeyCounts window;                     // sums over the window asked for
+  KeyCounts window;                           // sums over the window asked for
   std::array<std::uint32_t, 30> sparkline{};  // posts in 30 equal parts of the window, oldest first
 };
 
@@ -58,8 +58,8 @@ struct WavePeak {
 // store's writer). `on_alert` runs on the counting thread after the alert is on disk.
 // Errors: an alert or minute that cannot be written is kept and tried again with the next posts
 // (at most kUnwrittenMax each; beyond, the oldest minutes are dropped and counted).
-// Life cycle: restore() if wanted, then start(), then pushes; finish() counts what waits, closes every window
-// (end of a file) and joins; the destructor stops without closing windows.
+// Life cycle: restore() if wanted, then start(), then pushes; finish() counts what waits, closes
+// every window (end of a file) and joins; the destructor stops without closing windows.
 class Counting final : private EvidenceSource {
  public:
   struct Options {
@@ -72,8 +72,8 @@ class Counting final : private EvidenceSource {
   };
   using OnAlert = std::function<void(const AlertUpdate&)>;
 
-  Counting(Options options, LabelSchema labels, const Clock& clock, Store& store,
-           StageTimes& times, OnAlert on_alert);
+  Counting(Options options, LabelSchema labels, const Clock& clock, Store& store, StageTimes& times,
+           OnAlert on_alert);
   ~Counting() override;
   Counting(const Counting&) = delete;
   Counting& operator=(const Counting&) = delete;
@@ -125,8 +125,8 @@ class Counting final : private EvidenceSource {
   std::map<std::pair<std::string, std::int64_t>, WavePeak> peaks_ GUARDED_BY(mu_);
 
   // For the counting thread alone.
-  std::vector<AlertUpdate> updates_;       // not yet written
-  std::vector<MinuteCounts> minutes_;      // not yet written
+  std::vector<AlertUpdate> updates_;   // not yet written
+  std::vector<MinuteCounts> minutes_;  // not yet written
   bool write_failed_ = false;
 
   BoundedQueue<ScoredPost> queue_;

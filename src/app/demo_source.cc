@@ -53,8 +53,8 @@ void DemoSource::run(const std::stop_token& stop) {
   // The stretch before now, without events and as fast as it goes, so that baselines and the
   // dashboard's curves are there when the first planted wave rises.
   const auto feed = [&](Post&& post) {
-    const auto admission = runtime_.pipeline().submit(std::move(post), clock.steady_now(), listener,
-                                                      0, /*wait=*/true);
+    const auto admission =
+        runtime_.pipeline().submit(std::move(post), clock.steady_now(), listener, 0, /*wait=*/true);
     static_cast<void>(admission);  // waiting, it always admits
   };
   SimulateOptions history;

@@ -66,9 +66,9 @@ Json counts_json(EventTime time, const KeyCounts& counts, const LabelSchema& lab
   for (std::size_t i = 0; i < labels.emotions.size(); ++i) {
     if (counts.emotions[i] > 0) emotions[labels.emotions[i]] = counts.emotions[i];
   }
-  return {{"time", to_rfc3339(time)},        {"posts", counts.posts},
-          {"negative", counts.negative},     {"authors", counts.new_authors},
-          {"texts", counts.new_texts},       {"emotions", std::move(emotions)}};
+  return {{"time", to_rfc3339(time)},    {"posts", counts.posts},
+          {"negative", counts.negative}, {"authors", counts.new_authors},
+          {"texts", counts.new_texts},   {"emotions", std::move(emotions)}};
 }
 
 std::string label_object(std::uint8_t best, std::string_view name, std::span<const float> prob,
@@ -190,8 +190,8 @@ Result<std::string> EngineApi::stats() {
   KeyCounts sum;
   const KeyName everything{KeyKind::kTopicRegion, "*", "*", ""};
   const auto seconds = runtime_.counting().recent_seconds(everything, kStatsSpan);
-  for (const auto& [second, counts] : seconds.value_or(
-           std::vector<std::pair<std::int64_t, KeyCounts>>{})) {
+  for (const auto& [second, counts] :
+       seconds.value_or(std::vector<std::pair<std::int64_t, KeyCounts>>{})) {
     sum.posts += counts.posts;
     sum.negative += counts.negative;
     for (std::size_t i = 0; i < sum.emotions.size(); ++i) sum.emotions[i] += counts.emotions[i];
@@ -241,8 +241,10 @@ Result<std::string> EngineApi::trends(const Params& params) {
     switch (name.kind) {
       case KeyKind::kTopicRegion:
         return kind == "topic" && name.region == region && name.topic != "*";
-      case KeyKind::kHashtag: return kind == "hashtag";
-      case KeyKind::kKeyword: return kind == "keyword";
+      case KeyKind::kHashtag:
+        return kind == "hashtag";
+      case KeyKind::kKeyword:
+        return kind == "keyword";
     }
     return false;
   };
@@ -286,8 +288,8 @@ Result<std::string> EngineApi::series(const std::string& key, const Params& para
     const LabelSchema& labels = runtime_.inference().labels();
     std::map<std::int64_t, KeyCounts> steps;
     const auto seconds = runtime_.counting().recent_seconds(*name, kRecentSpan);
-    for (const auto& [second, counts] : seconds.value_or(
-             std::vector<std::pair<std::int64_t, KeyCounts>>{})) {
+    for (const auto& [second, counts] :
+         seconds.value_or(std::vector<std::pair<std::int64_t, KeyCounts>>{})) {
       if (since && EventTime{std::chrono::seconds{second}} < *since) continue;
       add_counts(steps[second - second % step], counts);
     }
@@ -295,9 +297,10 @@ Result<std::string> EngineApi::series(const std::string& key, const Params& para
       points.push_back(counts_json(EventTime{std::chrono::seconds{second}}, counts, labels));
     }
   } else if (step % 60 == 0) {
-    TRY_ASSIGN(const std::vector<SeriesPoint> stored,
-               runtime_.store().series(to_string(*name), since.value_or(now - std::chrono::hours{1}),
-                                       now, std::chrono::seconds{step}));
+    TRY_ASSIGN(
+        const std::vector<SeriesPoint> stored,
+        runtime_.store().series(to_string(*name), since.value_or(now - std::chrono::hours{1}), now,
+                                std::chrono::seconds{step}));
     for (const SeriesPoint& point : stored) {
       Json emotions = Json::object();
       for (const auto& [label, count] : point.emotions) emotions[label] = count;

@@ -37,8 +37,7 @@ class EngineApi final : public Engine {
 
 // One post with its labels, as search answers and GET /v1/live have it.
 std::string post_json(const Post& post, Sequence sequence, std::string_view emotion,
-                      double emotion_probability, std::string_view topic,
-                      double topic_probability);
+                      double emotion_probability, std::string_view topic, double topic_probability);
 std::string post_json(const ScoredPost& post, const LabelSchema& labels);
 
 // {"label":…,"probability":…,"probabilities":{…}} for each task, without braces around the two:

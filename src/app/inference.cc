@@ -59,18 +59,18 @@ Result<std::unique_ptr<Inference>> Inference::create(ModelRegistry& registry, Op
   if (options.model != "none") {
     TRY_ASSIGN(auto vocabulary, Vocabulary::load(model->manifest.vocabulary.path));
     if (vocabulary->size() != model->manifest.vocabulary_size) {
-      return Error{Code::kInvalidArgument,
-                   model->manifest.vocabulary.path.string() + ": holds " +
-                       std::to_string(vocabulary->size()) + " tokens but the manifest says " +
-                       std::to_string(model->manifest.vocabulary_size) +
-                       "; it belongs to another model"};
+      return Error{Code::kInvalidArgument, model->manifest.vocabulary.path.string() + ": holds " +
+                                               std::to_string(vocabulary->size()) +
+                                               " tokens but the manifest says " +
+                                               std::to_string(model->manifest.vocabulary_size) +
+                                               "; it belongs to another model"};
     }
     tokenizer.emplace(std::move(vocabulary), TokenizerOptions{model->manifest.max_length});
   }
   LabelSchema labels = model->manifest.labels;
   registry.activate(std::move(model));
-  return std::unique_ptr<Inference>(new Inference(registry, options, clock, metrics,
-                                                  std::move(labels), std::move(tokenizer)));
+  return std::unique_ptr<Inference>(
+      new Inference(registry, options, clock, metrics, std::move(labels), std::move(tokenizer)));
 }
 
 Inference::Inference(ModelRegistry& registry, const Options& options, const Clock& clock,
@@ -84,8 +84,8 @@ Inference::Inference(ModelRegistry& registry, const Options& options, const Cloc
   const std::shared_ptr<const Model> active = registry_.active();
   const BackendShapes& shapes = active->backend->shapes();
   inferred_ = &metrics_.inferred(active->manifest.name, active->manifest.version);
-  metrics_.set_model({active->manifest.name, active->manifest.version,
-                      active->backend->precision(), active->backend->name()},
+  metrics_.set_model({active->manifest.name, active->manifest.version, active->backend->precision(),
+                      active->backend->name()},
                      /*loaded=*/true);
   Dispatcher::Options dispatch;
   dispatch.policy = options.policy;
@@ -128,8 +128,8 @@ std::optional<Scores> Inference::cached(std::span<const std::int32_t> token_ids)
   return found;
 }
 
-bool Inference::submit(std::vector<std::int32_t>&& token_ids, ScoreSink* sink,
-                       std::uint64_t cookie, bool wait) {
+bool Inference::submit(std::vector<std::int32_t>&& token_ids, ScoreSink* sink, std::uint64_t cookie,
+                       bool wait) {
   BatchItem item;
   item.token_ids = std::move(token_ids);
   item.sink = sink;

@@ -30,7 +30,7 @@ class Inference {
   struct Options {
     std::string model = "fast";  // "none": nothing is classified
     BatchPolicyOptions policy;
-    bool window_set = false;     // false: window 0 where the backend gains nothing from batches
+    bool window_set = false;  // false: window 0 where the backend gains nothing from batches
     std::size_t bucket_items_max = 4'096;
     std::size_t cache_bytes_max = 64U << 20;
     std::size_t instances = 0;  // concurrent runs; 0: one for each core
@@ -79,7 +79,7 @@ class Inference {
   const LabelSchema labels_;
   const std::optional<Tokenizer> tokenizer_;
   ScoreCache cache_;
-  Counter* inferred_ = nullptr;  // of the active model
+  Counter* inferred_ = nullptr;             // of the active model
   std::unique_ptr<Dispatcher> dispatcher_;  // last: its workers use the rest
 };
 

@@ -26,8 +26,8 @@ int main(int argc, char** argv) {
   int status = 0;
 
   ServeOptions serve;
-  CLI::App* serve_app = app.add_subcommand(
-      "serve", "Run the engine: ingest, API, dashboard and metrics on one port");
+  CLI::App* serve_app =
+      app.add_subcommand("serve", "Run the engine: ingest, API, dashboard and metrics on one port");
   add_common(*serve_app, serve.common);
   serve_app->add_option("--port", serve.port, "Port to listen on; 0: any free one (default 8000)");
   serve_app->add_option("--bind", serve.bind, "Address to listen on (default 127.0.0.1)");
@@ -42,7 +42,8 @@ int main(int argc, char** argv) {
   CLI::App* replay_app = app.add_subcommand(
       "replay", "Run the whole engine over NDJSON files in event time and print what it saw");
   add_common(*replay_app, replay.common);
-  replay_app->add_option("files", replay.files, "NDJSON files, plain, .gz or .zst; - is standard input")
+  replay_app
+      ->add_option("files", replay.files, "NDJSON files, plain, .gz or .zst; - is standard input")
       ->required();
   replay_app->add_option("--speed", replay.speed, "'max', or times real time such as '60x'");
   replay_app->add_option("--data-dir", replay.data_dir,

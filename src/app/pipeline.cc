@@ -39,8 +39,8 @@ Pipeline::Pipeline(Options options, const Clock& clock, Inference& inference, St
 Pipeline::~Pipeline() { drain(); }
 
 Pipeline::Admission Pipeline::submit(Post&& post, SteadyTime received_at,
-                                     std::shared_ptr<CommitListener> listener,
-                                     std::uint64_t cookie, bool wait) {
+                                     std::shared_ptr<CommitListener> listener, std::uint64_t cookie,
+                                     bool wait) {
   const SteadyTime before = clock_.steady_now();
   std::vector<std::int32_t> ids;
   inference_.tokenize(post.text, ids);
@@ -139,9 +139,9 @@ void Pipeline::on_commit(std::span<CommittedPost> posts, const Status& status) {
   for (std::size_t i = 0; i < posts.size(); ++i) {
     times_.record(Stage::kStore, now - told[i].ready_at);
     times_.answered(now, now - posts[i].post.received_at);
-    const auto outcome = !status             ? CommitListener::Outcome::kFailed
-                         : posts[i].is_new   ? CommitListener::Outcome::kStored
-                                             : CommitListener::Outcome::kDuplicate;
+    const auto outcome = !status           ? CommitListener::Outcome::kFailed
+                         : posts[i].is_new ? CommitListener::Outcome::kStored
+                                           : CommitListener::Outcome::kDuplicate;
     if (told[i].listener) told[i].listener->committed(told[i].cookie, outcome, status);
     if (outcome == CommitListener::Outcome::kStored) stored.push_back(std::move(posts[i]));
   }

@@ -37,8 +37,12 @@ class ReplayListener final : public CommitListener {
   explicit ReplayListener(Metrics& metrics) : metrics_(metrics) {}
   void committed(std::uint64_t /*cookie*/, Outcome outcome, const Status& status) override {
     switch (outcome) {
-      case Outcome::kStored: metrics_.posts_accepted().add(); break;
-      case Outcome::kDuplicate: metrics_.posts_duplicate().add(); break;
+      case Outcome::kStored:
+        metrics_.posts_accepted().add();
+        break;
+      case Outcome::kDuplicate:
+        metrics_.posts_duplicate().add();
+        break;
       case Outcome::kFailed:
         if (failed_.fetch_add(1) == 0) {
           fmt::print(stderr, "tidewatch: cannot store: {}\n", status.error().message);
@@ -64,8 +68,8 @@ class Pacer {
       started_ = clock_.steady_now();
     }
     const auto ahead = std::chrono::duration<double, std::milli>(time - *first_) / speed_;
-    std::this_thread::sleep_until(
-        started_ + std::chrono::duration_cast<SteadyTime::duration>(ahead));
+    std::this_thread::sleep_until(started_ +
+                                  std::chrono::duration_cast<SteadyTime::duration>(ahead));
   }
 
  private:
@@ -86,7 +90,6 @@ Result<double> parse_speed(const std::string& text) {
   }
   return speed;
 }
-
 
 class Reader {
  public:
@@ -136,8 +139,8 @@ class Reader {
     ++rejected_;
     runtime_.metrics().rejected(rejection_reason(error)).add();
     if (rejected_ <= kLineErrorsMax) {
-      fmt::print(stderr, "{}:{}: {}{}{}\n", name, line, error.field, error.field.empty() ? "" : ": ",
-                 error.reason);
+      fmt::print(stderr, "{}:{}: {}{}{}\n", name, line, error.field,
+                 error.field.empty() ? "" : ": ", error.reason);
     } else if (rejected_ == kLineErrorsMax + 1) {
       fmt::print(stderr, "(further rejected lines are counted, not shown)\n");
     }
@@ -158,10 +161,14 @@ Json percentiles_json(const Percentiles& p) {
 
 std::string_view kind_name(ChangeKind kind) {
   switch (kind) {
-    case ChangeKind::kVolume: return "volume";
-    case ChangeKind::kNegative: return "negative";
-    case ChangeKind::kEmergent: return "emergent";
-    case ChangeKind::kCoordinated: return "coordinated";
+    case ChangeKind::kVolume:
+      return "volume";
+    case ChangeKind::kNegative:
+      return "negative";
+    case ChangeKind::kEmergent:
+      return "emergent";
+    case ChangeKind::kCoordinated:
+      return "coordinated";
   }
   return "unknown";
 }

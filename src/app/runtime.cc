@@ -28,8 +28,8 @@ Runtime::Runtime(const Config& config, Mode mode, const Clock& clock, Hooks hook
       hooks_(std::move(hooks)),
       fresh_ids_(fresh_prefix(mode, clock)) {}
 
-Result<std::unique_ptr<Runtime>> Runtime::start(const Config& config, Mode mode,
-                                                const Clock& clock, Hooks hooks) {
+Result<std::unique_ptr<Runtime>> Runtime::start(const Config& config, Mode mode, const Clock& clock,
+                                                Hooks hooks) {
   std::unique_ptr<Runtime> runtime(new Runtime(config, mode, clock, std::move(hooks)));
   TRY(runtime->open());
   return runtime;
@@ -50,19 +50,18 @@ Status Runtime::open() {
   counting.follow_wall_clock = mode_ == Mode::kServe;
   if (mode_ == Mode::kServe) {
     counting.channels.push_back("log");
-    for (const WebhookOptions& webhook : config_.webhooks) counting.channels.push_back(webhook.name);
+    for (const WebhookOptions& webhook : config_.webhooks)
+      counting.channels.push_back(webhook.name);
     TRY(start_sender());
   }
-  counting_ = std::make_unique<Counting>(counting, inference_->labels(), clock_, *store_, times_,
-                                         [this](const AlertUpdate& update) {
-                                           if (update.event == AlertEvent::kOpened) {
-                                             metrics_
-                                                 .alerts(update.alert.kind, update.alert.severity)
-                                                 .add();
-                                           }
-                                           if (sender_) sender_->notify();
-                                           if (hooks_.on_alert) hooks_.on_alert(update);
-                                         });
+  counting_ = std::make_unique<Counting>(
+      counting, inference_->labels(), clock_, *store_, times_, [this](const AlertUpdate& update) {
+        if (update.event == AlertEvent::kOpened) {
+          metrics_.alerts(update.alert.kind, update.alert.severity).add();
+        }
+        if (sender_) sender_->notify();
+        if (hooks_.on_alert) hooks_.on_alert(update);
+      });
   if (mode_ == Mode::kServe) TRY(counting_->restore(clock_.wall_now() - kRecount));
   counting_->start();
   pipeline_ = std::make_unique<Pipeline>(config_.pipeline, clock_, *inference_, *store_, times_,

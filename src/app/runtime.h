@@ -30,7 +30,7 @@ namespace tidewatch {
 class Runtime {
  public:
   struct Hooks {
-    Counting::OnAlert on_alert;                                 // counting thread
+    Counting::OnAlert on_alert;                                     // counting thread
     std::function<void(std::span<const CommittedPost>)> on_stored;  // writer thread; must not block
   };
   enum class Mode : std::uint8_t { kServe, kReplay };

@@ -29,8 +29,7 @@ Status classify(const ClassifyOptions& options) {
   SystemClock clock;
   Metrics metrics;
   ModelRegistry registry(config.models_dir.empty() ? bundled_models_dir() : config.models_dir);
-  TRY_ASSIGN(const auto inference,
-             Inference::create(registry, config.inference, clock, metrics));
+  TRY_ASSIGN(const auto inference, Inference::create(registry, config.inference, clock, metrics));
   TRY_ASSIGN(const std::unique_ptr<ByteSource> source, open_file_source(options.file));
   std::vector<std::string> texts;
   const auto flush = [&]() -> Status {
@@ -107,7 +106,8 @@ Status simulate(const SimulateCommandOptions& command) {
   if (!command.truth_file.empty()) {
     truth.open(command.truth_file, std::ios::binary);
     if (!truth) {
-      return Error{Code::kPermissionDenied, fmt::format("{}: cannot be written", command.truth_file)};
+      return Error{Code::kPermissionDenied,
+                   fmt::format("{}: cannot be written", command.truth_file)};
     }
   }
   SystemClock clock;

@@ -19,8 +19,9 @@ BatchDecision decide_batch(const BatchPolicyOptions& options, const QueueView& v
     const BucketView& bucket = view[i];
     if (bucket.depth == 0) continue;
     const bool has_minimum = bucket.depth >= options.batch_min;
-    const SteadyTime due_at = bucket.oldest + (has_minimum ? std::min(options.window, options.fallback)
-                                                           : options.fallback);
+    const SteadyTime due_at =
+        bucket.oldest +
+        (has_minimum ? std::min(options.window, options.fallback) : options.fallback);
     const bool due = bucket.depth >= options.batch_max || now >= due_at;
     if (due) {
       const bool first = decision.kind == BatchDecision::Kind::kWait;

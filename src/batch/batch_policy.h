@@ -34,10 +34,10 @@ using QueueView = std::array<BucketView, kBuckets>;
 struct BatchDecision {
   enum class Kind : std::uint8_t { kFlush, kWait };
   Kind kind = Kind::kWait;
-  std::size_t bucket = 0;    // kFlush: which
-  std::size_t count = 0;     // kFlush: how many, from the front
-  bool has_wake = false;     // kWait: false when every bucket is empty (wait for a text)
-  SteadyTime wake{};         // kWait: look again then
+  std::size_t bucket = 0;  // kFlush: which
+  std::size_t count = 0;   // kFlush: how many, from the front
+  bool has_wake = false;   // kWait: false when every bucket is empty (wait for a text)
+  SteadyTime wake{};       // kWait: look again then
 };
 
 // Decides what a free worker does: a pure function, called with the queue locked.

@@ -73,8 +73,8 @@ TEST(BatchPolicyTest, DecidesByTable) {
 
 TEST(BatchPolicyTest, PicksTheFirstBucketThatHolds) {
   const std::vector<std::pair<std::size_t, std::size_t>> cases{
-      {0, 0}, {2, 0}, {32, 0}, {33, 1}, {64, 1}, {65, 2}, {128, 2}, {129, 3}, {256, 3}, {257, 4},
-      {512, 4}, {9999, 4}};
+      {0, 0},   {2, 0},   {32, 0},  {33, 1},  {64, 1},  {65, 2},
+      {128, 2}, {129, 3}, {256, 3}, {257, 4}, {512, 4}, {9999, 4}};
   for (const auto& [tokens, bucket] : cases) EXPECT_EQ(bucket_for(tokens), bucket) << tokens;
 }
 

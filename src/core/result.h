@@ -106,8 +106,8 @@ class [[nodiscard]] Result<void> {
 using Status = Result<void>;
 
 // Returns the error of `expr` from the enclosing function, or goes on: TRY(store.open());
-#define TRY(expr)                                                                 \
-  do {                                                                            \
+#define TRY(expr)                                                                    \
+  do {                                                                               \
     if (auto try_status = (expr); !try_status) return std::move(try_status).error(); \
   } while (false)
 

@@ -25,9 +25,9 @@ struct RaggedBatch {
 
 // What a loaded backend can take.
 struct BackendShapes {
-  std::size_t batch_max = 1;   // texts a run
+  std::size_t batch_max = 1;     // texts a run
   std::size_t tokens_max = 512;  // ids a text, [CLS] and [SEP] included
-  std::size_t instances = 1;   // runs that may be under way at once
+  std::size_t instances = 1;     // runs that may be under way at once
   // Whether larger batches raise throughput. False: a free instance should never wait for more.
   bool gains_from_batches = false;
   // Whether a text's scores are the same, bit for bit, whatever it is batched with.

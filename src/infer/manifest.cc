@@ -15,7 +15,8 @@ namespace {
 
 using nlohmann::json;
 
-Error field_error(const std::filesystem::path& file, std::string_view field, std::string_view what) {
+Error field_error(const std::filesystem::path& file, std::string_view field,
+                  std::string_view what) {
   return {Code::kInvalidArgument, fmt::format("{}: field '{}' {}; export the model again with "
                                               "models/train or correct the manifest",
                                               file.string(), field, what)};
@@ -112,7 +113,8 @@ Status read_tasks(const json& root, const std::filesystem::path& file, ModelMani
     }  // other tasks are for later versions
   }
   if (manifest.emotion.labels.empty() || manifest.emotion.labels.size() > kEmotionsMax) {
-    return field_error(file, "tasks", fmt::format("needs 'emotion' with 1 to {} labels", kEmotionsMax));
+    return field_error(file, "tasks",
+                       fmt::format("needs 'emotion' with 1 to {} labels", kEmotionsMax));
   }
   if (manifest.topic.labels.empty() || manifest.topic.labels.size() > kTopicsMax) {
     return field_error(file, "tasks", fmt::format("needs 'topic' with 1 to {} labels", kTopicsMax));
@@ -156,7 +158,8 @@ Result<std::string> sha256_of_file(const std::filesystem::path& path) {
   unsigned int size = 0;
   EVP_DigestFinal_ex(context.get(), digest.data(), &size);
   std::string hex;
-  for (unsigned int i = 0; i < size; ++i) fmt::format_to(std::back_inserter(hex), "{:02x}", digest[i]);
+  for (unsigned int i = 0; i < size; ++i)
+    fmt::format_to(std::back_inserter(hex), "{:02x}", digest[i]);
   return hex;
 }
 
@@ -164,8 +167,9 @@ Result<ModelManifest> read_manifest(const std::filesystem::path& folder) {
   const std::filesystem::path file = std::filesystem::absolute(folder) / "manifest.json";
   std::ifstream in(file);
   if (!in) {
-    return Error{Code::kNotFound,
-                 fmt::format("{}: no such file; `tidewatch models` lists what is there", file.string())};
+    return Error{
+        Code::kNotFound,
+        fmt::format("{}: no such file; `tidewatch models` lists what is there", file.string())};
   }
   const json root = json::parse(in, nullptr, /*allow_exceptions=*/false);
   if (root.is_discarded() || !root.is_object()) {

@@ -59,8 +59,9 @@ LabelSchema bundled_labels() {
   LabelSchema labels;
   labels.emotions = {"angry", "fear", "happy", "neutral", "sad", "surprise"};
   labels.negative = {true, true, false, false, true, false};
-  labels.topics = {"agriculture", "car",   "culture",  "edu",    "entertainment", "finance", "game",
-                   "house",       "military", "sports", "story", "tech",          "travel",  "world"};
+  labels.topics = {"agriculture", "car",  "culture", "edu",      "entertainment",
+                   "finance",     "game", "house",   "military", "sports",
+                   "story",       "tech", "travel",  "world"};
   labels.neutral = 3;
   return labels;
 }

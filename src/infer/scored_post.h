@@ -17,7 +17,7 @@ struct ScoredPost {
   std::uint64_t text_hash = 0;  // as in TokenizedPost; 0 for an empty text
   Sequence sequence;            // set by the store when it is written; 0 before
   SteadyTime received_at{};
-  bool from_cache = false;      // scores were taken from the result cache
+  bool from_cache = false;  // scores were taken from the result cache
 };
 
 }  // namespace tidewatch

@@ -40,9 +40,9 @@ struct LabelSchema {
 // What a model says of one text: a probability for each label (each task sums to 1) and the best
 // label of each task. Entries past the schema's sizes are 0.
 struct Scores {
-  ModelVersion model;                // 0: not classified (an empty text)
-  std::uint8_t emotion = kNoLabel;   // index of the most probable
-  std::uint8_t topic = kNoLabel;     // kNoLabel: not classified
+  ModelVersion model;               // 0: not classified (an empty text)
+  std::uint8_t emotion = kNoLabel;  // index of the most probable
+  std::uint8_t topic = kNoLabel;    // kNoLabel: not classified
   std::array<float, kEmotionsMax> emotion_prob{};
   std::array<float, kTopicsMax> topic_prob{};
 };

@@ -25,7 +25,7 @@ struct LineError {
 // What became of a body. accepted + rejected + duplicates = lines taken. At most
 // kLineErrorsMax errors are kept; the rest are only counted, in errors_omitted.
 struct IngestSummary {
-  std::uint64_t accepted = 0;    // on disk
+  std::uint64_t accepted = 0;  // on disk
   std::uint64_t rejected = 0;
   std::uint64_t duplicates = 0;  // their id was stored before: nothing to do
   std::vector<LineError> errors;
@@ -76,7 +76,7 @@ class Engine {
   virtual Result<std::string> posts(const Params& params) = 0;
   virtual Result<std::string> post(const std::string& id) = 0;
   virtual Result<std::string> models() = 0;
-  virtual Status ready() = 0;            // why not, if not
+  virtual Status ready() = 0;  // why not, if not
   virtual std::string metrics_text() = 0;
 };
 

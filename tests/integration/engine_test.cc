@@ -152,7 +152,8 @@ TEST_F(EngineTest, TellsDuplicatesAndCountsThemOnce) {
                                      runtime->pipeline(), runtime->metrics(), runtime->times());
   // Cut anywhere; a bad line in between; no line break at the end.
   const std::string body =
-      "{\"id\":\"a\",\"text\":\"一\"}\n[]\n{\"id\":\"a\",\"text\":\"二\"}\n{\"id\":\"b\",\"text\":\"\"}";
+      "{\"id\":\"a\",\"text\":\"一\"}\n[]\n{\"id\":\"a\",\"text\":\"二\"}\n{\"id\":\"b\",\"text\":"
+      "\"\"}";
   for (const char byte : body) ASSERT_TRUE(session->feed({&byte, 1}));
   std::optional<IngestSummary> summary;
   session->finish(true, [&](IngestSummary s) { summary = std::move(s); });

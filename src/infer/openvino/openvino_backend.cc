@@ -79,8 +79,7 @@ class OpenVinoBackend final : public Backend {
       const ov::Shape shape{1, ids.size()};
       // OpenVINO only reads inputs; its tensors have no const form.
       instance.request.set_tensor(
-          "input_ids",
-          ov::Tensor(ov::element::i32, shape, const_cast<std::int32_t*>(ids.data())));
+          "input_ids", ov::Tensor(ov::element::i32, shape, const_cast<std::int32_t*>(ids.data())));
       instance.request.set_tensor("attention_mask",
                                   ov::Tensor(ov::element::i32, shape, instance.mask.data()));
       instance.request.infer();
@@ -89,7 +88,8 @@ class OpenVinoBackend final : public Backend {
       fill_scores({emotion.data<const float>(), emotion.get_size()},
                   {topic.data<const float>(), topic.get_size()}, scores);
     } catch (const std::exception& e) {
-      return Error{Code::kInternal, fmt::format("model '{}': OpenVINO: {}", manifest_.name, e.what())};
+      return Error{Code::kInternal,
+                   fmt::format("model '{}': OpenVINO: {}", manifest_.name, e.what())};
     }
     return {};
   }
@@ -131,25 +131,24 @@ Result<std::unique_ptr<Backend>> load_openvino_backend(const ModelManifest& mani
   try {
     static ov::Core core;  // its plugins are loaded once a process
     const auto model = core.read_model(manifest.weights.path.string());
-    ov::CompiledModel compiled = core.compile_model(
-        model, "CPU", ov::hint::inference_precision(ov::element::f32),
-        ov::hint::execution_mode(ov::hint::ExecutionMode::ACCURACY),
-        ov::num_streams(static_cast<std::int32_t>(instances)),
-        ov::inference_num_threads(static_cast<std::int32_t>(instances)),
-        ov::hint::enable_cpu_pinning(false));
+    ov::CompiledModel compiled =
+        core.compile_model(model, "CPU", ov::hint::inference_precision(ov::element::f32),
+                           ov::hint::execution_mode(ov::hint::ExecutionMode::ACCURACY),
+                           ov::num_streams(static_cast<std::int32_t>(instances)),
+                           ov::inference_num_threads(static_cast<std::int32_t>(instances)),
+                           ov::hint::enable_cpu_pinning(false));
     for (const ManifestTask* task : {&manifest.emotion, &manifest.topic}) {
       if (Status status = check_output(compiled, *task); !status) {
-        return Error{status.error().code, fmt::format("{}: {}", manifest.weights.path.string(),
-                                                      status.error().message)};
+        return Error{status.error().code,
+                     fmt::format("{}: {}", manifest.weights.path.string(), status.error().message)};
       }
     }
     const std::uint64_t bytes = std::filesystem::file_size(manifest.weights.path);
     return std::unique_ptr<Backend>(
         std::make_unique<OpenVinoBackend>(manifest, std::move(compiled), instances, bytes));
   } catch (const std::exception& e) {
-    return Error{Code::kInvalidArgument,
-                 fmt::format("{}: OpenVINO cannot load it: {}", manifest.weights.path.string(),
-                             e.what())};
+    return Error{Code::kInvalidArgument, fmt::format("{}: OpenVINO cannot load it: {}",
+                                                     manifest.weights.path.string(), e.what())};
   }
 }
 
