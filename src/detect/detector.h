@@ -66,11 +66,21 @@ struct DetectStats {
 };
 
 // Notices when a key leaves its baseline: kVolume and kNegative changes. Stage after aggregate,
-// before alert.
+// before alert. The method is in key_score.h and docs/adr/0003-change-detection.md.
+//
+// One event, one wave: when keys of a family cross together, one of them is told. That is the most
+// specific one that has most of the excess (explained_share); a key above it when the change is
+// wider; never *@* when one or two topics (or regions) account for it; never a key with topic or
+// region `unknown`. Hashtags and keywords lie under *@* only: a wave of #x# and one of a topic may
+// both be told. While a wave is open it tells for its relatives; a narrower key starts a wave of
+// its own within it when it rises ten minutes later or more and has most of what is up then.
+// kVolume and kNegative are told apart. `since_onset` of a kStarted holds what came since the
+// onset.
 //
 // Threads: none; not thread-safe. Deterministic: the same ticks give the same changes.
-// Cost: O(keys in the tick + open waves) a tick; silent time costs nothing, however long.
-// Memory: 64 bytes a key for scores and about 160 for sums since the onset.
+// Cost: O(keys in the tick + open waves) a tick; silent time costs nothing, however long. A key
+// over its threshold without a wave costs O(keys that are up) every 30 seconds.
+// Memory: 64 bytes a key for scores and about 200 beside, for as many keys as the aggregator has.
 class Detector {
  public:
   explicit Detector(DetectOptions options);
@@ -85,7 +95,8 @@ class Detector {
   // Takes the next tick (seconds must increase). Appends changes in order of `at`.
   void observe(const Tick& tick, const KeyNames& names, std::vector<Change>& changes);
 
-  // Says that all ticks up to `second` have been seen: ends waves that went quiet. Optional.
+  // Says that all ticks up to `second` (at most the watermark) have been seen: ends waves that went
+  // quiet, at the time that silence did it. Optional in a replay: the next tick does the same.
   void advance(std::int64_t second, const KeyNames& names, std::vector<Change>& changes);
 
   // Nothing for a key never seen or evicted.

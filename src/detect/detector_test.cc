@@ -377,9 +377,9 @@ TEST(DetectorTest, OneEventIsToldUnderTheKeyThatFitsBest) {
     // Noise may start a relative's run early and win now and then: a few seeds may differ.
     int fitting = 0;
     std::string others;
-    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 12; ++seed) {
       Stream stream(seed);
-      for (int second = 0; second < kHour + 900; ++second) {
+      for (int second = 0; second < kHour + 600; ++second) {
         for (const auto& topic : topics) {
           for (const auto& region : regions) {
             stream.ticks.add_family(topic, region, stream.ticks.draw(0.1));
@@ -395,7 +395,7 @@ TEST(DetectorTest, OneEventIsToldUnderTheKeyThatFitsBest) {
       others += " seed " + std::to_string(seed) + ":";
       for (const std::string& key : started) others += " " + key;
     }
-    EXPECT_GE(fitting, 16) << c.name << others;
+    EXPECT_GE(fitting, 10) << c.name << others;
   }
 }
 

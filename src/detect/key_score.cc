@@ -61,7 +61,9 @@ Decayed decay(double value, double age, double span, double seconds) {
     }
   }
   if (seconds <= 0) return {value, integral};
-  const double kept = std::exp(-seconds / span);
+  // A second is short beside any span: three terms of the series are exact to 1e-9.
+  const double x = seconds / span;
+  const double kept = x < 1e-2 ? 1 - x * (1 - x / 2 * (1 - x / 3)) : std::exp(-x);
   return {value * kept, integral + value * span * (1 - kept)};
 }
 
@@ -123,7 +125,8 @@ double Scorer::elapse(KeyScore& score, std::int32_t until, const Learning& learn
   score.window_expected += static_cast<float>(baseline.integral);
   close_window(score, until, !learning.volume_wave);
 
-  const double fast_kept = std::exp(-seconds / kFastSpan);
+  static const double fast_kept_second = std::exp(-1 / kFastSpan);
+  const double fast_kept = seconds == 1 ? fast_kept_second : std::exp(-seconds / kFastSpan);
   score.fast = static_cast<float>(score.fast * fast_kept);
   score.fast_negative = static_cast<float>(score.fast_negative * fast_kept);
   score.fast_text = static_cast<float>(score.fast_text * fast_kept);
