@@ -63,6 +63,7 @@ class SearchIndex {
   Status open_shard(std::int64_t shard);
   void append_document(const Statement& post, std::string& document) const;
   Status note_used();
+  void fold_wal();
 
   const LabelSets& label_sets_;
   std::unique_ptr<Database> posts_;
@@ -71,6 +72,7 @@ class SearchIndex {
   Statement insert_;
   SearchExtent extent_;
   std::int64_t open_shard_ = -1;  // the one that insert_ writes to
+  int wal_pages_ = 0;
   std::atomic<std::int64_t> indexed_until_{0};
   std::atomic<std::uint64_t> bytes_used_{0};
 };

@@ -28,6 +28,7 @@ namespace tidewatch {
 namespace {
 
 constexpr std::uint64_t kPageBytes = 4'096;
+constexpr auto kShortReaderWait = std::chrono::milliseconds{50};
 constexpr std::size_t kIndexBatchPosts = 4'096;
 constexpr std::size_t kScanBatchPosts = 2'048;
 constexpr std::uint64_t kRemovalPosts = 1'024;        // a write waits at most for one such removal
@@ -72,6 +73,7 @@ struct Store::Impl {
   Status queue_messages(std::span<const OutboxMessage> messages,
                         const std::function<Status(Database&)>& change);
   void after_commit() REQUIRES(write_mu);
+  void fold_wal() REQUIRES(write_mu);
   void wake_threads(std::int64_t appended);
 
   Status index_all(std::size_t batch_posts);
@@ -102,6 +104,7 @@ struct Store::Impl {
       std::clamp<std::uint64_t>(options.wal_bytes_max / kPageBytes, 16, 1U << 24));
   std::atomic<int> wal_pages{0};
   std::atomic<bool> wal_nearly_folded{false};  // the background has just been through it
+  int wal_pages_next_wait GUARDED_BY(write_mu) = wal_pages_max;
   std::atomic<std::uint64_t> commits{0};
   std::atomic<std::uint64_t> posts_used{0};
   std::atomic<std::uint64_t> posts_expired{0};
@@ -197,12 +200,29 @@ Status Store::Impl::write(const std::function<Status(Database&)>& change) {
 
 void Store::Impl::after_commit() {
   if (const auto used_now = bytes_used(*db); used_now.ok()) posts_used.store(*used_now);
-  // SQLite starts the log over once all of it is in the file. A background pass under constant
-  // load is always a few pages short of all; those are folded here, where nothing is written
-  // meanwhile. When a reader holds it back, the next pass or commit tries again.
-  const bool full = wal_pages.load(std::memory_order_relaxed) >= wal_pages_max;
-  if (!wal_nearly_folded.exchange(false) && !full) return;
-  sqlite3_wal_checkpoint_v2(db->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  fold_wal();
+}
+
+// SQLite starts the write-ahead log over once all of it is in the file and no reader needs it. A
+// background pass under constant load is always a few pages short of all; those are folded here,
+// where nothing is written meanwhile. Readers that overlap without end would still let it grow, so
+// from its limit on this waits for them: a moment, and at four times the limit as long as it takes.
+void Store::Impl::fold_wal() {
+  const int pages = wal_pages.load(std::memory_order_relaxed);
+  const bool nearly_folded = wal_nearly_folded.exchange(false);
+  if (pages < wal_pages_next_wait) {
+    if (nearly_folded) {
+      sqlite3_wal_checkpoint_v2(db->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    }
+    return;
+  }
+  const auto wait = pages < 4 * wal_pages_max ? kShortReaderWait
+                                              : options.query_time_max + kShortReaderWait;
+  sqlite3_busy_timeout(db->handle(), static_cast<int>(wait.count()));
+  const int code = sqlite3_wal_checkpoint_v2(db->handle(), nullptr, SQLITE_CHECKPOINT_RESTART,
+                                             nullptr, nullptr);
+  // What holds it back now may do so for a while: not again at the very next commit.
+  wal_pages_next_wait = code == SQLITE_OK ? wal_pages_max : pages + wal_pages_max / 4;
 }
 
 void Store::Impl::wake_threads(std::int64_t appended) {

@@ -35,8 +35,9 @@ struct StoreOptions {
   std::chrono::hours retention{24 * 30};            // posts and minutes
   std::chrono::hours alert_retention{24 * 400};     // closed alerts
   std::uint64_t bytes_max = 20ULL << 30;            // pages in use, search index included
-  // What the write-ahead log of posts.db may hold before writers fold it into the file themselves;
-  // the background does so from a quarter of it on.
+  // What the write-ahead log of posts.db may hold before a writer folds it into the file itself
+  // (the background does so from a quarter of it on). Up to four times as much while queries keep
+  // it in use; then a writer waits for them.
   std::uint64_t wal_bytes_max = 64ULL << 20;
   std::size_t outbox_messages_max = 10'000;         // waiting for delivery
   std::size_t readers = 4;                          // queries at once; more wait

@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <fstream>
 #include <limits>
+#include <thread>
 
 #include "store/sqlite.h"
 #include "store/store_test_support.h"
@@ -593,6 +595,52 @@ TEST_F(StoreTest, BackgroundThreadsIndexAndStop) {
   while (store->stats().index_lag_posts > 0) std::this_thread::yield();
   EXPECT_EQ(store->stats().index_error, "");
   EXPECT_EQ(store->posts({.q = "天气", .limit = 7})->posts.size(), 7U);
+}
+
+// Everything at once, small bounds, so that checkpoints, retention and the index all run meanwhile.
+TEST_F(StoreTest, ReadsWritesAndRetentionGoOnTogether) {
+  StoreOptions options = quiet_options(dir_.path());
+  options.background = true;
+  options.bytes_max = 4U << 20;
+  options.wal_bytes_max = 256U << 10;
+  options.index_shard_posts = 1'000;
+  auto store = open_store(options, clock_);
+  std::atomic<bool> done{false};
+  {
+    std::vector<std::jthread> readers;
+    for (const char* q : {"天气", "", "-天气 -x", "真好9"}) {
+      readers.emplace_back([&, q] {
+        while (!done) {
+          const auto page = store->posts({.q = q, .limit = 20});
+          EXPECT_EQ(problem(page), "") << q;
+          std::uint64_t before = std::numeric_limits<std::uint64_t>::max();
+          for (const StoredPost& stored : page->posts) {
+            EXPECT_LT(stored.sequence.value, before);
+            before = stored.sequence.value;
+          }
+          const StoreStats stats = store->stats();
+          EXPECT_EQ(stats.index_error, "");
+          EXPECT_EQ(stats.maintenance_error, "");
+        }
+      });
+    }
+    readers.emplace_back([&] {
+      while (!done) {
+        const std::vector<MinuteCounts> minutes = {minute_of("k@*", 60, 5)};
+        EXPECT_EQ(problem(store->put_minutes(minutes, labels())), "");
+        EXPECT_EQ(problem(store->series("k@*", from_millis(0), from_millis(600'000), seconds{60})), "");
+        EXPECT_EQ(problem(store->retain_now()), "");
+      }
+    });
+    for (int i = 0; i < 30; ++i) append(*store, make_posts(1'000, "b" + std::to_string(i) + "_"));
+    done = true;
+  }
+  ASSERT_EQ(problem(store->retain_now()), "");
+  const StoreStats stats = store->stats();
+  EXPECT_EQ(stats.last.value, 30'000U);
+  EXPECT_GT(stats.posts_expired, 0U);
+  EXPECT_LT(std::filesystem::file_size(dir_.path() / "posts.db-wal"), 8U << 20);
+  EXPECT_EQ(problem(store->check()), "");
 }
 
 TEST_F(StoreTest, ReportsStats) {
