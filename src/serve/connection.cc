@@ -111,7 +111,8 @@ awaitable<bool> Connection::serve_one() {
   const bool written = co_await write(head, body);
   core_.route_metrics(exchange.match.entry)
       .observe(answer_now.status, core_.clock.steady_now() - started);
-  if (answer_now.status >= 500 && answer_now.status != 503) {
+  // Others of the 500s say what the client did or that it should wait.
+  if (answer_now.status == 500 || answer_now.status == 504) {
     log(LogLevel::kWarning, "serve", "answered with an error",
         {{"status", answer_now.status},
          {"method", exchange.head.method},
@@ -283,6 +284,7 @@ awaitable<Answer> Connection::query(std::function<Result<std::string>()> work) {
       }
       done(std::move(outcome));
     });
+    core_.query_depth.set(static_cast<double>(core_.pool.waiting()));
     if (!taken) done(std::nullopt);
   };
   asio::use_awaitable_t<> token;
@@ -367,7 +369,7 @@ Answer Connection::read_failure(ReadEnd end, std::string_view detail, std::strin
     case ReadEnd::kHeaderTooLarge:
       return problem(431, Code::kOutOfRange, "the request line and headers are too long", members);
     case ReadEnd::kVersion:
-      return problem(505, Code::kUnimplemented, "this server speaks HTTP/1.1", members);
+      return problem(505, Code::kUnimplemented, "this server speaks HTTP/1.1 and 1.0", members);
     default:
       return problem(400, Code::kInvalidArgument, detail, members);
   }

@@ -31,7 +31,8 @@ struct IngestSummary {
   std::vector<LineError> errors;
   std::uint64_t errors_omitted = 0;
   // Set when the rest of the body was not taken: kResourceExhausted (the engine is behind) or
-  // kInvalidArgument (a line over its limit). Lines from here on were not looked at.
+  // kUnavailable (posts cannot be stored). Send again from unprocessed_from_line; of the lines
+  // after it some may have been stored already, and are recognised when they have ids.
   std::optional<Error> stopped;
   std::uint64_t unprocessed_from_line = 0;  // 0: all were
 };

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <type_traits>
 #include <utility>
 
 #include "serve/connection.h"
@@ -25,19 +26,31 @@ class Ingesting {
   std::atomic<std::size_t>& count_;
 };
 
+// A coroutine that waits for the engine, as the engine's callback holds it. The order of the
+// members matters: what is in the I/O context has to go before the core, which owns that.
+template <typename Handler, typename Executor>
+struct Waiting {
+  std::shared_ptr<ServerCore> core;
+  Executor executor;
+  Handler handler;
+};
+
 // Ends the session and waits until its posts are on disk.
 awaitable<IngestSummary> finish(ServerCore& core, IngestSession& session, bool arrived_whole) {
   auto start = [&core, &session, arrived_whole](auto handler) {
-    using HandlerType = decltype(handler);
+    using Handler = decltype(handler);
     const auto executor = asio::get_associated_executor(handler);
-    auto shared = std::make_shared<HandlerType>(std::move(handler));
-    // Holds the core: the engine may call this when the server is gone.
-    session.finish(arrived_whole,
-                   [shared, executor, keep = core.shared_from_this()](IngestSummary summary) {
-                     asio::post(executor, [shared, summary = std::move(summary)]() mutable {
-                       (std::move(*shared))(std::move(summary));
-                     });
-                   });
+    using Executor = std::remove_const_t<decltype(executor)>;
+    // Holds the core: the engine may call back when the server is gone. The handler moves into the
+    // I/O context then, without the core: else each would hold the other for ever.
+    auto waiting = std::make_shared<Waiting<Handler, Executor>>(
+        Waiting<Handler, Executor>{core.shared_from_this(), executor, std::move(handler)});
+    session.finish(arrived_whole, [waiting = std::move(waiting)](IngestSummary summary) {
+      asio::post(waiting->executor,
+                 [resume = std::move(waiting->handler), done = std::move(summary)]() mutable {
+                   std::move(resume)(std::move(done));
+                 });
+    });
   };
   asio::use_awaitable_t<> token;
   IngestSummary summary =

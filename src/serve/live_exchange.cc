@@ -21,6 +21,23 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
 constexpr std::size_t kEventsAtOnce = 64;
 
+// Ends with the coroutine, also when that is destroyed instead of resumed.
+struct Subscription {
+  Subscription(ServerCore& server, std::shared_ptr<LiveClient> subscribed)
+      : core(server), client(std::move(subscribed)) {
+    core.metrics.live_clients().add(1);
+  }
+  ~Subscription() {
+    core.hub.unsubscribe(client);
+    core.metrics.live_clients().add(-1);
+  }
+  Subscription(const Subscription&) = delete;
+  Subscription& operator=(const Subscription&) = delete;
+
+  ServerCore& core;
+  const std::shared_ptr<LiveClient> client;
+};
+
 }  // namespace
 
 // One live stream's state on the connection's strand, shared with those who wake it.
@@ -74,15 +91,6 @@ awaitable<Answer> Connection::live(Exchange& exchange) {
   std::function<void()> wake = [state, executor = executor()] {
     asio::post(executor, [state] { state->wake(); });
   };
-  const std::shared_ptr<LiveClient> client =
-      exchange.head_only ? nullptr
-                         : core_.hub.subscribe(exchange.head.last_event_id, std::move(wake));
-  if (client == nullptr && !exchange.head_only) {
-    Answer busy = problem(503, Code::kUnavailable, "too many live streams are open; try again");
-    busy.headers.emplace_back("Retry-After", "5");
-    co_return busy;
-  }
-
   Answer stream;
   stream.content_type = "text/event-stream";
   stream.headers.emplace_back("X-Accel-Buffering", "no");  // nginx: do not collect it
@@ -90,8 +98,15 @@ awaitable<Answer> Connection::live(Exchange& exchange) {
   stream.close = true;
   if (exchange.head_only) co_return stream;
 
+  std::shared_ptr<LiveClient> client =
+      core_.hub.subscribe(exchange.head.last_event_id, std::move(wake));
+  if (client == nullptr) {
+    Answer busy = problem(503, Code::kUnavailable, "too many live streams are open; try again");
+    busy.headers.emplace_back("Retry-After", "5");
+    co_return busy;
+  }
+  const Subscription subscription(core_, std::move(client));
   exchange.abandoned = true;  // everything is written here
-  core_.metrics.live_clients().add(1);
   on_stop_ = [state] { state->end(); };
   std::string head = render_head(stream, date(), false);
   head += "retry: 2000\n\n";
@@ -99,12 +114,10 @@ awaitable<Answer> Connection::live(Exchange& exchange) {
   core_.route_metrics(exchange.match.entry).observe(200, std::chrono::nanoseconds(0));
   if (begun) {
     asio::co_spawn(executor(), watch_for_end(state), asio::detached);
-    co_await stream_events(*client, *state);
+    co_await stream_events(*subscription.client, *state);
   }
   on_stop_ = nullptr;
   state->ended = true;
-  core_.hub.unsubscribe(client);
-  core_.metrics.live_clients().add(-1);
   co_return stream;
 }
 

@@ -34,6 +34,7 @@ struct RequestReader::Impl {
         buffer(limits.header_bytes_max + kPieceBytes) {}
 
   ReadEnd classify(boost::system::error_code error, bool begun);
+  bool names_a_version() const;
   void copy_head(RequestHead& head) const;
 
   asio::ip::tcp::socket& socket;
@@ -51,13 +52,27 @@ ReadEnd RequestReader::Impl::classify(boost::system::error_code error, bool begu
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
     return ReadEnd::kHeaderTooLarge;
   }
-  if (error == http::error::bad_version) return ReadEnd::kVersion;
+  if (error == http::error::bad_version && names_a_version()) return ReadEnd::kVersion;
   if (error == http::error::end_of_stream || error == http::error::partial_message ||
       error.category() != http::make_error_code(http::error::bad_method).category()) {
     return ReadEnd::kClosed;
   }
   detail = "the request is not valid HTTP: " + error.message();
   return ReadEnd::kMalformed;
+}
+
+// Whether the request line ends in a version, if not one of ours; else it is just not HTTP.
+bool RequestReader::Impl::names_a_version() const {
+  const auto bytes = buffer.cdata();
+  std::string_view line(static_cast<const char*>(bytes.data()), bytes.size());
+  line = line.substr(0, line.find("\r\n"));
+  const std::size_t at = line.rfind(' ');
+  constexpr std::string_view kPattern = "HTTP/0.0";
+  if (at == std::string_view::npos || line.size() - at - 1 != kPattern.size()) return false;
+  const std::string_view version = line.substr(at + 1);
+  const auto digit = [&](std::size_t i) { return version[i] >= '0' && version[i] <= '9'; };
+  return version.starts_with("HTTP/") && digit(5) && version[6] == '.' && digit(7) &&
+         version != "HTTP/1.1" && version != "HTTP/1.0";
 }
 
 void RequestReader::Impl::copy_head(RequestHead& head) const {
@@ -113,10 +128,10 @@ asio::awaitable<ReadEnd> RequestReader::read_head(RequestHead& head) {
   self.deadline.set(self.options.header_timeout);
   const auto [error, count] =
       co_await http::async_read_header(self.socket, self.buffer, *self.parser, kAwait);
+  const ReadEnd end = error ? self.classify(error, true) : ReadEnd::kNone;
   self.deadline.clear();
-  if (error) co_return self.classify(error, true);
+  if (end != ReadEnd::kNone) co_return end;
   self.copy_head(head);
-  self.parser->eager(true);
   co_return ReadEnd::kNone;
 }
 
@@ -124,6 +139,7 @@ asio::awaitable<ReadEnd> RequestReader::read_body(std::string_view& piece) {
   Impl& self = *impl_;
   piece = {};
   self.piece.resize(kPieceBytes);
+  // Not eager: that would wait for the next chunk before it hands over this one.
   while (!self.parser->is_done()) {
     auto& body = self.parser->get().body();
     body.data = self.piece.data();
@@ -132,9 +148,11 @@ asio::awaitable<ReadEnd> RequestReader::read_body(std::string_view& piece) {
     self.deadline.set(self.options.idle_timeout);
     const auto [error, count] =
         co_await http::async_read_some(self.socket, self.buffer, *self.parser, kAwait);
+    const bool failed = error && error != http::error::need_buffer;
+    const ReadEnd end = failed ? self.classify(error, true) : ReadEnd::kNone;
     self.deadline.clear();
+    if (failed) co_return end;
     const std::size_t filled = self.piece.size() - body.size;
-    if (error && error != http::error::need_buffer) co_return self.classify(error, true);
     if (filled > 0) {
       piece = {self.piece.data(), filled};
       co_return ReadEnd::kNone;

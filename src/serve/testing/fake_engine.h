@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/mutex.h"
+#include "serve/engine.h"
+
+namespace tidewatch::testing_support {
+
+// An engine that does as it is told. A line that begins with "{" is accepted, any other is
+// rejected, an empty one is skipped. Query members answer with what they were asked, as JSON.
+// Threads: as Engine; the settings are made before requests come.
+class FakeEngine final : public Engine {
+ public:
+  struct Ingested {
+    std::string bytes;  // everything that was fed
+    bool finished = false;
+    bool arrived_whole = false;
+  };
+
+  // Settings.
+  std::uint64_t lines_max = std::numeric_limits<std::uint64_t>::max();  // then a session stops …
+  Error stop_error{Code::kResourceExhausted, "the engine is behind"};   // … with this
+  bool keep_bytes = true;            // false: only count (for long bodies)
+  std::function<void()> on_feed;     // within every feed()
+  bool hold_done = false;            // until release_done()
+  std::function<void()> on_query;    // within every query member
+  std::optional<Error> query_error;  // what query members answer
+  std::optional<Error> not_ready;
+
+  // Observations. ingested(n) waits until n sessions have been finished.
+  std::vector<Ingested> ingested(std::size_t finished_count);
+  std::uint64_t bytes_fed();
+  // Waits until `count` done callbacks are held, then calls them.
+  void release_done(std::size_t count);
+  // Drops what is held without calling it.
+  void drop_done();
+
+  std::unique_ptr<IngestSession> open_ingest() override;
+  Result<std::string> classify(std::string_view request_json) override;
+  Result<std::string> stats() override;
+  Result<std::string> trends(const Params& params) override;
+  Result<std::string> series(const std::string& key, const Params& params) override;
+  Result<std::string> alerts(const Params& params) override;
+  Result<std::string> alert(const std::string& id) override;
+  Result<std::string> acknowledge(const std::string& id) override;
+  Result<std::string> posts(const Params& params) override;
+  Result<std::string> post(const std::string& id) override;
+  Result<std::string> models() override;
+  Status ready() override;
+  std::string metrics_text() override;
+
+ private:
+  class Session;
+  Result<std::string> asked(std::string_view what, std::string_view argument,
+                            const Params& params = {});
+
+  Mutex mu_;
+  CondVar changed_;
+  std::vector<std::shared_ptr<Ingested>> sessions_ GUARDED_BY(mu_);
+  std::uint64_t bytes_fed_ GUARDED_BY(mu_) = 0;
+  std::vector<std::function<void()>> held_ GUARDED_BY(mu_);
+};
+
+}  // namespace tidewatch::testing_support
