@@ -186,6 +186,15 @@ void Counting::write_out() {
       messages.push_back(std::move(message));
     }
     status = store_.put_alert(update.alert, messages);
+    if (!status && status.error().code == Code::kResourceExhausted && !messages.empty()) {
+      // A receiver that is away for long must not keep people from seeing alerts here.
+      const std::string reason = status.error().message;
+      status = store_.put_alert(update.alert, {});
+      if (status) {
+        log(LogLevel::kError, "alert", "the outbox is full: this alert is shown but not sent",
+            {{"id", update.alert.id}, {"reason", reason}});
+      }
+    }
     if (!status) break;
     if (on_alert_) on_alert_(update);
     ++written;
@@ -196,12 +205,15 @@ void Counting::write_out() {
         {{"reason", status.error().message}, {"alerts", updates_.size()}});
   }
   write_failed_ = !status;
+  if (updates_.size() > kUnwrittenMax) {
+    updates_.erase(updates_.begin(), updates_.end() - static_cast<std::ptrdiff_t>(kUnwrittenMax));
+  }
   if (minutes_.size() > kUnwrittenMax) {
     minutes_.erase(minutes_.begin(), minutes_.end() - static_cast<std::ptrdiff_t>(kUnwrittenMax));
   }
 }
 
-Status Counting::restore(EventTime since) {
+Status Counting::restore(std::chrono::minutes recount, std::chrono::hours recount_max) {
   for (const auto state : {AlertQuery::State::kClosed, AlertQuery::State::kOpen}) {
     AlertQuery query;
     query.state = state;
@@ -209,6 +221,17 @@ Status Counting::restore(EventTime since) {
     TRY_ASSIGN(AlertPage page, store_.alerts(query));
     std::reverse(page.alerts.begin(), page.alerts.end());
     alerts_.restore(page.alerts);
+  }
+  const EventTime now = clock_.wall_now();
+  EventTime since = now - recount;
+  std::int64_t whole_until = 0;  // minutes before this one are in the store
+  const KeyName everything{KeyKind::kTopicRegion, "*", "*", ""};
+  TRY_ASSIGN(const std::vector<SeriesPoint> written,
+             store_.series(to_string(everything), now - recount_max, now + recount,
+                           std::chrono::seconds{60}));
+  if (!written.empty()) {
+    whole_until = unix_seconds(written.back().time);
+    since = std::min(since, written.back().time - options_.aggregate.unique_window);
   }
   std::vector<ScoredPost> posts;
   const auto feed = [&] {
@@ -230,6 +253,7 @@ Status Counting::restore(EventTime since) {
     return true;
   }));
   feed();
+  std::erase_if(minutes_, [&](const MinuteCounts& m) { return m.minute < whole_until; });
   write_out();
   return {};
 }

@@ -57,7 +57,8 @@ struct WavePeak {
 // may be called concurrently; push blocks when `queue_posts_max` posts wait (back-pressure on the
 // store's writer). `on_alert` runs on the counting thread after the alert is on disk.
 // Errors: an alert or minute that cannot be written is kept and tried again with the next posts
-// (at most kUnwrittenMax each; beyond, the oldest minutes are dropped and counted).
+// (at most kUnwrittenMax each; beyond, the oldest are dropped). When only the outbox is full the
+// alert is written without its messages, and logged.
 // Life cycle: restore() if wanted, then start(), then pushes; finish() counts what waits, closes
 // every window (end of a file) and joins; the destructor stops without closing windows.
 class Counting final : private EvidenceSource {
@@ -78,10 +79,14 @@ class Counting final : private EvidenceSource {
   Counting(const Counting&) = delete;
   Counting& operator=(const Counting&) = delete;
 
-  // After a restart: takes the alerts of the store and counts its posts since `since`.
-  Status restore(EventTime since) EXCLUDES(mu_);
+  // After a restart: takes the alerts of the store and counts its latest posts again
+  // (at least `recount` of it, more when counts of minutes were not written, at most
+  // `recount_max`). Minutes that the store has whole are not written again.
+  Status restore(std::chrono::minutes recount, std::chrono::hours recount_max) EXCLUDES(mu_);
   void start();
   void push(std::span<CommittedPost> posts);
+  // Alerts and minutes that could not be written: after finish() they are lost.
+  std::size_t unwritten() const { return updates_.size() + minutes_.size(); }
   void finish() EXCLUDES(mu_);
 
   std::vector<TrendView> trends(std::size_t count_max, std::chrono::seconds window,

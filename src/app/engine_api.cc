@@ -18,7 +18,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kClassifyTextsMax = 1'024;
 constexpr std::chrono::seconds kStatsSpan{60};
 
 std::string dump(const Json& json) {
@@ -230,7 +229,7 @@ Result<std::string> EngineApi::stats() {
 }
 
 Result<std::string> EngineApi::trends(const Params& params) {
-  TRY_ASSIGN(const std::int64_t window, int_param(params, "window", 300, 60, 3'600));
+  TRY_ASSIGN(const std::int64_t window, int_param(params, "window", 300, 60, kRecentSpan.count()));
   TRY_ASSIGN(const std::int64_t limit, int_param(params, "limit", 20, 1, 200));
   const std::string kind = params("kind").value_or("topic");
   const std::string region = params("region").value_or("*");
@@ -248,7 +247,7 @@ Result<std::string> EngineApi::trends(const Params& params) {
     }
     return false;
   };
-  const std::chrono::seconds span{std::min<std::int64_t>(window, kRecentSpan.count())};
+  const std::chrono::seconds span{window};
   Json list = Json::array();
   for (const TrendView& trend :
        runtime_.counting().trends(static_cast<std::size_t>(limit), span, filter)) {
@@ -427,6 +426,9 @@ Result<std::string> EngineApi::models() {
 }
 
 Status EngineApi::ready() {
+  if (Status stored = runtime_.pipeline().last_commit(); !stored) {
+    return Error{Code::kUnavailable, "posts cannot be stored: " + stored.error().message};
+  }
   const StoreStats stats = runtime_.store().stats();
   if (!stats.maintenance_error.empty()) {
     return Error{Code::kUnavailable, "the store: " + stats.maintenance_error};

@@ -10,6 +10,8 @@
 
 namespace tidewatch {
 
+inline constexpr std::size_t kClassifyTextsMax = 1'024;  // texts in one POST /v1/classify
+
 // The running engine as the HTTP front end sees it: builds the answers of docs/api.md.
 // Ownership: the runtime must outlive it. Threads: every member may be called concurrently.
 class EngineApi final : public Engine {

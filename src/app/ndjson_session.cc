@@ -33,12 +33,7 @@ class Tally final : public CommitListener {
           metrics_.posts_duplicate().add();
           break;
         case Outcome::kFailed:
-          note(line, {"", "could not be stored: " + status.error().message + "; send it again"});
-          metrics_.rejected("other").add();
-          if (!summary_.stopped) {
-            summary_.stopped = Error{Code::kUnavailable, status.error().message};
-            summary_.unprocessed_from_line = line;
-          }
+          stop_at(line, {Code::kUnavailable, "posts cannot be stored: " + status.error().message});
           break;
       }
       if (!take_done(done, summary)) return;
@@ -53,9 +48,12 @@ class Tally final : public CommitListener {
   void refused(std::uint64_t line) {
     MutexLock lock(mu_);
     --pending_;
-    summary_.stopped = Error{Code::kResourceExhausted,
-                             "the engine is behind; send the rest again after Retry-After"};
-    summary_.unprocessed_from_line = line;
+    stop_at(line, {Code::kResourceExhausted,
+                   "the engine is behind; send the rest again after Retry-After"});
+  }
+  bool stopped() {
+    MutexLock lock(mu_);
+    return summary_.stopped.has_value();
   }
   void rejected(std::uint64_t line, const DecodeError& error) {
     MutexLock lock(mu_);
@@ -73,6 +71,13 @@ class Tally final : public CommitListener {
   }
 
  private:
+  // Lines from here on are to be sent again. The first line and reason stand; those after it that
+  // were stored all the same are recognised by their ids.
+  void stop_at(std::uint64_t line, Error error) REQUIRES(mu_) {
+    if (summary_.stopped && summary_.unprocessed_from_line <= line) return;
+    summary_.unprocessed_from_line = line;
+    if (!summary_.stopped) summary_.stopped = std::move(error);
+  }
   void note(std::uint64_t line, const DecodeError& error) REQUIRES(mu_) {
     ++summary_.rejected;
     if (summary_.errors.size() < kLineErrorsMax) {
@@ -112,7 +117,7 @@ class NdjsonSession final : public IngestSession {
         tally_(std::make_shared<Tally>(metrics)) {}
 
   bool feed(std::string_view bytes) override {
-    if (stopped_) return false;
+    if (stopped_ || tally_->stopped()) return false;
     splitter_.feed(bytes);
     while (const auto line = splitter_.next()) {
       if (!take(*line)) return false;

@@ -7,6 +7,8 @@
 #include <cassert>
 #include <utility>
 
+#include "observe/log.h"
+
 namespace tidewatch {
 namespace {
 
@@ -145,9 +147,18 @@ void Pipeline::on_commit(std::span<CommittedPost> posts, const Status& status) {
     if (told[i].listener) told[i].listener->committed(told[i].cookie, outcome, status);
     if (outcome == CommitListener::Outcome::kStored) stored.push_back(std::move(posts[i]));
   }
+  bool was_ok = true;
   {
     MutexLock lock(mu_);
     told_ += posts.size();
+    was_ok = last_commit_.ok();
+    last_commit_ = status;
+  }
+  if (was_ok && !status) {
+    log(LogLevel::kError, "store", "posts cannot be stored and are not acknowledged",
+        {{"reason", status.error().message}});
+  } else if (!was_ok && status) {
+    log(LogLevel::kInfo, "store", "posts are stored again");
   }
   has_room_.notify_all();
   if (!stored.empty()) on_stored_(stored);
@@ -164,6 +175,11 @@ void Pipeline::drain() {
   writer_->drain();
   MutexLock lock(mu_);
   while (told_ != admitted_) idle_.wait(mu_);
+}
+
+Status Pipeline::last_commit() const {
+  MutexLock lock(mu_);
+  return last_commit_;
 }
 
 std::size_t Pipeline::in_flight() const {

@@ -61,6 +61,8 @@ class Pipeline final : public ScoreSink {
                    std::uint64_t cookie, bool wait) EXCLUDES(mu_);
   void drain() EXCLUDES(mu_);
 
+  // Why the last posts could not be stored; ok when they were.
+  Status last_commit() const EXCLUDES(mu_);
   std::size_t in_flight() const EXCLUDES(mu_);
   std::size_t in_flight_max() const noexcept { return slots_max_; }
   // Posts stored unclassified because their model run failed.
@@ -92,6 +94,7 @@ class Pipeline final : public ScoreSink {
   CondVar has_room_;
   CondVar idle_;
   std::vector<Slot> slots_ GUARDED_BY(mu_);
+  Status last_commit_ GUARDED_BY(mu_);
   // Tickets count from 0: told <= released <= admitted <= told + slots_max_.
   std::uint64_t admitted_ GUARDED_BY(mu_) = 0;
   std::uint64_t released_ GUARDED_BY(mu_) = 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <limits>
@@ -31,6 +32,10 @@ using Json = nlohmann::ordered_json;
 // Enough to keep every core busy; more would only lengthen the queue that latency is measured in.
 constexpr std::size_t kReplayInFlight = 512;
 constexpr std::size_t kTrendsShown = 20;
+
+// Set by SIGINT and SIGTERM: the reader stops, so that the temporary store is removed.
+volatile std::sig_atomic_t interrupted = 0;
+void interrupt(int signal) { interrupted = signal; }
 
 class ReplayListener final : public CommitListener {
  public:
@@ -108,7 +113,10 @@ class Reader {
       TRY_ASSIGN(const std::string_view chunk, source->read());
       if (chunk.empty()) break;
       splitter.feed(chunk);
-      while (const auto line = splitter.next()) take(*line, name);
+      while (const auto line = splitter.next()) {
+        if (interrupted != 0) return Error{Code::kCancelled, "interrupted"};
+        take(*line, name);
+      }
       progress_.show(0, 0, taken_);
     }
     if (const auto line = splitter.finish()) take(*line, name);
@@ -218,6 +226,8 @@ Json summary_json(Runtime& runtime, const std::vector<Alert>& alerts, std::uint6
           {"rejected", rejected},
           {"duplicates", metrics.posts_duplicate().value()},
           {"late", aggregate.late},
+          {"ahead", aggregate.ahead},
+          {"unscored", runtime.pipeline().unscored()},
           {"seconds", seconds},
           {"posts_per_second", seconds > 0 ? static_cast<double>(posts) / seconds : 0.0},
           {"latency_ms", percentiles_json(runtime.times().percentiles(Stage::kTotal))},
@@ -268,6 +278,8 @@ Status replay(const ReplayOptions& options) {
     temporary.emplace(std::move(folder));
     config.store.dir = temporary->path();
   }
+  std::signal(SIGINT, interrupt);
+  std::signal(SIGTERM, interrupt);
   SystemClock clock;
   TRY_ASSIGN(const auto runtime, Runtime::start(config, Runtime::Mode::kReplay, clock, {}));
   const auto listener = std::make_shared<ReplayListener>(runtime->metrics());
@@ -278,6 +290,9 @@ Status replay(const ReplayOptions& options) {
     for (const std::string& file : options.files) TRY(reader.read(file));
     rejected = reader.rejected();
     runtime->finish();
+    if (runtime->counting().unwritten() > 0) {
+      return Error{Code::kUnavailable, "alerts could not be written; see the log above"};
+    }
   }
   const double seconds = std::chrono::duration<double>(clock.steady_now() - started).count();
   if (listener->failed() > 0) {
@@ -298,7 +313,9 @@ Status replay(const ReplayOptions& options) {
 
 int run_replay(const ReplayOptions& options) {
   const Status status = replay(options);
-  return status ? 0 : fail(status.error());
+  if (status) return 0;
+  fail(status.error());
+  return interrupted != 0 ? 128 + static_cast<int>(interrupted) : 1;
 }
 
 }  // namespace tidewatch

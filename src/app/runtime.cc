@@ -4,29 +4,34 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "alert/log_channel.h"
 #include "alert/webhook_channel.h"
+#include "app/engine_api.h"
 
 namespace tidewatch {
 namespace {
 
-constexpr std::chrono::minutes kRecount{30};  // of the store, after a restart
+// Of the store, after a restart: at least so much, and from ten minutes before the last minute that
+// was written, but no more than a day.
+constexpr std::chrono::minutes kRecount{30};
+constexpr std::chrono::hours kRecountMax{24};
 
-std::string fresh_prefix(Runtime::Mode mode, const Clock& clock) {
-  if (mode == Runtime::Mode::kReplay) return "line";
+// Ids for posts without one: of their own in every run of a server; in a replay the same for the
+// same files into an empty store, and new ones where the store already holds posts.
+std::string fresh_prefix(Runtime::Mode mode, const Clock& clock, Sequence last) {
+  if (mode == Runtime::Mode::kReplay) {
+    return last.value == 0 ? "line" : fmt::format("line-{}", last.value);
+  }
   return fmt::format("tw-{:x}-{:x}", clock.wall_now().time_since_epoch().count(), ::getpid());
 }
 
 }  // namespace
 
 Runtime::Runtime(const Config& config, Mode mode, const Clock& clock, Hooks hooks)
-    : config_(config),
-      mode_(mode),
-      clock_(clock),
-      hooks_(std::move(hooks)),
-      fresh_ids_(fresh_prefix(mode, clock)) {}
+    : config_(config), mode_(mode), clock_(clock), hooks_(std::move(hooks)) {}
 
 Result<std::unique_ptr<Runtime>> Runtime::start(const Config& config, Mode mode, const Clock& clock,
                                                 Hooks hooks) {
@@ -41,8 +46,15 @@ Status Runtime::open() {
   BackendOptions backend;
   backend.instances = config_.inference.instances;
   registry_ = std::make_unique<ModelRegistry>(models, backend);
-  TRY_ASSIGN(inference_, Inference::create(*registry_, config_.inference, clock_, metrics_));
+  Inference::Options inference = config_.inference;
+  // Whatever is admitted fits, and what the query threads may ask beside it: submit never waits.
+  inference.bucket_items_max =
+      std::max(inference.bucket_items_max,
+               config_.pipeline.posts_in_flight_max +
+                   static_cast<std::size_t>(config_.http.query_threads) * kClassifyTextsMax);
+  TRY_ASSIGN(inference_, Inference::create(*registry_, inference, clock_, metrics_));
   TRY_ASSIGN(store_, Store::open(config_.store, clock_));
+  fresh_ids_ = std::make_unique<FreshIds>(fresh_prefix(mode_, clock_, store_->stats().last));
 
   Counting::Options counting;
   counting.aggregate = config_.aggregate;
@@ -62,7 +74,7 @@ Status Runtime::open() {
         if (sender_) sender_->notify();
         if (hooks_.on_alert) hooks_.on_alert(update);
       });
-  if (mode_ == Mode::kServe) TRY(counting_->restore(clock_.wall_now() - kRecount));
+  if (mode_ == Mode::kServe) TRY(counting_->restore(kRecount, kRecountMax));
   counting_->start();
   pipeline_ = std::make_unique<Pipeline>(config_.pipeline, clock_, *inference_, *store_, times_,
                                          [this](std::span<CommittedPost> posts) {
@@ -101,6 +113,7 @@ void Runtime::stop() {
 }
 
 void Runtime::refresh_gauges() {
+  MutexLock lock(gauges_mu_);
   const StoreStats stats = store_->stats();
   metrics_.store_commits().add(stats.commits - metrics_.store_commits().value());
   metrics_.store_fsyncs().add(stats.fsyncs - metrics_.store_fsyncs().value());

@@ -14,6 +14,7 @@
 #include "app/pipeline.h"
 #include "app/stage_times.h"
 #include "core/clock.h"
+#include "core/mutex.h"
 #include "core/result.h"
 #include "infer/model_registry.h"
 #include "ingest/post_decoder.h"
@@ -57,7 +58,7 @@ class Runtime {
   Inference& inference() { return *inference_; }
   Counting& counting() { return *counting_; }
   Pipeline& pipeline() { return *pipeline_; }
-  FreshIds& fresh_ids() { return fresh_ids_; }
+  FreshIds& fresh_ids() { return *fresh_ids_; }
   // Brings the gauges that are read rather than counted up to date (before a scrape).
   void refresh_gauges();
 
@@ -72,7 +73,8 @@ class Runtime {
   const Hooks hooks_;
   Metrics metrics_;
   StageTimes times_{metrics_};
-  FreshIds fresh_ids_;
+  std::unique_ptr<FreshIds> fresh_ids_;
+  Mutex gauges_mu_;  // one scrape at a time: counters are brought up by differences
   // In the order of construction; destroyed the other way round.
   std::unique_ptr<Store> store_;
   std::unique_ptr<ModelRegistry> registry_;

@@ -88,6 +88,7 @@ void Dispatcher::work(std::size_t worker) {
   batch.reserve(options_.policy.batch_max);
   while (next_batch(batch)) {
     has_room_.notify_all();
+    has_work_.notify_one();  // another worker takes over the timer of what is left
     run_(worker, batch);
     batch.clear();
     bool idle = false;

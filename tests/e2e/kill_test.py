@@ -31,6 +31,7 @@ class Client:
 
     def __init__(self, rng):
         self.rng = rng
+        self.lock = threading.Lock()
         self.next_number = 0
         self.acknowledged = set()
         self.unknown = []  # sent, answer never seen: sent again after the restart
@@ -59,7 +60,12 @@ class Client:
 
 def stream_until_killed(engine, client, kill_after_bytes):
     """Streams one long chunked body and kills the engine once so much of it was written."""
-    posts = client.make(2000)
+    with client.lock:
+        posts = client.make(2000)
+    # Meanwhile another client gets acknowledgements for single posts, until the end.
+    dead = threading.Event()
+    beside = threading.Thread(target=send_singles, args=(engine, client, dead))
+    beside.start()
     connection = engine.connection()
     sent = 0
     try:
@@ -79,7 +85,17 @@ def stream_until_killed(engine, client, kill_after_bytes):
     finally:
         connection.close()
         engine.kill()
+        dead.set()
+        beside.join()
     client.unknown.extend(posts)
+
+
+def send_singles(engine, client, dead):
+    while not dead.is_set():
+        with client.lock:
+            posts = client.make(1)
+        if not client.send(engine, posts):
+            return
 
 
 def requests_until_killed(engine, client, rng):
@@ -91,13 +107,12 @@ def requests_until_killed(engine, client, rng):
     def work(seed):
         own = random.Random(seed)
         while not dead.is_set():
-            with lock:
+            with client.lock:
                 posts = client.make(own.choice([1, 3, 20, 100]))
             if not client.send(engine, posts):
                 return
             answered.release()
 
-    lock = threading.Lock()
     threads = [threading.Thread(target=work, args=(rng.random(),)) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -129,13 +144,14 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--model", default="fast")
     options = parser.parse_args()
     binary = binary_from_environment()
     rng = random.Random(options.seed)
     client = Client(rng)
     with tempfile.TemporaryDirectory() as data_dir:
         for kill in range(options.kills):
-            with Engine(binary, data_dir, "--model", "none") as engine:
+            with Engine(binary, data_dir, "--model", options.model) as engine:
                 again, client.unknown = client.unknown, []
                 for start in range(0, len(again), 500):
                     assert client.send(engine, again[start : start + 500])

@@ -182,8 +182,26 @@ TEST_F(EngineTest, AVanishedClientLosesOnlyItsUnfinishedLine) {
   EXPECT_EQ(summary->rejected, 0U);
 }
 
+// A second file into the same folder: posts without ids are new posts, not the first file's.
+TEST_F(EngineTest, AReplayIntoAFilledStoreKeepsPostsWithoutIds) {
+  for (int run = 1; run <= 3; ++run) {
+    const auto runtime = start(Runtime::Mode::kReplay);
+    ASSERT_NE(runtime, nullptr);
+    auto session = make_ndjson_session(config_.decode, clock_, runtime->fresh_ids(),
+                                       runtime->pipeline(), runtime->metrics(), runtime->times());
+    ASSERT_TRUE(session->feed("{\"text\":\"a\"}\n{\"text\":\"b\"}\n"));
+    std::optional<IngestSummary> summary;
+    session->finish(true, [&](IngestSummary s) { summary = std::move(s); });
+    runtime->finish();
+    ASSERT_TRUE(summary.has_value());
+    EXPECT_EQ(summary->accepted, 2U) << "run " << run;
+    EXPECT_EQ(runtime->store().stats().posts, static_cast<std::uint64_t>(2 * run));
+  }
+}
+
 // The same stream gives the same alerts, byte for byte, and a planted wave is among them.
 TEST_F(EngineTest, TheSameFileGivesTheSameAlerts) {
+  config_.inference.model = "fast";
   std::vector<std::string> runs;
   std::string hashtag;
   for (int run = 0; run < 2; ++run) {
