@@ -2,10 +2,26 @@
 // The dashboard as the real engine serves it, over the demo stream: a wave must rise, become an
 // alert, and stand on the page with its evidence.
 
+import { readFile } from 'node:fs/promises';
 import { Desk, expect, expect_equal } from './desk.mjs';
+
+const kEvents = new URL('../../../src/simulate/demo_events.toml', import.meta.url);
 
 /** A newcomer should see a wave within a minute; a busy machine gets more. */
 const kAlertMs = 180_000;
+
+/** What the posts of each planted event talk about: its hashtag, its subject, its details. */
+async function planted_events() {
+  const blocks = (await readFile(kEvents, 'utf8')).split('[[event]]').slice(1);
+  return blocks.map((block) => {
+    const told = block.slice(block.indexOf('hashtag'));
+    return [...told.matchAll(/"([^"]{4,})"/g)].map((m) => m[1]);
+  });
+}
+
+/** Whether at least three of the posts talk about one and the same planted event. */
+const is_planted = (posts, events) =>
+  events.some((said) => posts.filter((p) => said.some((s) => p.text.includes(s))).length >= 3);
 
 const get = async (base, path) => {
   const answer = await fetch(`${base}${path}`);
@@ -27,11 +43,15 @@ export const binary_tests = {
     await desk.go('');
     await desk.until('the stream', async () => (await desk.text('[data-connection]')) === '实时', 30_000);
     await desk.until('posts a second', async () => Number((await desk.text('[data-vital="rate"]')).replace(',', '')) > 0, 60_000);
+    const events = await planted_events();
+    expect(events.length > 0 && events.every((said) => said.length > 2), `events in ${kEvents}`);
     const id = await desk.until(
-      'an alert with three evidence posts',
+      'an alert of a planted wave with three evidence posts',
       async () => {
         for (const alert of await desk.page.locator('article[data-alert]').all()) {
-          if ((await alert.locator('[data-evidence]').count()) >= 3) return alert.getAttribute('data-alert');
+          const id = await alert.getAttribute('data-alert');
+          if (!is_planted((await get(base, `/v1/alerts/${id}`)).evidence_posts, events)) continue;
+          if ((await alert.locator('[data-evidence]').count()) >= 3) return id;
           const unfold = alert.locator('button[aria-expanded="false"]');
           if ((await unfold.count()) > 0) await unfold.click();
         }

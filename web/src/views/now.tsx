@@ -332,8 +332,14 @@ function Pulse() {
   const pulse = useStore(live, pulse_of);
   const stats = useStore(live, stats_of);
   const now = Math.floor(use_now(1000) / 1000);
-  // What came before this page was opened; without it the line starts where the page did.
-  const backfill = use_query('pulse', (signal) => api.series('*@*', { since: kPulseSeconds, step: 1 }, signal));
+  // What came before this page was opened; without it the line starts where the page did. Asked
+  // again while it is needed: an engine that catches up learns of the past later.
+  const alone = (pulse[0]?.second ?? now) <= now - kPulseSeconds + 1;
+  const backfill = use_query(
+    'pulse',
+    (signal) => api.series('*@*', { since: kPulseSeconds, step: 1 }, signal),
+    alone ? 0 : 20_000,
+  );
   const before = useMemo(() => smooth_rate(backfill.data?.points ?? [], 5), [backfill.data]);
   const end = pulse[pulse.length - 1]?.second ?? now;
   const data = useMemo(
