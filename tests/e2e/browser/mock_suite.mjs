@@ -186,8 +186,15 @@ export const mock_tests = {
 
   async 'an engine out of reach, and back, without a reload'({ browser, base, shots }) {
     const desk = await Desk.open(browser, base, { shots, expected: kRefused });
+    const resumed_from = [];
+    desk.page.on('request', (r) => r.url().endsWith('/v1/live') && resumed_from.push(r.headers()['last-event-id']));
     await desk.go('');
     await desk.see(`${kAlert} [data-evidence]`);
+    const since = Date.now();
+    await desk.until('an alert event', async () => {
+      const { alerts } = await (await fetch(`${base}/v1/alerts?state=open`)).json();
+      return alerts.some((a) => Date.parse(a.updated_at) > since);
+    });
     await set_mode(base, 'down');
     try {
       await desk.see('.banner-lost');
@@ -202,6 +209,8 @@ export const mock_tests = {
     await desk.until('the stream again', async () => (await desk.text('[data-connection]')) === '实时');
     await desk.until('the banner gone', async () => (await desk.count('.banner-lost')) === 0);
     await desk.until('the trends fresh', async () => (await desk.count('.panel-trends .stale')) === 0);
+    expect(resumed_from[0] === undefined, 'the first connection starts afresh');
+    expect((resumed_from.at(-1) ?? '').startsWith('al_'), `the last one resumes: ${resumed_from}`);
     await desk.close();
   },
 
