@@ -248,8 +248,9 @@ class AlertManager::State {
     for (const auto& [number, wave] : open_) {
       if (wave.told) alerts.push_back(wave.alert);
     }
-    std::stable_sort(alerts.begin(), alerts.end(),
-                     [](const Alert& a, const Alert& b) { return a.opened_at < b.opened_at; });
+    std::sort(alerts.begin(), alerts.end(), [](const Alert& a, const Alert& b) {
+      return std::tie(a.opened_at, a.id) < std::tie(b.opened_at, b.id);
+    });
     return alerts;
   }
   std::size_t open_count() const EXCLUDES(mu_) {
@@ -477,8 +478,9 @@ class AlertManager::State {
                                   static_cast<double>(sums.emotions[i]) /
                                       static_cast<double>(total));
     }
-    std::stable_sort(alert.emotions.begin(), alert.emotions.end(),
-                     [](const auto& a, const auto& b) { return a.second > b.second; });
+    std::sort(alert.emotions.begin(), alert.emotions.end(), [](const auto& a, const auto& b) {
+      return a.second != b.second ? a.second > b.second : a.first < b.first;
+    });
   }
 
   // Evidence, terms and title: what costs a look at texts, so only when something is to be told.

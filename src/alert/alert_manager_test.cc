@@ -18,11 +18,11 @@ constexpr std::int64_t kStart = 1'700'000'000;
 
 EventTime at(std::int64_t second) { return EventTime{std::chrono::seconds{kStart + second}}; }
 
-const KeyName kFinanceGuangdong{KeyKind::kTopicRegion, "finance", "广东", ""};
-const KeyName kFinance{KeyKind::kTopicRegion, "finance", "*", ""};
-const KeyName kAll{KeyKind::kTopicRegion, "*", "*", ""};
-const KeyName kTag{KeyKind::kHashtag, "", "", "退款"};
-const KeyName kWord{KeyKind::kKeyword, "", "", "退款"};
+const KeyName finance_guangdong{KeyKind::kTopicRegion, "finance", "广东", ""};
+const KeyName finance_everywhere{KeyKind::kTopicRegion, "finance", "*", ""};
+const KeyName everything{KeyKind::kTopicRegion, "*", "*", ""};
+const KeyName tag_key{KeyKind::kHashtag, "", "", "退款"};
+const KeyName word_key{KeyKind::kKeyword, "", "", "退款"};
 
 class FakeEvidence final : public EvidenceSource {
  public:
@@ -30,10 +30,11 @@ class FakeEvidence final : public EvidenceSource {
 
   std::vector<EvidencePost> evidence(KeyId key, std::size_t count_max,
                                      bool negative_first) override {
-    std::vector<EvidencePost> found = posts[key];
-    if (negative_first) {
-      std::stable_partition(found.begin(), found.end(),
-                            [](const EvidencePost& post) { return post.negative; });
+    std::vector<EvidencePost> found;
+    for (const bool negative : {true, false}) {
+      for (const EvidencePost& post : posts[key]) {
+        if (negative_first ? post.negative == negative : negative) found.push_back(post);
+      }
     }
     if (found.size() > count_max) found.resize(count_max);
     return found;
@@ -85,11 +86,11 @@ class AlertManagerTest : public ::testing::Test {
   }
   static Change volume(ChangePhase phase, std::int64_t second, double to_rate = 12,
                        std::uint32_t posts = 40) {
-    return change(kFinanceGuangdong, 1, ChangeKind::kVolume, phase, second, to_rate, posts);
+    return change(finance_guangdong, 1, ChangeKind::kVolume, phase, second, to_rate, posts);
   }
   static Change negative(ChangePhase phase, std::int64_t second, double to_rate = 0.6,
                          std::uint32_t posts = 40) {
-    return change(kFinanceGuangdong, 1, ChangeKind::kNegative, phase, second, to_rate, posts);
+    return change(finance_guangdong, 1, ChangeKind::kNegative, phase, second, to_rate, posts);
   }
 
   std::vector<AlertUpdate> apply(const std::vector<Change>& changes) {
@@ -260,9 +261,9 @@ TEST_F(AlertManagerTest, TheVolumeLeadsAgainWhenTheNegativeShareEnds) {
 TEST_F(AlertManagerTest, EmergentAndCoordinatedStandAlone) {
   source_.add(KeyId{1}, "p", 5);
   const auto updates =
-      apply({change(kFinanceGuangdong, 1, ChangeKind::kVolume, kStarted, 0),
-             change(kFinanceGuangdong, 1, ChangeKind::kEmergent, kStarted, 0),
-             change(kFinanceGuangdong, 1, ChangeKind::kCoordinated, kStarted, 0)});
+      apply({change(finance_guangdong, 1, ChangeKind::kVolume, kStarted, 0),
+             change(finance_guangdong, 1, ChangeKind::kEmergent, kStarted, 0),
+             change(finance_guangdong, 1, ChangeKind::kCoordinated, kStarted, 0)});
   ASSERT_THAT(updates, SizeIs(3));
   EXPECT_EQ(updates[0].alert.kind, "volume");
   EXPECT_EQ(updates[1].alert.kind, "emergent");
@@ -285,7 +286,7 @@ TEST_F(AlertManagerTest, AWaveThatStartsAgainSoonContinuesItsAlert) {
   ASSERT_THAT(closed, SizeIs(1));
   EXPECT_EQ(closed[0].alert.id, opened[0].alert.id);
   // After the merge window it is another wave.
-  const auto later = apply({volume(kStarted, 1'100 + 15 * 60 + 1)});
+  const auto later = apply({volume(kStarted, 1'100 + 15LL * 60 + 1)});
   ASSERT_THAT(later, SizeIs(1));
   EXPECT_EQ(later[0].event, AlertEvent::kOpened);
   EXPECT_NE(later[0].alert.id, opened[0].alert.id);
@@ -295,18 +296,18 @@ TEST_F(AlertManagerTest, KeysOfTheSamePostsAreOneAlertAndTheTopicLeads) {
   source_.add(KeyId{1}, "p", 12);
   source_.add(KeyId{2}, "p", 8);   // the same posts, and others
   source_.add(KeyId{2}, "other", 4);
-  const auto opened = apply({change(kTag, 2, ChangeKind::kVolume, kStarted, 0)});
+  const auto opened = apply({change(tag_key, 2, ChangeKind::kVolume, kStarted, 0)});
   ASSERT_THAT(opened, SizeIs(1));
   EXPECT_EQ(opened[0].alert.topic, "*");
-  const auto joined = apply({change(kFinanceGuangdong, 1, ChangeKind::kVolume, kStarted, 70)});
+  const auto joined = apply({change(finance_guangdong, 1, ChangeKind::kVolume, kStarted, 70)});
   ASSERT_THAT(joined, SizeIs(1));
   EXPECT_EQ(joined[0].event, AlertEvent::kUpdated);
   EXPECT_EQ(joined[0].alert.id, opened[0].alert.id);
   EXPECT_EQ(joined[0].alert.key, "finance@广东");
   EXPECT_EQ(joined[0].alert.topic, "finance");
   EXPECT_EQ(manager_->open_count(), 1U);
-  apply({change(kFinanceGuangdong, 1, ChangeKind::kVolume, kEnded, 200)});
-  const auto closed = apply({change(kTag, 2, ChangeKind::kVolume, kEnded, 300)});
+  apply({change(finance_guangdong, 1, ChangeKind::kVolume, kEnded, 200)});
+  const auto closed = apply({change(tag_key, 2, ChangeKind::kVolume, kEnded, 300)});
   ASSERT_THAT(closed, SizeIs(1));
   EXPECT_EQ(closed[0].event, AlertEvent::kClosed);
 }
@@ -315,16 +316,16 @@ TEST_F(AlertManagerTest, KeysOfDifferentPostsAreTwoAlerts) {
   source_.add(KeyId{1}, "p", 12);
   source_.add(KeyId{2}, "p", 5);
   source_.add(KeyId{2}, "other", 7);
-  EXPECT_THAT(apply({change(kTag, 2, ChangeKind::kVolume, kStarted, 0),
-                     change(kFinanceGuangdong, 1, ChangeKind::kVolume, kStarted, 0)}),
+  EXPECT_THAT(apply({change(tag_key, 2, ChangeKind::kVolume, kStarted, 0),
+                     change(finance_guangdong, 1, ChangeKind::kVolume, kStarted, 0)}),
               SizeIs(2));
 }
 
 TEST_F(AlertManagerTest, AFollowedKeywordAlwaysHasItsOwnAlert) {
   source_.add(KeyId{1}, "p", 12);
   source_.add(KeyId{2}, "p", 12);
-  EXPECT_THAT(apply({change(kWord, 2, ChangeKind::kVolume, kStarted, 0),
-                     change(kFinanceGuangdong, 1, ChangeKind::kVolume, kStarted, 0)}),
+  EXPECT_THAT(apply({change(word_key, 2, ChangeKind::kVolume, kStarted, 0),
+                     change(finance_guangdong, 1, ChangeKind::kVolume, kStarted, 0)}),
               SizeIs(2));
 }
 
@@ -332,14 +333,14 @@ TEST_F(AlertManagerTest, LaterABroaderKeyIsAnEchoAndANarrowerOneIsNews) {
   source_.add(KeyId{1}, "p", 12);
   source_.add(KeyId{2}, "p", 12);
   source_.add(KeyId{3}, "p", 12);
-  apply({change(kFinanceGuangdong, 1, ChangeKind::kVolume, kStarted, 0)});
-  EXPECT_THAT(apply({change(kAll, 3, ChangeKind::kVolume, kStarted, 3'600)}), IsEmpty());
-  const auto news = apply({change(kTag, 2, ChangeKind::kVolume, kStarted, 3'700)});
+  apply({change(finance_guangdong, 1, ChangeKind::kVolume, kStarted, 0)});
+  EXPECT_THAT(apply({change(everything, 3, ChangeKind::kVolume, kStarted, 3'600)}), IsEmpty());
+  const auto news = apply({change(tag_key, 2, ChangeKind::kVolume, kStarted, 3'700)});
   ASSERT_THAT(news, SizeIs(1));
   EXPECT_EQ(news[0].event, AlertEvent::kOpened);
   // The echo does not take the alert's face, but keeps it open.
   EXPECT_EQ(manager_->open()[0].key, "finance@广东");
-  const auto left = apply({change(kFinanceGuangdong, 1, ChangeKind::kVolume, kEnded, 4'000)});
+  const auto left = apply({change(finance_guangdong, 1, ChangeKind::kVolume, kEnded, 4'000)});
   ASSERT_THAT(left, SizeIs(1));
   EXPECT_EQ(left[0].event, AlertEvent::kUpdated);
   EXPECT_EQ(left[0].alert.key, "*@*");
@@ -396,15 +397,15 @@ TEST_F(AlertManagerTest, OrphansAreClosedAfterSilence) {
   reset({});
   manager_->restore({&stored, 1});
   std::vector<AlertUpdate> updates;
-  manager_->close_orphans(at(14 * 60), updates);
+  manager_->close_orphans(at(14LL * 60), updates);
   EXPECT_THAT(updates, IsEmpty());
-  manager_->close_orphans(at(16 * 60), updates);
+  manager_->close_orphans(at(16LL * 60), updates);
   ASSERT_THAT(updates, SizeIs(1));
   EXPECT_EQ(updates[0].event, AlertEvent::kClosed);
   EXPECT_EQ(updates[0].alert.id, stored.id);
-  EXPECT_EQ(updates[0].alert.closed_at, at(16 * 60));
+  EXPECT_EQ(updates[0].alert.closed_at, at(16LL * 60));
   updates.clear();
-  manager_->close_orphans(at(99 * 60), updates);
+  manager_->close_orphans(at(99LL * 60), updates);
   EXPECT_THAT(updates, IsEmpty());
 }
 
@@ -479,7 +480,7 @@ TEST_F(AlertManagerTest, ARelatedKeyJoinsARestoredAlertByItsEvidence) {
   const Alert stored = apply({volume(kStarted, 0)})[0].alert;
   reset({});
   manager_->restore({&stored, 1});
-  EXPECT_THAT(apply({change(kTag, 2, ChangeKind::kVolume, kStarted, 60)}), IsEmpty());
+  EXPECT_THAT(apply({change(tag_key, 2, ChangeKind::kVolume, kStarted, 60)}), IsEmpty());
   EXPECT_EQ(manager_->open_count(), 1U);
   EXPECT_EQ(manager_->waiting_count(), 0U);
 }
@@ -513,7 +514,7 @@ TEST_F(AlertManagerTest, BoundsTheWavesUnderWatch) {
 // Random changes of a few keys against the rules that must always hold; and twice the same input
 // gives twice the same output, however it is cut into calls.
 TEST_F(AlertManagerTest, RandomStreamsKeepTheRules) {
-  const std::vector<KeyName> names{kFinanceGuangdong, kFinance, kAll, kTag, kWord};
+  const std::vector<KeyName> names{finance_guangdong, finance_everywhere, everything, tag_key, word_key};
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     std::mt19937_64 random(seed);
     source_.posts.clear();
@@ -574,6 +575,7 @@ TEST_F(AlertManagerTest, RandomStreamsKeepTheRules) {
       if (update.alert.updated_at <= crash) stored[update.alert.id] = update.alert;
     }
     std::vector<Alert> alerts;
+    alerts.reserve(stored.size());
     for (const auto& [id, alert] : stored) alerts.push_back(alert);
     reset({});
     manager_->restore(alerts, crash);

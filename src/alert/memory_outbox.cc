@@ -80,6 +80,7 @@ void MemoryOutbox::fail_next(Member member, std::size_t count) {
 std::vector<OutboxMessage> MemoryOutbox::messages() const {
   MutexLock lock(mu_);
   std::vector<OutboxMessage> all;
+  all.reserve(messages_.size());
   for (const auto& [id, message] : messages_) all.push_back(message);
   return all;
 }

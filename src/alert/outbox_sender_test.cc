@@ -276,6 +276,7 @@ TEST(OutboxSenderThread, SendsWhatIsPutAndDrains) {
   OutboxSender sender(outbox, std::move(channels), clock, options);
   sender.start();
   std::vector<std::jthread> putters;
+  putters.reserve(4);
   for (int t = 0; t < 4; ++t) {
     putters.emplace_back([&, t] {
       for (int i = 0; i < 25; ++i) {

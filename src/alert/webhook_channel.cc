@@ -36,7 +36,7 @@ using net::ip::tcp;
 constexpr auto kAwait = net::as_tuple(net::use_awaitable);
 constexpr int kInterimAnswersMax = 5;
 constexpr std::size_t kQuotedBytesMax = 200;
-constexpr std::uint32_t kHeaderBytesMax = 16 << 10;
+constexpr std::size_t kHeaderBytesMax = 16 << 10;
 
 using Request = http::request<http::string_body>;
 
@@ -67,7 +67,7 @@ net::awaitable<Status> exchange(Stream& stream, const WebhookUrl& url, const Req
   beast::flat_buffer buffer(2 * kHeaderBytesMax);
   for (int i = 0; i < kInterimAnswersMax; ++i) {
     http::response_parser<http::buffer_body> parser;
-    parser.header_limit(kHeaderBytesMax);
+    parser.header_limit(static_cast<std::uint32_t>(kHeaderBytesMax));
     parser.body_limit(boost::none);  // only its start is read, into a fixed buffer
     {
       const auto [error, bytes] = co_await http::async_read_header(stream, buffer, parser, kAwait);
@@ -112,7 +112,7 @@ class WebhookChannel::Impl {
       if (stopped_) return cancelled();
       running_ = &io;
     }
-    net::co_spawn(io, talk(io, request), [&](std::exception_ptr failure, Status answer) {
+    net::co_spawn(io, talk(io, request), [&](const std::exception_ptr& failure, Status answer) {
       status = failure ? Status(Error{Code::kInternal, "webhook: unexpected failure"})
                        : std::move(answer);
     });
@@ -202,18 +202,20 @@ Result<std::unique_ptr<WebhookChannel>> WebhookChannel::create(WebhookOptions op
     return Error{Code::kInvalidArgument, "webhook '" + options.name + "': the time-out must be > 0"};
   }
   ssl::context tls(ssl::context::tls_client);
+  const bool trusts = options.ca_file.empty()
+                          ? SSL_CTX_set_default_verify_paths(tls.native_handle()) == 1
+                          : SSL_CTX_load_verify_locations(tls.native_handle(),
+                                                          options.ca_file.c_str(), nullptr) == 1;
+  if (!trusts && url.tls) {
+    return Error{Code::kInvalidArgument,
+                 "webhook '" + options.name + "': the CA file '" + options.ca_file +
+                     "' cannot be used; name a PEM file that can be read"};
+  }
+  ERR_clear_error();
   beast::error_code error;
-  if (options.ca_file.empty()) {
-    tls.set_default_verify_paths(error);
-  } else {
-    tls.load_verify_file(options.ca_file, error);
+  if (tls.set_verify_mode(ssl::verify_peer, error); error) {
+    return Error{Code::kInternal, "webhook '" + options.name + "': " + error.message()};
   }
-  if (error && url.tls) {
-    return Error{Code::kInvalidArgument, "webhook '" + options.name + "': the CA file '" +
-                                             options.ca_file + "' cannot be used: " +
-                                             error.message()};
-  }
-  tls.set_verify_mode(ssl::verify_peer, error);
   SSL_CTX_set_min_proto_version(tls.native_handle(), TLS1_2_VERSION);
   return std::unique_ptr<WebhookChannel>(new WebhookChannel(
       std::make_unique<Impl>(std::move(options), std::move(url), std::move(tls), clock)));

@@ -101,11 +101,9 @@ class Receiver {
   }
   ~Receiver() {
     stopping_ = true;
-    try {  // wakes accept
-      tcp::socket socket(io_);
-      socket.connect({net::ip::make_address("127.0.0.1"), port_});
-    } catch (const std::exception&) {
-    }
+    tcp::socket socket(io_);  // wakes accept
+    const auto error = socket.connect({net::ip::make_address("127.0.0.1"), port_}, error_);
+    EXPECT_FALSE(error) << error.message();
   }
 
   std::string url(const std::string& path = "/hook?token=SECRET") const {
@@ -121,12 +119,10 @@ class Receiver {
     for (;;) {
       beast::error_code error;
       tcp::socket socket(io_);
-      acceptor_.accept(socket, error);
-      if (stopping_ || error) return;
+      if (acceptor_.accept(socket, error) || stopping_) return;
       if (tls_) {
         net::ssl::stream<tcp::socket> stream(std::move(socket), *tls_);
-        stream.handshake(net::ssl::stream_base::server, error);
-        if (!error) talk(stream);
+        if (!stream.handshake(net::ssl::stream_base::server, error)) talk(stream);
       } else {
         talk(socket);
       }
@@ -153,6 +149,7 @@ class Receiver {
   }
 
   const Answer answer_;
+  beast::error_code error_;
   net::io_context io_;
   tcp::acceptor acceptor_;
   std::optional<net::ssl::context> tls_;

@@ -129,7 +129,8 @@ TEST(Decompressor, SaysWhereItIsBroken) {
     std::mt19937_64 random(3);
     for (int i = 0; i < 300; ++i) {  // whatever happens, it ends and stays within bounds
       std::string bad = packed;
-      bad[random() % bad.size()] ^= static_cast<char>(1 + random() % 255);
+      char& byte = bad[random() % bad.size()];
+      byte = static_cast<char>(byte ^ static_cast<char>(1 + random() % 255));
       error.clear();
       unpack(encoding, bad, 1'000, &error);
     }

@@ -57,15 +57,16 @@ std::optional<EventTime> from_milliseconds(double milliseconds) {
 
 std::optional<EventTime> from_number(std::string_view token) {
   std::int64_t whole = 0;
-  const char* const end = token.data() + token.size();
-  const auto integer = std::from_chars(token.data(), end, whole);
+  const char* const begin = token.data();
+  const char* const end = begin + token.size();
+  const auto integer = std::from_chars(begin, end, whole);
   if (integer.ec == std::errc{} && integer.ptr == end) {
     const bool seconds = whole < static_cast<std::int64_t>(kMillisecondsFrom);
     if (whole < 0 || whole >= (seconds ? kTimeEndMs / 1'000 : kTimeEndMs)) return std::nullopt;
     return EventTime{std::chrono::milliseconds{seconds ? whole * 1'000 : whole}};
   }
   double number = 0;
-  const auto real = std::from_chars(token.data(), end, number);
+  const auto real = std::from_chars(begin, end, number);
   if (real.ec != std::errc{} || real.ptr != end) return std::nullopt;
   // Rounded, since 1700000000.123 has no exact double.
   return from_milliseconds(number < kMillisecondsFrom ? std::round(number * 1'000)
@@ -294,8 +295,9 @@ class PostDecoder::Impl {
     out.reset();
     if (token == "null") return true;
     std::int64_t count = 0;
-    const char* const end = token.data() + token.size();
-    const auto parsed = std::from_chars(token.data(), end, count);
+    const char* const begin = token.data();
+    const char* const end = begin + token.size();
+    const auto parsed = std::from_chars(begin, end, count);
     if (!is_json_integer(token) || parsed.ec != std::errc{} || parsed.ptr != end || count < 0) {
       return fail(name, "must be a whole number from 0 to 9223372036854775807, or null");
     }
