@@ -13,8 +13,8 @@ Status BlockMap::load(Database& db) {
   while (true) {
     TRY_ASSIGN(const bool row, select.step());
     if (!row) return {};
-    blocks_.push_back({select.column_int(0), select.column_int(1), select.column_int(2),
-                       select.column_int(3)});
+    blocks_.push_back(
+        {select.column_int(0), select.column_int(1), select.column_int(2), select.column_int(3)});
   }
 }
 

@@ -20,7 +20,7 @@ inline std::int64_t block_of(std::int64_t sequence) { return sequence / kBlockPo
 // Times in milliseconds since the epoch.
 struct Block {
   std::int64_t number = 0;
-  std::int64_t time_min = 0;   // event time
+  std::int64_t time_min = 0;  // event time
   std::int64_t time_max = 0;
   std::int64_t stored_at = 0;  // wall time of its last append
 };

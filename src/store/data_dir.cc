@@ -15,8 +15,7 @@ namespace tidewatch {
 namespace {
 
 Error system_error(const std::filesystem::path& path, const char* what, int number) {
-  const Code code = number == EACCES || number == EPERM || number == EROFS
-                        ? Code::kPermissionDenied
+  const Code code = number == EACCES || number == EPERM || number == EROFS ? Code::kPermissionDenied
                     : number == ENOSPC || number == EDQUOT ? Code::kResourceExhausted
                                                            : Code::kUnavailable;
   return {code, path.string() + ": " + what + ": " + std::strerror(number) +

@@ -39,7 +39,8 @@ Result<const LabelSet*> LabelSets::ensure(Database& db, const LabelSchema& label
   if (const LabelSet* found = find(labels)) return found;
   const std::string emotions = join_lines(labels.emotions);
   const std::string topics = join_lines(labels.topics);
-  TRY_ASSIGN(Statement insert, db.prepare("INSERT INTO label_sets(emotions, topics) VALUES(?1, ?2)"));
+  TRY_ASSIGN(Statement insert,
+             db.prepare("INSERT INTO label_sets(emotions, topics) VALUES(?1, ?2)"));
   insert.bind(1, std::string_view{emotions});
   insert.bind(2, std::string_view{topics});
   TRY(insert.run());

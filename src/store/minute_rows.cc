@@ -44,7 +44,9 @@ void add_emotion(SeriesPoint& point, const std::string& label, std::uint64_t cou
 }
 
 void add_row(SeriesPoint& point, const Statement& row, const LabelSets& label_sets) {
-  const auto number = [&](int column) { return static_cast<std::uint64_t>(row.column_int(column)); };
+  const auto number = [&](int column) {
+    return static_cast<std::uint64_t>(row.column_int(column));
+  };
   point.posts += number(2);
   point.negative += number(3);
   point.authors += number(4);
@@ -126,8 +128,8 @@ Result<std::vector<SeriesPoint>> read_series(Database& db, const LabelSets& labe
       TRY_ASSIGN(const bool row, rows.step());
       if (!row) break;
       const std::int64_t at = (day_begin + rows.column_int(0)) * 60'000;
-      const EventTime bucket = since + std::chrono::milliseconds{
-                                           (at - to_millis(since)) / step_ms * step_ms};
+      const EventTime bucket =
+          since + std::chrono::milliseconds{(at - to_millis(since)) / step_ms * step_ms};
       if (points.empty() || points.back().time != bucket) points.emplace_back().time = bucket;
       add_row(points.back(), rows, label_sets);
     }
@@ -147,9 +149,8 @@ Result<bool> remove_some_minutes(Database& db, EventTime written_before) {
   bound.bind(2, kMinutesPerRemoval);
   TRY_ASSIGN(const bool more, bound.step());
   const std::string key{more ? bound.column_text(0) : std::string_view{}};
-  TRY_ASSIGN(Statement remove,
-             db.prepare(more ? "DELETE FROM minutes WHERE day=?1 AND key<=?2"
-                             : "DELETE FROM minutes WHERE day=?1"));
+  TRY_ASSIGN(Statement remove, db.prepare(more ? "DELETE FROM minutes WHERE day=?1 AND key<=?2"
+                                               : "DELETE FROM minutes WHERE day=?1"));
   remove.bind(1, *day);
   if (more) remove.bind(2, std::string_view{key});
   TRY(remove.run());

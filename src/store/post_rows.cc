@@ -46,8 +46,8 @@ void bind_optional(Statement& insert, int parameter, const std::optional<std::in
 
 std::int64_t id_key(std::string_view id) {
   std::size_t digits = 0;
-  while (digits < id.size() && digits < kNumberDigitsMax &&
-         id[id.size() - 1 - digits] >= '0' && id[id.size() - 1 - digits] <= '9') {
+  while (digits < id.size() && digits < kNumberDigitsMax && id[id.size() - 1 - digits] >= '0' &&
+         id[id.size() - 1 - digits] <= '9') {
     ++digits;
   }
   if (digits < kNumberDigitsMin) {

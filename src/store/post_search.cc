@@ -43,8 +43,7 @@ class PostFinder {
   PostPage page_;
 };
 
-std::string_view label_at(const Statement& row, int column,
-                          const std::vector<std::string>* names) {
+std::string_view label_at(const Statement& row, int column, const std::vector<std::string>* names) {
   const auto label = static_cast<std::size_t>(row.column_int(column));
   if (names == nullptr || row.column_is_null(column) || label >= names->size()) return "unknown";
   return (*names)[label];
@@ -57,7 +56,10 @@ bool PostFinder::passes(const Statement& row) {
   if (query_.author && row.column_text(5) != *query_.author) return false;
   if (query_.region) {
     const std::string_view region = row.column_is_null(6) ? "unknown" : row.column_text(6);
-    if (region != *query_.region) return false;
+    const std::string& wanted = *query_.region;
+    const bool within = region.size() > wanted.size() && region.starts_with(wanted) &&
+                        region[wanted.size()] == ' ';  // "广东 深圳" lies in 广东
+    if (region != wanted && !within) return false;
   }
   if (query_.emotion || query_.topic) {
     const LabelSet* set = label_sets_.find(row.column_int(12));
@@ -175,8 +177,8 @@ Result<PostPage> PostFinder::find(const BlockMap& blocks, std::int64_t tail_scan
                               std::min({end, extent.indexed_until + 1, ranges_.front().end})};
   if (indexed.begin < indexed.end) {
     // Shards whose posts are all gone may be gone, or may never have been made.
-    const std::int64_t oldest = std::max(shard_of(indexed.begin, extent.shard_posts),
-                                         shard_of(*first, extent.shard_posts));
+    const std::int64_t oldest =
+        std::max(shard_of(indexed.begin, extent.shard_posts), shard_of(*first, extent.shard_posts));
     std::int64_t shard = shard_of(indexed.end - 1, extent.shard_posts);
     for (; shard >= oldest && !full(); --shard) TRY(search_shard(shard, expression, indexed));
   }

@@ -111,6 +111,15 @@ Status set_meta(Database& db, std::string_view name, std::int64_t value) {
   return insert.run();
 }
 
+Result<bool> release_free_pages(Database& db, std::int64_t free_pages_min) {
+  TRY_ASSIGN(const auto pages, db.number("PRAGMA page_count"));
+  TRY_ASSIGN(const auto free_pages, db.number("PRAGMA freelist_count"));
+  const std::int64_t free_now = free_pages.value_or(0);
+  if (free_now < free_pages_min || free_now < pages.value_or(0) / 4) return false;
+  TRY(db.exec("PRAGMA incremental_vacuum(1024)"));
+  return true;
+}
+
 Result<std::uint64_t> bytes_used(Database& db) {
   TRY_ASSIGN(const auto pages, db.number("PRAGMA page_count"));
   TRY_ASSIGN(const auto free_pages, db.number("PRAGMA freelist_count"));

@@ -29,6 +29,10 @@ Result<std::unique_ptr<Database>> open_posts_db(const std::filesystem::path& dir
 Result<std::optional<std::int64_t>> get_meta(Database& db, std::string_view name);
 Status set_meta(Database& db, std::string_view name, std::int64_t value);
 
+// Gives some free pages (at most 4 MiB) back to the disk when at least `free_pages_min` and a
+// quarter of the file are free; less is left for what comes next. False: there was nothing to do.
+Result<bool> release_free_pages(Database& db, std::int64_t free_pages_min = 16'384);
+
 // Pages that hold something, in bytes.
 Result<std::uint64_t> bytes_used(Database& db);
 

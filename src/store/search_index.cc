@@ -116,8 +116,8 @@ Status SearchIndex::make_tables(std::int64_t shard_posts, std::int64_t store_id)
 Status SearchIndex::open_shard(std::int64_t shard) {
   if (shard == open_shard_) return {};
   const std::string table = shard_table(shard);
-  TRY_ASSIGN(const auto exists, search_->number("SELECT 1 FROM sqlite_schema WHERE name='" +
-                                                table + "'"));
+  TRY_ASSIGN(const auto exists,
+             search_->number("SELECT 1 FROM sqlite_schema WHERE name='" + table + "'"));
   if (!exists) {
     TRY(search_->exec("CREATE VIRTUAL TABLE " + table +
                       " USING fts5(terms, content='', columnsize=0, detail=none,"
@@ -129,8 +129,7 @@ Status SearchIndex::open_shard(std::int64_t shard) {
     TRY(configure("hashsize", kHashBytes));
     TRY(configure("automerge", kAutomerge));
   }
-  TRY_ASSIGN(insert_,
-             search_->prepare("INSERT INTO " + table + "(rowid, terms) VALUES(?1, ?2)"));
+  TRY_ASSIGN(insert_, search_->prepare("INSERT INTO " + table + "(rowid, terms) VALUES(?1, ?2)"));
   open_shard_ = shard;
   return {};
 }
@@ -151,7 +150,11 @@ void SearchIndex::append_document(const Statement& post, std::string& document) 
     add(field, known ? std::string_view{(*names)[label]} : "unknown");
   };
   const LabelSet* labels = label_sets_.find(post.column_int(4));
-  add('r', post.column_is_null(2) ? "unknown" : post.column_text(2));
+  const std::string_view region = post.column_is_null(2) ? "unknown" : post.column_text(2);
+  add('r', region);
+  if (const std::size_t space = region.find(' '); space != std::string_view::npos) {
+    add('r', region.substr(0, space));  // "广东 深圳" is found under 广东 too
+  }
   if (!post.column_is_null(3)) add('a', post.column_text(3));
   add_label('e', labels == nullptr ? nullptr : &labels->emotions, 5);
   add_label('t', labels == nullptr ? nullptr : &labels->topics, 6);
@@ -202,14 +205,13 @@ Status SearchIndex::drop_before(std::int64_t sequence) {
   return note_used();
 }
 
-Status SearchIndex::vacuum(std::int64_t pages_max) {
-  return search_->exec("PRAGMA incremental_vacuum(" + std::to_string(pages_max) + ")");
-}
+Result<bool> SearchIndex::release_free_pages() { return tidewatch::release_free_pages(*search_); }
 
 // A failure only means that the next transaction tries again.
 void SearchIndex::fold_wal() {
   if (wal_pages_ < kWalPages) return;
-  const int mode = wal_pages_ < kWalPagesMax ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART;
+  const int mode =
+      wal_pages_ < kWalPagesMax ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART;
   sqlite3_wal_checkpoint_v2(search_->handle(), nullptr, mode, nullptr, nullptr);
 }
 

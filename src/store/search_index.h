@@ -18,7 +18,7 @@ namespace tidewatch {
 struct SearchExtent {
   std::int64_t indexed_until = 0;  // every post up to here is indexed
   std::int64_t shard_posts = 0;
-  std::int64_t first_shard = 0;    // shards before it were removed
+  std::int64_t first_shard = 0;  // shards before it were removed
 };
 Result<SearchExtent> read_search_extent(Database& search);
 std::string shard_table(std::int64_t shard);
@@ -50,7 +50,7 @@ class SearchIndex {
   Result<std::size_t> index_some(std::size_t count_max);
   // Drops the shards all of whose posts lie before `sequence`.
   Status drop_before(std::int64_t sequence);
-  Status vacuum(std::int64_t pages_max);
+  Result<bool> release_free_pages();  // see schema.h
 
   std::int64_t indexed_until() const { return indexed_until_.load(std::memory_order_acquire); }
   std::uint64_t used() const { return bytes_used_.load(std::memory_order_relaxed); }

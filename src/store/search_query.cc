@@ -89,8 +89,8 @@ Result<SearchQuery> parse_search_query(std::string_view q) {
     }
     query.given = true;
     bool negative = false;
-    if (const std::size_t minus = mark_at(q, kMinuses); minus > 0 && q.size() > minus &&
-                                                        space_at(q.substr(minus)) == 0) {
+    if (const std::size_t minus = mark_at(q, kMinuses);
+        minus > 0 && q.size() > minus && space_at(q.substr(minus)) == 0) {
       negative = true;
       q.remove_prefix(minus);
     }

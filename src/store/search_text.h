@@ -27,10 +27,10 @@ struct SearchUnit {
 
 // A folded text. Reuse one to spare allocations. A plain value, not thread-safe.
 struct FoldedText {
-  std::string bytes;              // the units one after another, without what separates them
+  std::string bytes;  // the units one after another, without what separates them
   std::vector<SearchUnit> units;
   std::string tag_bytes;
-  std::vector<SearchUnit> tags;   // `#高考#` and `@张三`, in tag_bytes; their insides are units too
+  std::vector<SearchUnit> tags;  // `#高考#` and `@张三`, in tag_bytes; their insides are units too
 
   std::string_view unit(std::size_t i) const {
     return std::string_view{bytes}.substr(units[i].begin, units[i].size);

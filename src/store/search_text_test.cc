@@ -52,7 +52,10 @@ TEST(SearchText, GivesTerms) {
       {"kana and Hangul", "カタ 한국", {"カ", "カタ", "タ", "한", "한국", "국"}},
       {"zero", "二〇", {"二", "二〇", "〇"}},
       {"invalid bytes separate", "转\xFF发\xE4\xBD", {"转", "发"}},
-      {"overlong forms are invalid", "a\xC0\x80" "b", {"a", "b"}},
+      {"overlong forms are invalid",
+       "a\xC0\x80"
+       "b",
+       {"a", "b"}},
       {"control characters separate", std::string("转\0发\x1E", 8), {"转", "发"}},
       {"rare ideographs", "𠮷野家", {"𠮷", "𠮷野", "野", "野家", "家"}},
   };
@@ -73,8 +76,9 @@ TEST(SearchText, BoundsWordsAndTags) {
 // Whatever the bytes: nothing reads outside (under ASan), and every text finds itself.
 TEST(SearchText, SurvivesRandomBytes) {
   std::mt19937 random(20261123);
-  const std::vector<std::string> pieces = {"转", "发", "a", "Z", "9", " ", "#", "@", "\"", "-", "\xE4",
-                                           "\xFF", "\U0001F602", "\u200D", "ｱ", "　", "“", "\n"};
+  const std::vector<std::string> pieces = {"转",         "发",     "a",  "Z",  "9",    " ",
+                                           "#",          "@",      "\"", "-",  "\xE4", "\xFF",
+                                           "\U0001F602", "\u200D", "ｱ",  "　", "“",    "\n"};
   for (int round = 0; round < 20'000; ++round) {
     std::string text;
     for (std::size_t length = random() % 24; length > 0; --length) {

@@ -90,9 +90,9 @@ Result<std::optional<std::int64_t>> Statement::number() {
 Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& path, Mode mode,
                                                  const std::string& vfs) {
   sqlite3* handle = nullptr;
-  const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
-                    (mode == Mode::kReadOnly ? SQLITE_OPEN_READONLY
-                                             : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  const int flags =
+      SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+      (mode == Mode::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
   const int code = sqlite3_open_v2(path.c_str(), &handle, flags, vfs.c_str());
   if (handle == nullptr) {
     return Error{Code::kUnavailable, path.string() + ": not enough memory to open it"};

@@ -1,58 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/store.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <system_error>
-#include <thread>
+#include <utility>
 
-#include "core/mutex.h"
 #include "store/alert_rows.h"
-#include "store/block_map.h"
-#include "store/data_dir.h"
-#include "store/label_sets.h"
 #include "store/minute_rows.h"
-#include "store/post_log.h"
 #include "store/post_rows.h"
-#include "store/post_search.h"
 #include "store/schema.h"
-#include "store/search_index.h"
-#include "store/sqlite.h"
-#include "store/sync_vfs.h"
+#include "store/store_impl.h"
 
 namespace tidewatch {
 namespace {
 
-constexpr std::uint64_t kPageBytes = 4'096;
-constexpr auto kShortReaderWait = std::chrono::milliseconds{50};
-constexpr std::size_t kIndexBatchPosts = 4'096;
 constexpr std::size_t kScanBatchPosts = 2'048;
-constexpr std::uint64_t kRemovalPosts = 1'024;        // a write waits at most for one such removal
-constexpr std::int64_t kRetentionEveryPosts = 65'536;
-constexpr std::int64_t kVacuumFreePagesMin = 16'384;  // and a quarter of the file
-constexpr std::int64_t kVacuumPages = 1'024;
-
-// Background threads pace themselves in real time: this decides when they look, never what they
-// find. Many small index transactions would cost more than a few large ones.
-constexpr auto kIndexPace = std::chrono::milliseconds{200};
-constexpr std::int64_t kIndexSoonPosts = 1'024;       // do not wait for the pace
-constexpr auto kMaintenancePace = std::chrono::seconds{30};
-constexpr auto kErrorPace = std::chrono::seconds{1};
-
 constexpr std::int64_t kMillisMax = 253'402'300'800'000;  // the year 10000
-
-std::chrono::steady_clock::time_point pace(std::chrono::milliseconds duration) {
-  return std::chrono::steady_clock::now() + duration;
-}
-
-// On a full machine the indexer gets about a quarter of what ingest and inference get: enough for
-// everyday load, while peaks wait in its lag. (A thread may not raise its priority again, so it
-// cannot be lower and change its mind.)
-void lower_thread_priority() { ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 5); }
 
 std::uint64_t file_bytes(const std::filesystem::path& path) {
   std::error_code failed;
@@ -61,71 +24,6 @@ std::uint64_t file_bytes(const std::filesystem::path& path) {
 }
 
 }  // namespace
-
-struct Store::Impl {
-  Impl(StoreOptions store_options, const Clock& store_clock, DataDir claimed)
-      : options(std::move(store_options)), clock(store_clock), dir(std::move(claimed)),
-        vfs(options.hooks) {}
-  ~Impl();
-
-  Status load();
-  Status write(const std::function<Status(Database&)>& change);
-  Status queue_messages(std::span<const OutboxMessage> messages,
-                        const std::function<Status(Database&)>& change);
-  void after_commit() REQUIRES(write_mu);
-  void fold_wal() REQUIRES(write_mu);
-  void wake_threads(std::int64_t appended);
-
-  Status index_all(std::size_t batch_posts);
-  Status retain();
-  Status retain_by_age();
-  Status retain_by_size();
-  Result<std::uint64_t> remove_oldest_posts();
-  Result<bool> remove_minutes_before(EventTime written_before);
-  Status vacuum();
-  Status checkpoint();
-  void index_thread();
-  void maintenance_thread();
-  bool stopping() const { return stop.load(std::memory_order_acquire); }
-
-  std::uint64_t used() const { return posts_used.load() + index->used(); }
-
-  const StoreOptions options;
-  const Clock& clock;
-  const DataDir dir;  // the lock goes last
-  SyncVfs vfs;
-  LabelSets label_sets;
-  BlockMap blocks;
-
-  Mutex write_mu;
-  std::unique_ptr<Database> db GUARDED_BY(write_mu);
-  std::unique_ptr<PostLog> log;  // its bounds may be read without the lock
-  const int wal_pages_max = static_cast<int>(
-      std::clamp<std::uint64_t>(options.wal_bytes_max / kPageBytes, 16, 1U << 24));
-  std::atomic<int> wal_pages{0};
-  std::atomic<bool> wal_nearly_folded{false};  // the background has just been through it
-  int wal_pages_next_wait GUARDED_BY(write_mu) = wal_pages_max;
-  std::atomic<std::uint64_t> commits{0};
-  std::atomic<std::uint64_t> posts_used{0};
-  std::atomic<std::uint64_t> posts_expired{0};
-  std::atomic<std::size_t> outbox_waiting{0};
-
-  Mutex index_mu;
-  std::unique_ptr<SearchIndex> index;  // writes under index_mu
-  std::unique_ptr<Database> checkpoint_db;  // of the maintenance thread alone
-  std::unique_ptr<ReaderPool> readers;
-
-  std::atomic<bool> stop{false};
-  mutable Mutex thread_mu;
-  CondVar index_wake;
-  CondVar maintenance_wake;
-  bool maintenance_due GUARDED_BY(thread_mu) = false;
-  std::int64_t appended_since_retention GUARDED_BY(thread_mu) = 0;
-  std::string index_error GUARDED_BY(thread_mu);
-  std::string maintenance_error GUARDED_BY(thread_mu);
-  std::jthread indexer;
-  std::jthread maintainer;
-};
 
 // ---- opening and closing
 
@@ -203,41 +101,6 @@ void Store::Impl::after_commit() {
   fold_wal();
 }
 
-// SQLite starts the write-ahead log over once all of it is in the file and no reader needs it. A
-// background pass under constant load is always a few pages short of all; those are folded here,
-// where nothing is written meanwhile. Readers that overlap without end would still let it grow, so
-// from its limit on this waits for them: a moment, and at four times the limit as long as it takes.
-void Store::Impl::fold_wal() {
-  const int pages = wal_pages.load(std::memory_order_relaxed);
-  const bool nearly_folded = wal_nearly_folded.exchange(false);
-  if (pages < wal_pages_next_wait) {
-    if (nearly_folded) {
-      sqlite3_wal_checkpoint_v2(db->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-    }
-    return;
-  }
-  const auto wait = pages < 4 * wal_pages_max ? kShortReaderWait
-                                              : options.query_time_max + kShortReaderWait;
-  sqlite3_busy_timeout(db->handle(), static_cast<int>(wait.count()));
-  const int code = sqlite3_wal_checkpoint_v2(db->handle(), nullptr, SQLITE_CHECKPOINT_RESTART,
-                                             nullptr, nullptr);
-  // What holds it back now may do so for a while: not again at the very next commit.
-  wal_pages_next_wait = code == SQLITE_OK ? wal_pages_max : pages + wal_pages_max / 4;
-}
-
-void Store::Impl::wake_threads(std::int64_t appended) {
-  if (!options.background) return;
-  bool wake_maintenance = wal_pages.load(std::memory_order_relaxed) >= wal_pages_max / 4;
-  {
-    const MutexLock lock(thread_mu);
-    appended_since_retention += appended;
-    wake_maintenance = wake_maintenance || appended_since_retention >= kRetentionEveryPosts;
-    if (wake_maintenance) maintenance_due = true;
-  }
-  if (wake_maintenance) maintenance_wake.notify_one();
-  if (appended > 0) index_wake.notify_one();
-}
-
 Result<std::vector<Store::Appended>> Store::append(std::span<ScoredPost* const> posts,
                                                    const LabelSchema& labels) {
   for (ScoredPost* const post : posts) post->sequence = {};
@@ -275,9 +138,8 @@ Status Store::put_minutes(std::span<const MinuteCounts> minutes, const LabelSche
 }
 
 Status Store::put_alert(const Alert& alert, std::span<const OutboxMessage> messages) {
-  return impl_->queue_messages(messages, [&](Database& db) {
-    return write_alert(db, alert, impl_->clock.wall_now());
-  });
+  return impl_->queue_messages(
+      messages, [&](Database& db) { return write_alert(db, alert, impl_->clock.wall_now()); });
 }
 
 Status Store::acknowledge(const std::string& id, EventTime at) {
@@ -382,7 +244,8 @@ Status Store::scan_posts(Sequence after, EventTime since,
     while (more) {
       batch.clear();
       {
-        // A short read for each batch: a long one would keep the write-ahead log from starting over.
+        // A short read for each batch: a long one would keep the write-ahead log from starting
+        // over.
         auto reader = impl_->readers->acquire(std::chrono::milliseconds{0});
         Statement& select = reader->ascending();
         const ResetGuard guard(select);
@@ -417,10 +280,10 @@ Result<std::vector<SeriesPoint>> Store::series(const std::string& key, EventTime
   if (from >= to) return std::vector<SeriesPoint>{};
   const auto points = static_cast<std::uint64_t>((to - from + step_ms - 1) / step_ms);
   if (points > impl_->options.series_points_max) {
-    return Error{Code::kInvalidArgument,
-                 "since: " + std::to_string(points) + " points are too many (at most " +
-                     std::to_string(impl_->options.series_points_max) +
-                     "); ask for less time or a larger step"};
+    return Error{Code::kInvalidArgument, "since: " + std::to_string(points) +
+                                             " points are too many (at most " +
+                                             std::to_string(impl_->options.series_points_max) +
+                                             "); ask for less time or a larger step"};
   }
   auto reader = impl_->readers->acquire(impl_->options.query_time_max);
   return read_series(reader->posts(), impl_->label_sets, key, from_millis(from), from_millis(to),
@@ -468,8 +331,8 @@ Status Store::check() {
     TRY_ASSIGN(Statement quick_check, db->prepare("PRAGMA quick_check(1)"));
     TRY(quick_check.step());
     if (quick_check.column_text(0) != "ok") {
-      return Error{Code::kDataLoss, db->path().string() + ": damaged: " +
-                                        std::string(quick_check.column_text(0))};
+      return Error{Code::kDataLoss,
+                   db->path().string() + ": damaged: " + std::string(quick_check.column_text(0))};
     }
   }
   const auto number = [&](const char* sql) { return reader->posts().number(sql); };
@@ -490,156 +353,9 @@ Status Store::check() {
   return {};
 }
 
-// ---- indexing
+// ---- background work, when asked for
 
-Status Store::index_now() { return impl_->index_all(kIndexBatchPosts); }
-
-Status Store::Impl::index_all(std::size_t batch_posts) {
-  while (!stopping()) {
-    const MutexLock lock(index_mu);
-    TRY_ASSIGN(const std::size_t indexed, index->index_some(batch_posts));
-    if (indexed == 0) return {};
-  }
-  return {};
-}
-
-void Store::Impl::index_thread() {
-  lower_thread_priority();
-  while (true) {
-    {
-      const MutexLock lock(thread_mu);
-      while (!stopping() && log->last() <= index->indexed_until()) index_wake.wait(thread_mu);
-      const auto until = pace(kIndexPace);
-      while (!stopping() && log->last() - index->indexed_until() < kIndexSoonPosts &&
-             index_wake.wait_until(thread_mu, until)) {
-      }
-      if (stopping()) return;
-    }
-    const Status indexed = index_all(kIndexBatchPosts);
-    const MutexLock lock(thread_mu);
-    index_error = indexed.ok() ? "" : indexed.error().message;
-    const auto until = pace(kErrorPace);
-    while (!indexed.ok() && !stopping() && index_wake.wait_until(thread_mu, until)) {
-    }
-  }
-}
-
-// ---- retention
-
+Status Store::index_now() { return impl_->index_all(); }
 Status Store::retain_now() { return impl_->retain(); }
-
-Status Store::Impl::retain() {
-  TRY(retain_by_age());
-  TRY(retain_by_size());
-  {
-    const MutexLock lock(index_mu);
-    TRY(index->drop_before(log->first()));
-  }
-  return vacuum();
-}
-
-// Removes a few of the oldest posts; lets other writers in between two calls.
-Result<std::uint64_t> Store::Impl::remove_oldest_posts() {
-  const MutexLock lock(write_mu);
-  TRY_ASSIGN(const std::uint64_t removed, log->remove_oldest(kRemovalPosts));
-  posts_expired.fetch_add(removed);
-  after_commit();
-  return removed;
-}
-
-Result<bool> Store::Impl::remove_minutes_before(EventTime written_before) {
-  bool removed = false;
-  const auto remove = [&](Database& posts_db) -> Status {
-    TRY_ASSIGN(removed, remove_some_minutes(posts_db, written_before));
-    return {};
-  };
-  TRY(write(remove));
-  return removed;
-}
-
-Status Store::Impl::retain_by_age() {
-  const EventTime now = clock.wall_now();
-  const std::int64_t stored_before = to_millis(now - options.retention);
-  while (!stopping()) {
-    const auto oldest = blocks.first();
-    if (!oldest || oldest->stored_at >= stored_before) break;
-    TRY_ASSIGN(const std::uint64_t removed, remove_oldest_posts());
-    if (removed == 0) break;
-  }
-  bool more = true;
-  while (more && !stopping()) {
-    TRY_ASSIGN(more, remove_minutes_before(now - options.retention));
-  }
-  const auto remove = [&](Database& posts_db) -> Status {
-    TRY(remove_alerts(posts_db, now - options.alert_retention));
-    return remove_messages(posts_db, now - options.retention);
-  };
-  return write(remove);
-}
-
-// Posts go first, the oldest first; minutes only when no posts are left. Goes a little below the
-// limit, so as not to come back for every commit. The index of removed posts is freed a shard at a
-// time.
-Status Store::Impl::retain_by_size() {
-  if (used() <= options.bytes_max) return {};
-  const std::uint64_t target = options.bytes_max / 100 * 97;
-  while (used() > target && !stopping()) {
-    TRY_ASSIGN(const std::uint64_t removed, remove_oldest_posts());
-    if (removed > 0) {
-      const MutexLock lock(index_mu);
-      TRY(index->drop_before(log->first()));
-      continue;
-    }
-    TRY_ASSIGN(const bool more, remove_minutes_before(EventTime::max()));
-    if (!more) break;
-  }
-  return {};
-}
-
-// Freed pages are used again; only when a quarter of a file is free is it made smaller.
-Status Store::Impl::vacuum() {
-  const auto wanted = [](Database& database) -> Result<bool> {
-    TRY_ASSIGN(const auto pages, database.number("PRAGMA page_count"));
-    TRY_ASSIGN(const auto free_pages, database.number("PRAGMA freelist_count"));
-    const std::int64_t free_now = free_pages.value_or(0);
-    return free_now >= kVacuumFreePagesMin && free_now >= pages.value_or(0) / 4;
-  };
-  const std::string step = "PRAGMA incremental_vacuum(" + std::to_string(kVacuumPages) + ")";
-  while (!stopping()) {
-    const MutexLock lock(write_mu);
-    TRY_ASSIGN(const bool again, wanted(*db));
-    if (!again) return {};
-    TRY(db->exec(step));
-    after_commit();
-  }
-  return {};
-}
-
-Status Store::Impl::checkpoint() {
-  int pages = 0;
-  const int code = sqlite3_wal_checkpoint_v2(checkpoint_db->handle(), nullptr,
-                                             SQLITE_CHECKPOINT_PASSIVE, &pages, nullptr);
-  if (code != SQLITE_OK && (code & 0xFF) != SQLITE_BUSY) return checkpoint_db->error(code);
-  wal_nearly_folded.store(true);
-  return {};
-}
-
-void Store::Impl::maintenance_thread() {
-  while (true) {
-    {
-      const MutexLock lock(thread_mu);
-      const auto until = pace(kMaintenancePace);
-      while (!stopping() && !maintenance_due && maintenance_wake.wait_until(thread_mu, until)) {
-      }
-      if (stopping()) return;
-      maintenance_due = false;
-      appended_since_retention = 0;
-    }
-    Status done = checkpoint();
-    if (done.ok()) done = retain();
-    const MutexLock lock(thread_mu);
-    maintenance_error = done.ok() ? "" : done.error().message;
-  }
-}
 
 }  // namespace tidewatch

@@ -29,12 +29,12 @@ namespace tidewatch {
 class FileHooks;  // store/sync_vfs.h: tests watch and break file operations
 
 struct StoreOptions {
-  std::filesystem::path dir;                        // made when absent; one process at a time
+  std::filesystem::path dir;  // made when absent; one process at a time
   // Age counts from when a post was stored (wall clock), not from its event time: replayed
   // history is kept as long as live posts are.
-  std::chrono::hours retention{24 * 30};            // posts and minutes
-  std::chrono::hours alert_retention{24 * 400};     // closed alerts
-  std::uint64_t bytes_max = 20ULL << 30;            // pages in use, search index included
+  std::chrono::hours retention{24 * 30};         // posts and minutes
+  std::chrono::hours alert_retention{24 * 400};  // closed alerts
+  std::uint64_t bytes_max = 20ULL << 30;         // pages in use, search index included
   // What the write-ahead log of posts.db may hold before a writer folds it into the file itself
   // (the background does so from a quarter of it on). Up to four times as much while queries keep
   // it in use; then a writer waits for them.
@@ -46,11 +46,11 @@ struct StoreOptions {
   // When the index is further behind than this, `index_behind` is reported; ingest is neither
   // slowed nor refused, and the index catches up from the posts.
   std::size_t index_lag_max = 200'000;
-  std::size_t tail_scan_posts_max = 10'000;         // newest unindexed posts searched directly
-  std::size_t index_shard_posts = 1U << 19;         // posts in one piece of the index
+  std::size_t tail_scan_posts_max = 10'000;  // newest unindexed posts searched directly
+  std::size_t index_shard_posts = 1U << 19;  // posts in one piece of the index
   // Without background threads the caller runs index_now() and retain_now() (tests, tools).
   bool background = true;
-  FileHooks* hooks = nullptr;                       // outlives the store; nullptr: none
+  FileHooks* hooks = nullptr;  // outlives the store; nullptr: none
 };
 
 // One point of a series: the sums over [time, time + step). Points without posts are absent.
@@ -58,22 +58,22 @@ struct SeriesPoint {
   EventTime time{};
   std::uint64_t posts = 0;
   std::uint64_t negative = 0;
-  std::uint64_t authors = 0;                                      // new ones, summed
+  std::uint64_t authors = 0;  // new ones, summed
   std::uint64_t texts = 0;
   std::uint64_t bare_reposts = 0;
   std::vector<std::pair<std::string, std::uint64_t>> emotions{};  // label, count; zeros left out
 };
 
 struct AlertQuery {
-  enum class State : std::uint8_t { kAll, kOpen, kClosed };       // kOpen: acknowledged ones too
+  enum class State : std::uint8_t { kAll, kOpen, kClosed };  // kOpen: acknowledged ones too
   State state = State::kAll;
-  std::size_t limit = 50;                                         // 1 to 1,000
-  std::string before{};                                           // only older than this id
+  std::size_t limit = 50;  // 1 to 1,000
+  std::string before{};    // only older than this id
 };
 
 struct AlertPage {
-  std::vector<Alert> alerts;                                      // newest opened_at first
-  std::optional<std::string> next;                                // the `before` of the next page
+  std::vector<Alert> alerts;        // newest opened_at first
+  std::optional<std::string> next;  // the `before` of the next page
 };
 
 struct StoreStats {
@@ -86,11 +86,11 @@ struct StoreStats {
   std::uint64_t fsyncs = 0;                 // of posts.db-wal, since open
   std::map<std::string, std::uint64_t> fsyncs_by_file;
   std::uint64_t index_lag_posts = 0;
-  bool index_behind = false;                // lag above index_lag_max
-  std::string index_error;                  // empty: none; the last failure of the indexer
-  std::uint64_t posts_expired = 0;          // removed by retention since open
+  bool index_behind = false;        // lag above index_lag_max
+  std::string index_error;          // empty: none; the last failure of the indexer
+  std::uint64_t posts_expired = 0;  // removed by retention since open
   std::uint64_t outbox_messages = 0;
-  std::string maintenance_error;            // empty: none; the last failure of retention
+  std::string maintenance_error;  // empty: none; the last failure of retention
 };
 
 // Everything that must survive: posts with their scores, minute counts, alerts and the outbox in

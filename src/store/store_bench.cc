@@ -40,8 +40,8 @@ std::string percentiles(std::vector<double> values) {
   const auto at = [&](double share) {
     return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1))];
   };
-  return fmt::format("p50 {:.2f}  p95 {:.2f}  p99 {:.2f}  max {:.2f} ms", at(0.5), at(0.95), at(0.99),
-                     values.back());
+  return fmt::format("p50 {:.2f}  p95 {:.2f}  p99 {:.2f}  max {:.2f} ms", at(0.5), at(0.95),
+                     at(0.99), values.back());
 }
 
 const LabelSchema& labels() {
@@ -84,7 +84,8 @@ class Posts {
       post.text += words_[zipf(words_.size())];
       if (below(8) == 0) post.text += "，";
     }
-    post.time = EventTime{std::chrono::milliseconds{1'700'000'000'000 + static_cast<std::int64_t>(number)}};
+    post.time =
+        EventTime{std::chrono::milliseconds{1'700'000'000'000 + static_cast<std::int64_t>(number)}};
     post.source = "weibo";
     post.author = fmt::format("用户{}", zipf(1'000'000));
     post.region = words_[zipf(34)];
@@ -114,7 +115,8 @@ void print_machine() {
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);) {
     if (!line.starts_with("model name")) continue;
-    fmt::print("machine: {} x {}\n", std::thread::hardware_concurrency(), line.substr(line.find(':') + 2));
+    fmt::print("machine: {} x {}\n", std::thread::hardware_concurrency(),
+               line.substr(line.find(':') + 2));
     return;
   }
 }
@@ -135,7 +137,8 @@ void measure_fsync(const std::filesystem::path& dir) {
   fmt::print("fdatasync of 256 KiB: {}\n", percentiles(values));
 }
 
-std::unique_ptr<Store> open_store(const std::filesystem::path& dir, bool background, const Clock& clock) {
+std::unique_ptr<Store> open_store(const std::filesystem::path& dir, bool background,
+                                  const Clock& clock) {
   StoreOptions options;
   options.dir = dir;
   options.background = background;
@@ -152,7 +155,8 @@ void fail_on(const Status& status) {
 }
 
 // Generating posts is not counted.
-void append(Store& store, Posts& posts, std::size_t count, std::size_t batch, const std::string& what) {
+void append(Store& store, Posts& posts, std::size_t count, std::size_t batch,
+            const std::string& what) {
   std::vector<double> commits;
   double total = 0;
   double cpu = 0;
@@ -214,10 +218,12 @@ void run(const std::filesystem::path& dir, std::size_t count) {
   const double cpu_before = cpu_ms();
   fail_on(store->index_now());
   const double cpu = cpu_ms() - cpu_before;
-  fmt::print("index: {} posts behind when the last was appended; alone {:.0f} posts/s ({:.0f} a CPU second)"
-             " over {}\n",
-             lag, static_cast<double>(left) / ms_since(begin) * 1'000,
-             static_cast<double>(left) / cpu * 1'000, left);
+  fmt::print(
+      "index: {} posts behind when the last was appended; alone {:.0f} posts/s ({:.0f} a CPU "
+      "second)"
+      " over {}\n",
+      lag, static_cast<double>(left) / ms_since(begin) * 1'000,
+      static_cast<double>(left) / cpu * 1'000, left);
   const StoreStats stats = store->stats();
   const auto per_post = [&](const char* file) {
     return static_cast<double>(std::filesystem::file_size(dir / "all" / file)) /
@@ -242,7 +248,9 @@ void run(const std::filesystem::path& dir, std::size_t count) {
   search(*store, "a word in a region", {.q = posts.word(100), .region = posts.word(3)});
   const EventTime middle = *stats.oldest + (*stats.newest - *stats.oldest) / 2;
   search(*store, "a word, a thousandth of the time",
-         {.q = posts.word(100), .since = middle, .until = middle + (*stats.newest - *stats.oldest) / 1'000});
+         {.q = posts.word(100),
+          .since = middle,
+          .until = middle + (*stats.newest - *stats.oldest) / 1'000});
   search(*store, "nothing like it", {.q = "甲乙丙丁"});
   std::filesystem::remove_all(dir / "all");
 }

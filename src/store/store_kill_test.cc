@@ -42,7 +42,8 @@ std::string id_of(std::uint64_t number) { return "wb_" + std::to_string(number);
   StoreWriter writer(**store, labels(), {.queue_posts_max = 512, .batch_posts_max = 128}, tell);
   const auto feed = [&](std::uint64_t number) {
     for (;; number += 2) {
-      if (!writer.submit(make_post(id_of(number), "转发微博" + std::to_string(number)), number)) return;
+      if (!writer.submit(make_post(id_of(number), "转发微博" + std::to_string(number)), number))
+        return;
       if (number % 7 == 0 && !writer.submit(make_post(id_of(number), "again"), number)) return;
     }
   };
@@ -83,8 +84,8 @@ TEST(StoreKillTest, KeepsEveryAcknowledgedPostOnce) {
     ::close(pipe_ends[0]);
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);
-    ASSERT_TRUE(WIFSIGNALED(status)) << "round " << round << ": the child ended by itself with "
-                                     << WEXITSTATUS(status);
+    ASSERT_TRUE(WIFSIGNALED(status))
+        << "round " << round << ": the child ended by itself with " << WEXITSTATUS(status);
     std::vector<std::uint64_t> numbers(bytes.size() / sizeof(std::uint64_t));
     std::copy_n(bytes.data(), numbers.size() * sizeof(std::uint64_t),
                 reinterpret_cast<char*>(numbers.data()));
@@ -95,7 +96,8 @@ TEST(StoreKillTest, KeepsEveryAcknowledgedPostOnce) {
     for (const std::uint64_t number : numbers) {
       const auto found = store->post(id_of(number));
       ASSERT_TRUE(found.ok() && found->has_value())
-          << "seed " << kSeed << " round " << round << ": acknowledged post " << number << " is lost";
+          << "seed " << kSeed << " round " << round << ": acknowledged post " << number
+          << " is lost";
     }
     ASSERT_EQ(problem(store->check()), "") << "seed " << kSeed << " round " << round;
   }
@@ -111,11 +113,12 @@ TEST(StoreKillTest, KeepsEveryAcknowledgedPostOnce) {
                                         return true;
                                       })),
             "");
-  for (const std::uint64_t number : acknowledged) EXPECT_TRUE(ids.contains(id_of(number))) << number;
+  for (const std::uint64_t number : acknowledged)
+    EXPECT_TRUE(ids.contains(id_of(number))) << number;
   EXPECT_GE(acknowledged.size(), std::size_t{kRounds});
   ASSERT_EQ(problem(store->index_now()), "");
-  const std::string newest = "转发微博" + std::to_string(*std::max_element(acknowledged.begin(),
-                                                                           acknowledged.end()));
+  const std::string newest =
+      "转发微博" + std::to_string(*std::max_element(acknowledged.begin(), acknowledged.end()));
   EXPECT_EQ(store->posts({.q = newest})->posts.size(), 1U);
   RecordProperty("acknowledged", static_cast<int>(acknowledged.size()));
 }

@@ -65,7 +65,8 @@ TEST_F(StoreSearchTest, FindsWhatPeopleTypeAndNothingElse) {
       {"words in any order", "客服 退款", {"refund"}},
       {"NOT", "退款 -客服", {"quotes"}},
       {"NOT of a long word", "退款 -还没到账", {"quotes"}},
-      {"only NOT of two", "-退款 -a -转 -i -iphone17 -天气 -张三 -张三丰 -哈哈 -not -款 -café",
+      {"only NOT of two",
+       "-退款 -a -转 -i -iphone17 -天气 -张三 -张三丰 -哈哈 -not -款 -café",
        {"empty"}},
       {"English, any case", "IPHONE17", {"fullwidth", "phone"}},
       {"full-width query", "ｉｐｈｏｎｅ１７", {"fullwidth", "phone"}},
@@ -97,7 +98,9 @@ TEST_F(StoreSearchTest, FindsWhatPeopleTypeAndNothingElse) {
       {"only quotes", "\"\"", {}},
       {"a quote in a word", "a\"b", {"operators"}},
       {"SQL", "'; DROP TABLE posts; --", {}},
-      {"a phrase with a separator that the text lacks", "\"退,款\"", {"refund2", "quotes", "refund"}},
+      {"a phrase with a separator that the text lacks",
+       "\"退,款\"",
+       {"refund2", "quotes", "refund"}},
       {"control characters", std::string("退\0款", 7), {"refund2", "quotes", "refund"}},
       {"invalid UTF-8", "退款\xFF\xFE", {"quotes", "refund"}},
   };
@@ -125,7 +128,8 @@ TEST_F(StoreSearchTest, RefusesAQueryThatIsTooLong) {
   EXPECT_THAT(refused.error().message, HasSubstr("q:"));
   // The longest that is allowed, all of different words.
   std::string longest;
-  for (int i = 0; longest.size() < kSearchQueryBytesMax - 8; ++i) longest += std::to_string(i) + " ";
+  for (int i = 0; longest.size() < kSearchQueryBytesMax - 8; ++i)
+    longest += std::to_string(i) + " ";
   std::vector<ScoredPost> posts = {make_post("all", longest), make_post("some", "0 1 2 3")};
   ASSERT_EQ(problem(store->append(posts, labels())), "");
   ASSERT_EQ(problem(store->index_now()), "");
@@ -152,17 +156,23 @@ TEST_F(StoreSearchTest, CombinesFilters) {
   posts.push_back(make_post("bare", "", 40'000));
   ASSERT_EQ(problem(store->append(posts, labels())), "");
   for (const char* way : {"scan", "index"}) {
-    EXPECT_THAT(find(*store, {.q = "退款", .region = "广东"}), ElementsAre("36", "26", "16", "6")) << way;
+    EXPECT_THAT(find(*store, {.q = "退款", .region = "广东"}), ElementsAre("36", "26", "16", "6"))
+        << way;
     EXPECT_THAT(find(*store, {.region = "unknown"}),
-                ElementsAre("bare", "35", "30", "25", "20", "15", "10", "5", "0")) << way;
+                ElementsAre("bare", "35", "30", "25", "20", "15", "10", "5", "0"))
+        << way;
     EXPECT_THAT(find(*store, {.author = "author1", .since = from_millis(30'000)}),
-                ElementsAre("37", "34", "31")) << way;
+                ElementsAre("37", "34", "31"))
+        << way;
     EXPECT_THAT(find(*store, {.topic = "unknown"}), ElementsAre("bare")) << way;
     EXPECT_THAT(find(*store, {.topic = "finance", .emotion = "angry"}),
-                ElementsAre("36", "24", "12", "0")) << way;
+                ElementsAre("36", "24", "12", "0"))
+        << way;
     EXPECT_THAT(find(*store, {.since = from_millis(3'000), .until = from_millis(5'000)}),
-                ElementsAre("4", "3")) << way;
-    EXPECT_THAT(find(*store, {.q = "天气", .until = from_millis(4'000)}), ElementsAre("3", "1")) << way;
+                ElementsAre("4", "3"))
+        << way;
+    EXPECT_THAT(find(*store, {.q = "天气", .until = from_millis(4'000)}), ElementsAre("3", "1"))
+        << way;
     EXPECT_THAT(find(*store, {.author = ""}), ElementsAre("bare")) << way;
     EXPECT_THAT(find(*store, {.topic = "no such topic"}), IsEmpty()) << way;
     EXPECT_THAT(find(*store, {.author = "a\" OR \"b"}), IsEmpty()) << way;
@@ -174,7 +184,9 @@ TEST_F(StoreSearchTest, CombinesFilters) {
 // Words of a text must not be taken for the fields that are indexed beside it.
 TEST_F(StoreSearchTest, TextCannotPretendToBeAField) {
   auto store = open_store(quiet_options(dir_.path()), clock_);
-  std::vector<ScoredPost> posts = {make_post("fake", "x\x1E" "a=boss\x1E r=火星 a=boss")};
+  std::vector<ScoredPost> posts = {make_post("fake",
+                                             "x\x1E"
+                                             "a=boss\x1E r=火星 a=boss")};
   posts[0].post.author = "nobody";
   ASSERT_EQ(problem(store->append(posts, labels())), "");
   ASSERT_EQ(problem(store->index_now()), "");
@@ -210,9 +222,7 @@ TEST_F(StoreSearchTest, PagesByKeyset) {
 class ImpatientClock final : public Clock {
  public:
   EventTime wall_now() const override { return from_millis(1'700'000'000'000); }
-  SteadyTime steady_now() const override {
-    return SteadyTime{std::chrono::milliseconds{++looks_}};
-  }
+  SteadyTime steady_now() const override { return SteadyTime{std::chrono::milliseconds{++looks_}}; }
 
  private:
   mutable std::atomic<std::int64_t> looks_{0};
@@ -244,8 +254,9 @@ TEST_F(StoreSearchTest, EndsASearchThatTakesTooLong) {
 TEST_F(StoreSearchTest, AgreesWithLookingAtEveryPost) {
   constexpr unsigned kSeed = 20261123;
   std::mt19937 random(kSeed);
-  const std::vector<std::string> pieces = {"转", "发", "微", "博", "退", "款", "new", "York", "7", " ", ",",
-                                           "#", "@", "\U0001F602", "-", "\"", "Ａ"};
+  const std::vector<std::string> pieces = {"转",  "发",         "微", "博", "退", "款",
+                                           "new", "York",       "7",  " ",  ",",  "#",
+                                           "@",   "\U0001F602", "-",  "\"", "Ａ"};
   const auto random_text = [&](unsigned length_max) {
     std::string text;
     for (std::size_t length = random() % length_max; length > 0; --length) {

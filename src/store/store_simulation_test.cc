@@ -16,9 +16,9 @@
 namespace tidewatch::store_test {
 namespace {
 
-using ::testing::ElementsAreArray;
 using std::chrono::hours;
 using std::chrono::seconds;
+using ::testing::ElementsAreArray;
 
 // Fails the n-th write from now on, and those after it, until told otherwise.
 class FlakyDisk final : public FileHooks {
@@ -42,7 +42,7 @@ class Simulation {
     options_.hooks = &disk_;
     options_.retention = hours{10};
     options_.index_shard_posts = 700;
-    options_.wal_bytes_max = 1U << 20;  // fold it often
+    options_.wal_bytes_max = 1U << 20;        // fold it often
     options_.tail_scan_posts_max = 1U << 20;  // so that searches see everything
     store_ = open_store(options_, clock_);
   }
@@ -50,15 +50,24 @@ class Simulation {
   void run(int steps) {
     for (step_ = 0; step_ < steps && !::testing::Test::HasFailure(); ++step_) {
       const unsigned dice = below(100);
-      if (dice < 35) append(false);
-      else if (dice < 40) append(true);
-      else if (dice < 70) query();
-      else if (dice < 80) index();
-      else if (dice < 85) minutes();
-      else if (dice < 90) series();
-      else if (dice < 93) retain();
-      else if (dice < 95) reopen();
-      else clock_.advance(std::chrono::minutes{below(120)});
+      if (dice < 35)
+        append(false);
+      else if (dice < 40)
+        append(true);
+      else if (dice < 70)
+        query();
+      else if (dice < 80)
+        index();
+      else if (dice < 85)
+        minutes();
+      else if (dice < 90)
+        series();
+      else if (dice < 93)
+        retain();
+      else if (dice < 95)
+        reopen();
+      else
+        clock_.advance(std::chrono::minutes{below(120)});
     }
     retain();
     EXPECT_EQ(problem(store_->check()), "") << where();
@@ -72,8 +81,8 @@ class Simulation {
   std::string where() const { return "step " + std::to_string(step_); }
 
   ScoredPost random_post() {
-    static const std::vector<std::string> kPieces = {"转", "发", "微", "博", "退", "款", "new", "york",
-                                                     " ", ",", "#", "@"};
+    static const std::vector<std::string> kPieces = {"转",  "发",   "微", "博", "退", "款",
+                                                     "new", "york", " ",  ",",  "#",  "@"};
     std::string text;
     for (unsigned length = below(12); length > 0; --length) {
       text += kPieces[below(static_cast<unsigned>(kPieces.size()))];
@@ -119,7 +128,8 @@ class Simulation {
     if (query.region && region != *query.region) return false;
     if (query.author && post.author != *query.author) return false;
     if (query.topic && labels().topic_name(scored.scores.topic) != *query.topic) return false;
-    if (query.emotion && labels().emotion_name(scored.scores.emotion) != *query.emotion) return false;
+    if (query.emotion && labels().emotion_name(scored.scores.emotion) != *query.emotion)
+      return false;
     if (query.since && post.time < *query.since) return false;
     if (query.until && post.time >= *query.until) return false;
     FoldedText folded;
@@ -128,8 +138,8 @@ class Simulation {
   }
 
   void query() {
-    static const std::vector<std::string> kQueries = {"",     "转发",  "转",      "退款 new", "\"new york\"",
-                                                      "-转发", "款 -微", "#转发#", "@转",      "!"};
+    static const std::vector<std::string> kQueries = {
+        "", "转发", "转", "退款 new", "\"new york\"", "-转发", "款 -微", "#转发#", "@转", "!"};
     PostQuery query;
     query.q = kQueries[below(static_cast<unsigned>(kQueries.size()))];
     if (below(4) == 0) query.region = below(2) > 0 ? "广东" : "unknown";
@@ -143,7 +153,8 @@ class Simulation {
     const auto words = parse_search_query(query.q);
     ASSERT_TRUE(words.ok());
     std::vector<std::string> expected;
-    for (auto post = posts_.rbegin(); post != posts_.rend() && expected.size() <= query.limit; ++post) {
+    for (auto post = posts_.rbegin(); post != posts_.rend() && expected.size() <= query.limit;
+         ++post) {
       const bool older = query.before.value == 0 || post->first < query.before.value;
       if (older && !words->finds_nothing() && fits(query, *words, post->second.post)) {
         expected.push_back(post->second.post.post.id);
@@ -196,15 +207,16 @@ class Simulation {
       posts += one.counts.posts;
       sad += one.counts.emotions[4];
     }
-    const auto points = store_->series(key, from_millis(since * 1'000), from_millis(until * 1'000),
-                                       seconds{step});
+    const auto points =
+        store_->series(key, from_millis(since * 1'000), from_millis(until * 1'000), seconds{step});
     ASSERT_EQ(problem(points), "") << where();
     ASSERT_EQ(points->size(), expected.size()) << where();
     auto want = expected.begin();
     for (const SeriesPoint& point : *points) {
       EXPECT_EQ(point.time, from_millis(want->first * 1'000)) << where();
       EXPECT_EQ(point.posts, want->second.first) << where();
-      EXPECT_EQ(point.emotions.empty() ? 0 : point.emotions[0].second, want->second.second) << where();
+      EXPECT_EQ(point.emotions.empty() ? 0 : point.emotions[0].second, want->second.second)
+          << where();
       ++want;
     }
   }
@@ -217,14 +229,17 @@ class Simulation {
       const std::int64_t block = block_of(static_cast<std::int64_t>(posts_.begin()->first));
       auto end = posts_.begin();
       EventTime youngest = EventTime::min();
-      for (; end != posts_.end() && block_of(static_cast<std::int64_t>(end->first)) == block; ++end) {
+      for (; end != posts_.end() && block_of(static_cast<std::int64_t>(end->first)) == block;
+           ++end) {
         youngest = std::max(youngest, end->second.stored_at);
       }
       if (youngest >= old) break;
-      for (auto gone = posts_.begin(); gone != end; ++gone) sequence_of_.erase(gone->second.post.post.id);
+      for (auto gone = posts_.begin(); gone != end; ++gone)
+        sequence_of_.erase(gone->second.post.post.id);
       posts_.erase(posts_.begin(), end);
     }
-    std::erase_if(minutes_, [&](const auto& one) { return day_stored_at_[one.first.second / 86'400] < old; });
+    std::erase_if(minutes_,
+                  [&](const auto& one) { return day_stored_at_[one.first.second / 86'400] < old; });
     const StoreStats stats = store_->stats();
     EXPECT_EQ(stats.posts, posts_.size()) << where();
     EXPECT_EQ(stats.first.value, posts_.empty() ? 0 : posts_.begin()->first) << where();

@@ -9,17 +9,18 @@
 #include <limits>
 #include <thread>
 
+#include "store/schema.h"
 #include "store/sqlite.h"
 #include "store/store_test_support.h"
 
 namespace tidewatch::store_test {
 namespace {
 
+using std::chrono::hours;
+using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using std::chrono::hours;
-using std::chrono::seconds;
 
 class StoreTest : public ::testing::Test {
  protected:
@@ -184,8 +185,8 @@ TEST_F(StoreTest, RefusesAReadOnlyFolder) {
     EXPECT_THAT(opened.error().message, HasSubstr("--data-dir"));
     return;
   }
-  std::filesystem::permissions(dir_.path(), std::filesystem::perms::owner_read |
-                                                std::filesystem::perms::owner_exec);
+  std::filesystem::permissions(
+      dir_.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
   const auto opened = Store::open(quiet_options(dir_.path()), clock_);
   std::filesystem::permissions(dir_.path(), std::filesystem::perms::owner_all);
   ASSERT_FALSE(opened.ok());
@@ -234,9 +235,11 @@ TEST_F(StoreTest, RebuildsADamagedIndex) {
 TEST_F(StoreTest, CheckSeesWhatIsWrong) {
   const std::pair<const char*, const char*> damages[] = {
       {"DELETE FROM posts WHERE sequence=3", "5 sequences"},
-      {"INSERT INTO posts SELECT 3, 'p3', text, time, source, author, region, repost_of, url, likes,"
+      {"INSERT INTO posts SELECT 3, 'p3', text, time, source, author, region, repost_of, url, "
+       "likes,"
        " reposts, extra, label_set, emotion, topic, probabilities, text_hash, id_key"
-       " FROM posts WHERE id='p3'", "twice"},
+       " FROM posts WHERE id='p3'",
+       "twice"},
   };
   auto store = open();
   append(*store, make_posts(5));
@@ -356,8 +359,13 @@ Alert make_alert(const std::string& id, std::int64_t opened_ms, std::string stat
 }
 
 OutboxMessage make_message(std::string key, std::int64_t due_ms = 0) {
-  return {.id = 0, .dedupe_key = std::move(key), .channel = "webhook", .body = "{\"a\":1}",
-          .attempts = 0, .next_attempt_at = from_millis(due_ms), .last_error = ""};
+  return {.id = 0,
+          .dedupe_key = std::move(key),
+          .channel = "webhook",
+          .body = "{\"a\":1}",
+          .attempts = 0,
+          .next_attempt_at = from_millis(due_ms),
+          .last_error = ""};
 }
 
 TEST_F(StoreTest, KeepsAlertsWithTheirLists) {
@@ -388,7 +396,8 @@ TEST_F(StoreTest, PagesThroughAlertsNewestFirst) {
   auto store = open();
   for (int i = 0; i < 5; ++i) {
     const std::string state = i % 2 == 0 ? "open" : "closed";
-    ASSERT_EQ(problem(store->put_alert(make_alert("al_" + std::to_string(i), i / 2, state), {})), "");
+    ASSERT_EQ(problem(store->put_alert(make_alert("al_" + std::to_string(i), i / 2, state), {})),
+              "");
   }
   std::vector<std::string> ids;
   AlertQuery query{.state = AlertQuery::State::kAll, .limit = 2, .before = ""};
@@ -400,9 +409,11 @@ TEST_F(StoreTest, PagesThroughAlertsNewestFirst) {
     query.before = *page->next;
   }
   EXPECT_THAT(ids, ElementsAre("al_4", "al_3", "al_2", "al_1", "al_0"));
-  const auto closed = store->alerts({.state = AlertQuery::State::kClosed, .limit = 50, .before = ""});
+  const auto closed =
+      store->alerts({.state = AlertQuery::State::kClosed, .limit = 50, .before = ""});
   EXPECT_EQ(closed->alerts.size(), 2U);
-  const auto open_ones = store->alerts({.state = AlertQuery::State::kOpen, .limit = 50, .before = ""});
+  const auto open_ones =
+      store->alerts({.state = AlertQuery::State::kOpen, .limit = 50, .before = ""});
   EXPECT_EQ(open_ones->alerts.size(), 3U);
 }
 
@@ -535,13 +546,38 @@ TEST_F(StoreTest, RemovesTheOldestPostsByTotalSize) {
   EXPECT_EQ(problem(store->check()), "");
 }
 
+TEST_F(StoreTest, AFileThatIsMostlyFreeGetsSmaller) {
+  StoreOptions options = quiet_options(dir_.path());
+  auto store = open_store(options, clock_);
+  append(*store, make_posts(10'000));
+  clock_.advance(options.retention + hours{1});
+  ASSERT_EQ(problem(store->retain_now()), "");
+  store.reset();
+  const auto size = [&] { return std::filesystem::file_size(dir_.path() / "posts.db"); };
+  const auto full = size();
+  {
+    auto db = open_posts_db(dir_.path(), "unix");
+    ASSERT_EQ(problem(db), "");
+    auto released = release_free_pages(**db, 1'000'000);
+    ASSERT_EQ(problem(released), "");
+    EXPECT_FALSE(*released) << "too few to bother";
+    do {
+      released = release_free_pages(**db, 1);
+      ASSERT_EQ(problem(released), "");
+    } while (*released);
+  }
+  EXPECT_LT(size(), full / 4);
+  EXPECT_EQ(problem(open()->check()), "");
+}
+
 TEST_F(StoreTest, RemovesOldMinutesAlertsAndDeliveredMessages) {
   StoreOptions options = quiet_options(dir_.path());
   options.retention = hours{10};
   options.alert_retention = hours{20};
   auto store = open_store(options, clock_);
   std::vector<MinuteCounts> minutes;
-  for (int i = 0; i < 5'000; ++i) minutes.push_back(minute_of("k" + std::to_string(i % 50), 60 * i, 1));
+  for (int i = 0; i < 5'000; ++i)
+    minutes.push_back(minute_of("k" + std::to_string(i % 50), 60 * i, 1));
   ASSERT_EQ(problem(store->put_minutes(minutes, labels())), "");
   ASSERT_EQ(problem(store->put_alert(make_alert("al_closed", 1, "closed"), {})), "");
   ASSERT_EQ(problem(store->put_alert(make_alert("al_open", 1, "open"), {})), "");
@@ -628,7 +664,8 @@ TEST_F(StoreTest, ReadsWritesAndRetentionGoOnTogether) {
       while (!done) {
         const std::vector<MinuteCounts> minutes = {minute_of("k@*", 60, 5)};
         EXPECT_EQ(problem(store->put_minutes(minutes, labels())), "");
-        EXPECT_EQ(problem(store->series("k@*", from_millis(0), from_millis(600'000), seconds{60})), "");
+        EXPECT_EQ(problem(store->series("k@*", from_millis(0), from_millis(600'000), seconds{60})),
+                  "");
         EXPECT_EQ(problem(store->retain_now()), "");
       }
     });

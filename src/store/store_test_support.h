@@ -93,8 +93,8 @@ inline std::unique_ptr<Store> open_store(StoreOptions options, const Clock& cloc
 // "" when ok, so that EXPECT_EQ(problem(...), "") shows the message.
 template <typename T>
 std::string problem(const Result<T>& result) {
-  return result.ok() ? "" : std::string(code_name(result.error().code)) + ": " +
-                                result.error().message;
+  return result.ok() ? ""
+                     : std::string(code_name(result.error().code)) + ": " + result.error().message;
 }
 
 inline std::vector<std::string> ids_of(const PostPage& page) {

@@ -31,15 +31,16 @@ TEST_F(StoreWriterTest, GroupsTheCommitsOfManyThreadsAndKeepsTheirOrder) {
   std::uint64_t last_sequence = 0;
   std::size_t told = 0;
   {
-    StoreWriter writer(*store, labels(), {}, [&](std::span<CommittedPost> posts, const Status& status) {
-      EXPECT_EQ(problem(status), "");
-      for (const CommittedPost& one : posts) {
-        EXPECT_TRUE(one.is_new);
-        EXPECT_EQ(one.post.sequence.value, ++last_sequence);
-        EXPECT_EQ(one.cookie % kPosts, next_of_thread[one.cookie / kPosts]++);
-        ++told;
-      }
-    });
+    StoreWriter writer(*store, labels(), {},
+                       [&](std::span<CommittedPost> posts, const Status& status) {
+                         EXPECT_EQ(problem(status), "");
+                         for (const CommittedPost& one : posts) {
+                           EXPECT_TRUE(one.is_new);
+                           EXPECT_EQ(one.post.sequence.value, ++last_sequence);
+                           EXPECT_EQ(one.cookie % kPosts, next_of_thread[one.cookie / kPosts]++);
+                           ++told;
+                         }
+                       });
     std::vector<std::jthread> threads;
     for (std::size_t t = 0; t < kThreads; ++t) {
       threads.emplace_back([&writer, t] {
@@ -204,19 +205,21 @@ TEST_F(StoreWriterTest, AFailedTransactionAcknowledgesNothingAndALaterOneSucceed
     std::vector<std::string> accepted;
     std::vector<std::string> failed;
     Status last;
-    StoreWriter writer(*store, labels(), {}, [&](std::span<CommittedPost> posts, const Status& status) {
-      last = status;
-      for (const CommittedPost& one : posts) {
-        (status.ok() ? accepted : failed).push_back(one.post.post.id);
-        if (status.ok()) {
-          EXPECT_TRUE(one.is_new) << c.name;
-          EXPECT_EQ(one.post.sequence.value, ++next_sequence) << c.name << ": dense all the same";
-        } else {
-          EXPECT_FALSE(one.is_new) << c.name;
-          EXPECT_EQ(one.post.sequence.value, 0U) << c.name;
-        }
-      }
-    });
+    StoreWriter writer(*store, labels(), {},
+                       [&](std::span<CommittedPost> posts, const Status& status) {
+                         last = status;
+                         for (const CommittedPost& one : posts) {
+                           (status.ok() ? accepted : failed).push_back(one.post.post.id);
+                           if (status.ok()) {
+                             EXPECT_TRUE(one.is_new) << c.name;
+                             EXPECT_EQ(one.post.sequence.value, ++next_sequence)
+                                 << c.name << ": dense all the same";
+                           } else {
+                             EXPECT_FALSE(one.is_new) << c.name;
+                             EXPECT_EQ(one.post.sequence.value, 0U) << c.name;
+                           }
+                         }
+                       });
     const std::string id = c.name;
     ASSERT_TRUE(writer.submit(make_post(id + " before", "x"), 0));
     writer.drain();

@@ -65,7 +65,9 @@ struct SyncVfs::Methods {
   static int read(sqlite3_file* f, void* to, int size, sqlite3_int64 offset) {
     return io(f).xRead(real(f), to, size, offset);
   }
-  static int truncate(sqlite3_file* f, sqlite3_int64 size) { return io(f).xTruncate(real(f), size); }
+  static int truncate(sqlite3_file* f, sqlite3_int64 size) {
+    return io(f).xTruncate(real(f), size);
+  }
   static int file_size(sqlite3_file* f, sqlite3_int64* size) {
     return io(f).xFileSize(real(f), size);
   }
@@ -121,11 +123,25 @@ struct SyncVfs::Methods {
   static const sqlite3_io_methods kIo;
 };
 
-const sqlite3_io_methods SyncVfs::Methods::kIo = {
-    3,           close,         read,           write,        truncate,        sync,
-    file_size,   lock,          unlock,         check_reserved, file_control,  sector_size,
-    characteristics, shm_map,   shm_lock,       shm_barrier,  shm_unmap,       fetch,
-    unfetch};
+const sqlite3_io_methods SyncVfs::Methods::kIo = {3,
+                                                  close,
+                                                  read,
+                                                  write,
+                                                  truncate,
+                                                  sync,
+                                                  file_size,
+                                                  lock,
+                                                  unlock,
+                                                  check_reserved,
+                                                  file_control,
+                                                  sector_size,
+                                                  characteristics,
+                                                  shm_map,
+                                                  shm_lock,
+                                                  shm_barrier,
+                                                  shm_unmap,
+                                                  fetch,
+                                                  unfetch};
 
 SyncVfs::SyncVfs(FileHooks* hooks) : hooks_(hooks), real_(sqlite3_vfs_find(nullptr)) {
   static std::atomic<std::uint64_t> next{1};
