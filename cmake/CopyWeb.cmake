@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # cmake -DFROM=web -DTO=copy -P CopyWeb.cmake: makes the copy's sources equal to web/'s, and leaves
 # the copy's node_modules alone. Files that web/ no longer has are removed.
+file(REAL_PATH "${FROM}" FROM)
 file(GLOB old "${TO}/*")
 foreach(path IN LISTS old)
   get_filename_component(name "${path}" NAME)

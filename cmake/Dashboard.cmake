@@ -29,17 +29,18 @@ function(tidewatch_dashboard_source out)
 
   set(copy "${PROJECT_BINARY_DIR}/web")
   set(installed "${copy}/installed.stamp")
+  file(GLOB packages CONFIGURE_DEPENDS "${web}/package.json" "${web}/package-lock.json"
+       "${web}/.npmrc")
   add_custom_command(
     OUTPUT "${installed}"
     COMMAND ${CMAKE_COMMAND} -E make_directory "${copy}/tree"
-    COMMAND ${CMAKE_COMMAND} -E copy "${web}/package.json" "${web}/package-lock.json"
-            "${copy}/tree"
+    COMMAND ${CMAKE_COMMAND} -E copy ${packages} "${copy}/tree"
     COMMAND ${CMAKE_COMMAND} -E chdir "${copy}/tree"
             # Not `npm ci`: npm 11 refuses a lock file that lacks optional packages of other systems,
             # as one from a partial mirror does. This installs the lock's versions all the same.
             "${TIDEWATCH_NPM}" install --no-save --no-audit --no-fund --loglevel=error
     COMMAND ${CMAKE_COMMAND} -E touch "${installed}"
-    DEPENDS "${web}/package.json" "${web}/package-lock.json"
+    DEPENDS ${packages}
     COMMENT "Installing the dashboard's tools (npm)"
     VERBATIM)
 
