@@ -309,6 +309,7 @@ class Aggregator::Impl {
     const std::size_t first = region.find_first_not_of(" \t");
     if (first == std::string_view::npos) return kUnknown;
     region = region.substr(first, region.find_last_not_of(" \t") - first + 1);
+    region = region.substr(0, region.find(' '));  // "广东 深圳" counts for 广东
     return region == kAll ? kUnknown : cut_at_character(region, kTermBytesMax);
   }
 

@@ -73,6 +73,7 @@ enum class EvidenceOrder : std::uint8_t { kNewest, kNegativeFirst };
 
 // Counts posts by key in seconds and minutes of event time. Stage after store, before detect.
 //
+// A region is counted up to its first space: "广东 深圳" counts for 广东 (cities are a later matter).
 // Keys of a post: topic@region, topic@*, *@region, *@*, each distinct #hashtag# of its text (the
 // first kHashtagsPerPostMax of at most kHashtagCodePointsMax code points; full-width ＃ too; inner
 // and outer spaces trimmed, ASCII lower-cased) and each followed keyword in it. A bare repost

@@ -175,6 +175,7 @@ TEST(AggregatorTest, RegionsAreCleaned) {
   const std::pair<std::string, std::string> cases[] = {
       {"广东", "*@广东"},
       {" 广东\t", "*@广东"},
+      {"广东 深圳", "*@广东"},
       {"", "*@unknown"},
       {"  ", "*@unknown"},
       {"*", "*@unknown"},

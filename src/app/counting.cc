@@ -220,7 +220,7 @@ Status Counting::restore(std::chrono::minutes recount, std::chrono::hours recoun
     query.limit = 1'000;
     TRY_ASSIGN(AlertPage page, store_.alerts(query));
     std::reverse(page.alerts.begin(), page.alerts.end());
-    alerts_.restore(page.alerts);
+    alerts_.restore(page.alerts, store_.stats().newest.value_or(EventTime{}));
   }
   const EventTime now = clock_.wall_now();
   EventTime since = now - recount;
@@ -296,7 +296,12 @@ AggregateStats Counting::stats() const {
 
 std::size_t Counting::open_alerts() const { return alerts_.open_count(); }
 
-Result<Alert> Counting::acknowledge(const std::string& id) { return alerts_.acknowledge(id); }
+Result<Alert> Counting::acknowledge(const std::string& id) {
+  auto alert = alerts_.acknowledge(id);
+  // Other desks learn of it at once; receivers of messages with the next update.
+  if (alert && on_alert_) on_alert_({*alert, AlertEvent::kUpdated});
+  return alert;
+}
 
 std::vector<WavePeak> Counting::peaks(std::size_t count_max) const {
   std::vector<WavePeak> peaks;
