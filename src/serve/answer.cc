@@ -145,7 +145,7 @@ std::string summary_members(const IngestSummary& summary) {
 Answer ingest_answer(const IngestSummary& summary, unsigned retry_after_seconds) {
   const std::string members = summary_members(summary);
   if (summary.stopped) {
-    // A session's kInvalidArgument is a line over its limit (engine.h).
+    // What a session itself calls invalid is too long: other faults are errors of a line.
     const Code code = summary.stopped->code;
     const bool too_large = code == Code::kInvalidArgument || code == Code::kOutOfRange;
     const int status = too_large ? 413 : http_status(code);

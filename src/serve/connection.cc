@@ -265,35 +265,32 @@ awaitable<Answer> Connection::dispatch(Exchange& exchange) {
 }
 
 awaitable<Answer> Connection::query(std::function<Result<std::string>()> work) {
-  using Outcome = std::optional<Result<std::string>>;
+  using Document = Result<std::string>;
   auto start = [this, &work](auto handler) {
     using HandlerType = decltype(handler);
     auto shared = std::make_shared<HandlerType>(std::move(handler));
-    auto done = [shared, executor = executor()](Outcome outcome) {
-      asio::post(executor, [shared, outcome = std::move(outcome)]() mutable {
-        (std::move(*shared))(std::move(outcome));
+    auto done = [shared, executor = executor()](Document document) {
+      asio::post(executor, [shared, document = std::move(document)]() mutable {
+        (std::move(*shared))(std::move(document));
       });
     };
     const bool taken = core_.pool.try_run([&core = core_, &work, done] {
       core.query_depth.set(static_cast<double>(core.pool.waiting()));
-      Outcome outcome;
       try {
-        outcome = work();
+        done(work());
       } catch (const std::exception& failure) {
-        outcome = Error{Code::kInternal, std::string("unexpected failure: ") + failure.what()};
+        done(Error{Code::kInternal, std::string("unexpected failure: ") + failure.what()});
       }
-      done(std::move(outcome));
     });
     core_.query_depth.set(static_cast<double>(core_.pool.waiting()));
-    if (!taken) done(std::nullopt);
+    if (!taken) {
+      done(Error{Code::kUnavailable, "too many queries wait already; try again"});
+    }
   };
   asio::use_awaitable_t<> token;
-  Outcome outcome = co_await asio::async_initiate<asio::use_awaitable_t<>, void(Outcome)>(
+  Document document = co_await asio::async_initiate<asio::use_awaitable_t<>, void(Document)>(
       std::move(start), token);
-  if (outcome) co_return json_answer(*std::move(outcome));
-  Answer busy = problem(503, Code::kUnavailable, "too many queries wait already; try again");
-  busy.headers.emplace_back("Retry-After", "1");
-  co_return busy;
+  co_return json_answer(std::move(document));
 }
 
 awaitable<Answer> Connection::with_body(
