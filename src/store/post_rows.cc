@@ -9,10 +9,8 @@
 namespace tidewatch {
 namespace {
 
-// Numbers of an id keep their lowest 53 bits, its prefix gets the 10 bits above them.
-constexpr int kNumberBits = 53;
-constexpr std::size_t kNumberDigitsMin = 4;
-constexpr std::size_t kNumberDigitsMax = 19;
+constexpr std::size_t kNumberDigitsMax = 19;  // fits 64 bits
+constexpr std::uint64_t kKeyMask = ~std::uint64_t{0} >> 1;
 
 // Probabilities are stored as two bytes each, little end first: emotions, then topics.
 constexpr float kProbabilityScale = 65'535.0F;
@@ -50,18 +48,12 @@ std::int64_t id_key(std::string_view id) {
          id[id.size() - 1 - digits] <= '9') {
     ++digits;
   }
-  if (digits < kNumberDigitsMin) {
-    return static_cast<std::int64_t>(XXH3_64bits(id.data(), id.size()) >> 1);
-  }
   const std::string_view prefix = id.substr(0, id.size() - digits);
   std::uint64_t number = 0;
   for (const char digit : id.substr(prefix.size())) {
     number = number * 10 + static_cast<std::uint64_t>(digit - '0');
   }
-  const std::uint64_t prefix_bits =
-      prefix.empty() ? 0 : XXH3_64bits(prefix.data(), prefix.size()) & 0x3FFU;
-  const std::uint64_t mask = (std::uint64_t{1} << kNumberBits) - 1;
-  return static_cast<std::int64_t>((prefix_bits << kNumberBits) | (number & mask));
+  return static_cast<std::int64_t>((XXH3_64bits(prefix.data(), prefix.size()) + number) & kKeyMask);
 }
 
 void bind_post_row(Statement& insert, std::int64_t sequence, const ScoredPost& scored,

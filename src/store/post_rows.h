@@ -18,9 +18,10 @@ inline EventTime from_millis(std::int64_t millis) {
   return EventTime{std::chrono::milliseconds{millis}};
 }
 
-// Where an id stands in posts_by_id_key. Not unique: compare the id itself on a hit. Ids that end
-// in a number, as most feeds count theirs, keep its order, so that new ids land at the end of the
-// index and touch few pages; any other id is hashed (XXH3) and lands anywhere.
+// Where an id stands in posts_by_id_key: the hash (XXH3) of what comes before the number at its
+// end, plus that number. Ids that count up, as most feeds' do, stay neighbours, so that new ones
+// land at one place of the index and touch few pages; any other id lands anywhere. Not unique ("7"
+// and "07"): compare the id itself on a hit.
 std::int64_t id_key(std::string_view id);
 
 // Columns of a row, in the order that read_post_row expects.

@@ -49,7 +49,6 @@ bool is_damage(const Error& error) {
 std::string shard_table(std::int64_t shard) { return "terms_" + std::to_string(shard); }
 
 Result<SearchExtent> read_search_extent(Database& search) {
-  SearchExtent extent;
   TRY_ASSIGN(const auto indexed_until, get_meta(search, "indexed_until"));
   TRY_ASSIGN(const auto shard_posts, get_meta(search, "shard_posts"));
   TRY_ASSIGN(const auto first_shard, get_meta(search, "first_shard"));

@@ -162,6 +162,7 @@ void append(Store& store, Posts& posts, std::size_t count, std::size_t batch,
   double cpu = 0;
   for (std::size_t done = 0; done < count; done += batch) {
     std::vector<ScoredPost> some;
+    some.reserve(batch);
     for (std::size_t i = 0; i < batch; ++i) some.push_back(posts.next());
     const auto begin = Steady::now();
     const double cpu_before = cpu_ms();

@@ -106,6 +106,7 @@ TEST_F(StoreSearchTest, FindsWhatPeopleTypeAndNothingElse) {
   };
   auto store = open_store(quiet_options(dir_.path()), clock_);
   std::vector<ScoredPost> posts;
+  posts.reserve(texts.size());
   for (const auto& [id, text] : texts) posts.push_back(make_post(id, text));
   ASSERT_EQ(problem(store->append(posts, labels())), "");
   for (const char* way : {"scan", "index"}) {
@@ -146,7 +147,8 @@ TEST_F(StoreSearchTest, CombinesFilters) {
   auto store = open_store(quiet_options(dir_.path()), clock_);
   std::vector<ScoredPost> posts;
   for (int i = 0; i < 40; ++i) {
-    ScoredPost post = make_post(std::to_string(i), i % 2 == 0 ? "退款" : "天气", i * 1'000);
+    ScoredPost post =
+        make_post(std::to_string(i), i % 2 == 0 ? "退款" : "天气", std::int64_t{i} * 1'000);
     post.post.author = "author" + std::to_string(i % 3);
     if (i % 5 != 0) post.post.region = i % 5 == 1 ? "广东" : "北京";
     post.scores.topic = static_cast<std::uint8_t>(i % 3);
@@ -268,6 +270,7 @@ TEST_F(StoreSearchTest, AgreesWithLookingAtEveryPost) {
   options.index_shard_posts = 300;
   auto store = open_store(options, clock_);
   std::vector<ScoredPost> posts;
+  posts.reserve(1'000);
   for (int i = 0; i < 1'000; ++i) posts.push_back(make_post(std::to_string(i), random_text(20)));
   ASSERT_EQ(problem(store->append(posts, labels())), "");
   ASSERT_EQ(problem(store->index_now()), "");

@@ -81,11 +81,11 @@ class Simulation {
   std::string where() const { return "step " + std::to_string(step_); }
 
   ScoredPost random_post() {
-    static const std::vector<std::string> kPieces = {"转",  "发",   "微", "博", "退", "款",
-                                                     "new", "york", " ",  ",",  "#",  "@"};
+    static const std::vector<std::string> pieces = {"转",  "发",   "微", "博", "退", "款",
+                                                    "new", "york", " ",  ",",  "#",  "@"};
     std::string text;
     for (unsigned length = below(12); length > 0; --length) {
-      text += kPieces[below(static_cast<unsigned>(kPieces.size()))];
+      text += pieces[below(static_cast<unsigned>(pieces.size()))];
     }
     ScoredPost post = make_post("id" + std::to_string(below(40'000)), std::move(text),
                                 static_cast<std::int64_t>(below(1'000'000)));
@@ -138,10 +138,10 @@ class Simulation {
   }
 
   void query() {
-    static const std::vector<std::string> kQueries = {
+    static const std::vector<std::string> queries = {
         "", "转发", "转", "退款 new", "\"new york\"", "-转发", "款 -微", "#转发#", "@转", "!"};
     PostQuery query;
-    query.q = kQueries[below(static_cast<unsigned>(kQueries.size()))];
+    query.q = queries[below(static_cast<unsigned>(queries.size()))];
     if (below(4) == 0) query.region = below(2) > 0 ? "广东" : "unknown";
     if (below(4) == 0) query.author = "a" + std::to_string(below(35));
     if (below(4) == 0) query.topic = below(2) > 0 ? "sport" : "unknown";
@@ -197,7 +197,7 @@ class Simulation {
 
   void series() {
     const std::string key = "k" + std::to_string(below(4));
-    const std::int64_t step = 60 * (1 + below(90));
+    const std::int64_t step = std::int64_t{60} * (1 + below(90));
     const std::int64_t since = below(240'000) / step * step;
     const std::int64_t until = since + step * (1 + below(100));
     std::map<std::int64_t, std::pair<std::uint64_t, std::uint64_t>> expected;

@@ -66,6 +66,7 @@ inline ScoredPost make_post(std::string id, std::string text, std::int64_t time_
 inline std::vector<ScoredPost> make_posts(std::size_t count, const std::string& prefix = "p",
                                           const std::string& text = "今天天气真好") {
   std::vector<ScoredPost> posts;
+  posts.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     posts.push_back(make_post(prefix + std::to_string(i), text + std::to_string(i),
                               static_cast<std::int64_t>(i) * 1'000));
@@ -99,6 +100,7 @@ std::string problem(const Result<T>& result) {
 
 inline std::vector<std::string> ids_of(const PostPage& page) {
   std::vector<std::string> ids;
+  ids.reserve(page.posts.size());
   for (const StoredPost& stored : page.posts) ids.push_back(stored.post.id);
   return ids;
 }

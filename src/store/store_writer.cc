@@ -23,7 +23,7 @@ bool StoreWriter::enqueue(ScoredPost&& post, std::uint64_t cookie, bool wait) {
   }
   CommittedPost item{std::move(post), false, cookie};
   if (wait ? queue_.push(std::move(item)) : queue_.try_push(std::move(item))) return true;
-  post = std::move(item.post);
+  post = std::move(item.post);  // NOLINT(bugprone-use-after-move): a refused item is untouched
   {
     const MutexLock lock(mu_);
     --submitted_;

@@ -42,6 +42,7 @@ TEST_F(StoreWriterTest, GroupsTheCommitsOfManyThreadsAndKeepsTheirOrder) {
                          }
                        });
     std::vector<std::jthread> threads;
+    threads.reserve(kThreads);
     for (std::size_t t = 0; t < kThreads; ++t) {
       threads.emplace_back([&writer, t] {
         for (std::size_t i = 0; i < kPosts; ++i) {
@@ -79,14 +80,14 @@ TEST_F(StoreWriterTest, RefusesWhenFullAndLeavesThePostAlone) {
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(writer.try_submit(make_post(std::to_string(i), "x"), 0));
   ScoredPost refused = make_post("refused", "text of it");
   EXPECT_FALSE(writer.try_submit(std::move(refused), 0));
-  EXPECT_EQ(refused.post.text, "text of it");
+  EXPECT_EQ(refused.post.text, "text of it");  // NOLINT(bugprone-use-after-move): the point
   EXPECT_EQ(writer.queue_size(), 3U);
   go_on.count_down();
   writer.drain();
   EXPECT_EQ(told, 4U);
   writer.stop();
   EXPECT_FALSE(writer.submit(std::move(refused), 0));
-  EXPECT_EQ(refused.post.id, "refused");
+  EXPECT_EQ(refused.post.id, "refused");  // NOLINT(bugprone-use-after-move): the point
   writer.drain();
   EXPECT_EQ(store->stats().posts, 4U);
 }

@@ -56,7 +56,7 @@ struct SyncVfs::Methods {
     File* opened = new (f) File{{}, owner, &owner->counter(path)};
     opened->real()->pMethods = nullptr;
     const int code = owner->real_->xOpen(owner->real_, path, opened->real(), flags, out);
-    if (opened->real()->pMethods != nullptr) opened->base.pMethods = &kIo;
+    if (opened->real()->pMethods != nullptr) opened->base.pMethods = &io_table;
     return code;
   }
 
@@ -120,28 +120,28 @@ struct SyncVfs::Methods {
     return real_vfs(v)->xCurrentTimeInt64(real_vfs(v), out);
   }
 
-  static const sqlite3_io_methods kIo;
+  static const sqlite3_io_methods io_table;
 };
 
-const sqlite3_io_methods SyncVfs::Methods::kIo = {3,
-                                                  close,
-                                                  read,
-                                                  write,
-                                                  truncate,
-                                                  sync,
-                                                  file_size,
-                                                  lock,
-                                                  unlock,
-                                                  check_reserved,
-                                                  file_control,
-                                                  sector_size,
-                                                  characteristics,
-                                                  shm_map,
-                                                  shm_lock,
-                                                  shm_barrier,
-                                                  shm_unmap,
-                                                  fetch,
-                                                  unfetch};
+const sqlite3_io_methods SyncVfs::Methods::io_table = {3,
+                                                       close,
+                                                       read,
+                                                       write,
+                                                       truncate,
+                                                       sync,
+                                                       file_size,
+                                                       lock,
+                                                       unlock,
+                                                       check_reserved,
+                                                       file_control,
+                                                       sector_size,
+                                                       characteristics,
+                                                       shm_map,
+                                                       shm_lock,
+                                                       shm_barrier,
+                                                       shm_unmap,
+                                                       fetch,
+                                                       unfetch};
 
 SyncVfs::SyncVfs(FileHooks* hooks) : hooks_(hooks), real_(sqlite3_vfs_find(nullptr)) {
   static std::atomic<std::uint64_t> next{1};
