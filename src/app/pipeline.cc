@@ -140,7 +140,9 @@ void Pipeline::on_commit(std::span<CommittedPost> posts, const Status& status) {
   stored.reserve(posts.size());
   for (std::size_t i = 0; i < posts.size(); ++i) {
     times_.record(Stage::kStore, now - told[i].ready_at);
-    times_.answered(now, now - posts[i].post.received_at);
+    if (posts[i].post.received_at != SteadyTime{}) {
+      times_.answered(now, now - posts[i].post.received_at);
+    }
     const auto outcome = !status           ? CommitListener::Outcome::kFailed
                          : posts[i].is_new ? CommitListener::Outcome::kStored
                                            : CommitListener::Outcome::kDuplicate;

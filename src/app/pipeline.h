@@ -56,7 +56,8 @@ class Pipeline final : public ScoreSink {
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
-  // Takes the post, or (kBehind, only when not waiting) leaves it untouched.
+  // `received_at` is when its line was complete; SteadyTime{} keeps a post that nobody waits for
+  // out of the latencies. Takes the post, or (kBehind, only when not waiting) leaves it untouched.
   Admission submit(Post&& post, SteadyTime received_at, std::shared_ptr<CommitListener> listener,
                    std::uint64_t cookie, bool wait) EXCLUDES(mu_);
   void drain() EXCLUDES(mu_);
