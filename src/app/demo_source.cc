@@ -52,9 +52,9 @@ void DemoSource::run(const std::stop_token& stop) {
   std::string line;
   // The stretch before now, without events and as fast as it goes, so that baselines and the
   // dashboard's curves are there when the first planted wave rises.
-  const auto feed = [&](Post&& post) {
+  const auto feed = [&](Post&& post, SteadyTime received_at) {
     const auto admission =
-        runtime_.pipeline().submit(std::move(post), clock.steady_now(), listener, 0, /*wait=*/true);
+        runtime_.pipeline().submit(std::move(post), received_at, listener, 0, /*wait=*/true);
     static_cast<void>(admission);  // waiting, it always admits
   };
   SimulateOptions history;
@@ -69,7 +69,7 @@ void DemoSource::run(const std::stop_token& stop) {
     if (Post* post = std::get_if<Post>(&decoded)) {
       post->id = history_run + post->id;
       if (!post->repost_of.empty()) post->repost_of = history_run + post->repost_of;
-      feed(std::move(*post));
+      feed(std::move(*post), SteadyTime{});  // not part of rate and latency
     }
     // Fast, but never so fast that a queue builds up: live posts go first.
     while (runtime_.pipeline().in_flight() >= kHistoryInFlight && !stop.stop_requested()) {
@@ -96,7 +96,7 @@ void DemoSource::run(const std::stop_token& stop) {
       if (stop.stop_requested()) return;
       post->id = run + post->id;
       if (!post->repost_of.empty()) post->repost_of = run + post->repost_of;
-      feed(std::move(*post));
+      feed(std::move(*post), clock.steady_now());
     }
   }
 }
