@@ -113,10 +113,13 @@ using Status = Result<void>;
 
 #define TIDEWATCH_CONCAT_INNER(a, b) a##b
 #define TIDEWATCH_CONCAT(a, b) TIDEWATCH_CONCAT_INNER(a, b)
+// `lhs` may be a declaration, so it cannot stand in parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define TIDEWATCH_TRY_ASSIGN(tmp, lhs, expr) \
   auto tmp = (expr);                         \
   if (!tmp) return std::move(tmp).error();   \
   lhs = std::move(tmp).value()
+// NOLINTEND(bugprone-macro-parentheses)
 
 // Binds the value of `expr` or returns its error: TRY_ASSIGN(auto manifest, read_manifest(path));
 #define TRY_ASSIGN(lhs, expr) \
