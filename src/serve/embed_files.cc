@@ -54,7 +54,7 @@ std::string gzip(const std::string& bytes) {
 }
 
 std::string_view content_type(const fs::path& path) {
-  static const std::map<std::string, std::string_view> kTypes = {
+  static const std::map<std::string, std::string_view> types = {
       {".html", "text/html; charset=utf-8"},
       {".js", "text/javascript; charset=utf-8"},
       {".mjs", "text/javascript; charset=utf-8"},
@@ -71,8 +71,8 @@ std::string_view content_type(const fs::path& path) {
       {".woff", "font/woff"},
       {".wasm", "application/wasm"},
       {".txt", "text/plain; charset=utf-8"}};
-  const auto found = kTypes.find(path.extension().string());
-  return found != kTypes.end() ? found->second : "application/octet-stream";
+  const auto found = types.find(path.extension().string());
+  return found != types.end() ? found->second : "application/octet-stream";
 }
 
 // A string_view of a literal; the length is given because the bytes may hold NULs.
