@@ -39,5 +39,7 @@ function(tidewatch_test)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 600)
   endif()
-  set_tests_properties(${ARG_NAME} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+  # TBB, within OpenVINO, loads a library in a way that sanitizers refuse unless it is told.
+  set_tests_properties(${ARG_NAME} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
+                                              ENVIRONMENT "TBB_ENABLE_SANITIZERS=1")
 endfunction()
