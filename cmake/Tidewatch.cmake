@@ -22,6 +22,10 @@ function(tidewatch_stage)
                         PRIVATE ${ARG_PRIVATE_DEPENDS})
 endfunction()
 
+# TBB, within OpenVINO, loads a library in a way that sanitizers refuse unless it is told.
+set(TIDEWATCH_TEST_ENVIRONMENT "TBB_ENABLE_SANITIZERS=1"
+    "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
+
 # tidewatch_test(NAME foo_test SOURCES foo_test.cc DEPENDS tidewatch_foo [LABELS e2e])
 # makes a GoogleTest program and registers it with ctest as one test a program.
 function(tidewatch_test)
@@ -39,7 +43,6 @@ function(tidewatch_test)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 600)
   endif()
-  # TBB, within OpenVINO, loads a library in a way that sanitizers refuse unless it is told.
   set_tests_properties(${ARG_NAME} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
-                                              ENVIRONMENT "TBB_ENABLE_SANITIZERS=1")
+                                              ENVIRONMENT "${TIDEWATCH_TEST_ENVIRONMENT}")
 endfunction()
