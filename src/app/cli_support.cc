@@ -20,6 +20,9 @@ Result<Config> resolve_config(const CommonOptions& options) {
   }
   if (!options.model.empty()) config.inference.model = options.model;
   if (!options.models_dir.empty()) config.models_dir = options.models_dir;
+  if (!options.precision.empty()) {
+    TRY_ASSIGN(config.inference.precision, parse_precision(options.precision));
+  }
   return config;
 }
 

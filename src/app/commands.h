@@ -16,6 +16,7 @@ struct CommonOptions {
   std::string config_file;  // empty: the defaults
   std::string model;        // empty: as configured
   std::string models_dir;
+  std::string precision;  // empty: as configured; else "auto", "fp32" or "int8"
 };
 
 struct ServeOptions {

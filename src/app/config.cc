@@ -123,6 +123,14 @@ void read_model(Table& t, Config& c) {
   std::string dir;
   t.text("name", c.inference.model);
   t.text("dir", dir);
+  if (const toml::node* node = t.take("precision")) {
+    const auto precision = parse_precision(node->value_or(std::string{}));
+    if (precision) {
+      c.inference.precision = *precision;
+    } else {
+      t.fail(*node, "precision", "must be \"auto\", \"fp32\" or \"int8\"");
+    }
+  }
   t.number("instances", c.inference.instances, 0, 1'024);
   t.number("cache_bytes_max", c.inference.cache_bytes_max, 0, 1ULL << 40);
   if (!dir.empty()) c.models_dir = dir;

@@ -29,6 +29,7 @@ dir = "/srv/tidewatch"
 retention_days = 7
 [model]
 name = "fast"
+precision = "auto"
 cache_bytes_max = 0
 [batch]
 window_ms = 5
@@ -55,6 +56,7 @@ url = "https://desk.example/hook"
                                    "t.toml");
   ASSERT_TRUE(config.ok()) << config.error().message;
   EXPECT_EQ(config->http.port, 9000);
+  EXPECT_EQ(config->inference.precision, Precision::kAuto);
   EXPECT_EQ(config->http.allowed_hosts, std::vector<std::string>{"desk.example"});
   EXPECT_EQ(config->store.dir, "/srv/tidewatch");
   EXPECT_EQ(config->store.retention, std::chrono::hours{7 * 24});

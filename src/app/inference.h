@@ -13,6 +13,7 @@
 #include "core/clock.h"
 #include "core/result.h"
 #include "infer/model_registry.h"
+#include "infer/precision.h"
 #include "infer/score_cache.h"
 #include "infer/score_sink.h"
 #include "observe/metrics.h"
@@ -29,6 +30,7 @@ class Inference {
  public:
   struct Options {
     std::string model = "fast";  // "none": nothing is classified
+    Precision precision = Precision::kFp32;
     BatchPolicyOptions policy;
     bool window_set = false;  // false: window 0 where the backend gains nothing from batches
     std::size_t bucket_items_max = 4'096;

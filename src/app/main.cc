@@ -17,6 +17,11 @@ void add_common(CLI::App& app, CommonOptions& options) {
   app.add_option("--models-dir", options.models_dir, "Folder of models, instead of the bundled");
 }
 
+void add_precision(CLI::App& app, CommonOptions& options) {
+  app.add_option("--precision", options.precision, "Compute in 'fp32', 'int8' or whatever is best")
+      ->check(CLI::IsMember({"auto", "fp32", "int8"}));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -29,6 +34,7 @@ int main(int argc, char** argv) {
   CLI::App* serve_app =
       app.add_subcommand("serve", "Run the engine: ingest, API, dashboard and metrics on one port");
   add_common(*serve_app, serve.common);
+  add_precision(*serve_app, serve.common);
   serve_app->add_option("--port", serve.port, "Port to listen on; 0: any free one (default 8000)");
   serve_app->add_option("--bind", serve.bind, "Address to listen on (default 127.0.0.1)");
   serve_app->add_option("--data-dir", serve.data_dir,
@@ -42,6 +48,7 @@ int main(int argc, char** argv) {
   CLI::App* replay_app = app.add_subcommand(
       "replay", "Run the whole engine over NDJSON files in event time and print what it saw");
   add_common(*replay_app, replay.common);
+  add_precision(*replay_app, replay.common);
   replay_app
       ->add_option("files", replay.files, "NDJSON files, plain, .gz or .zst; - is standard input")
       ->required();
@@ -55,6 +62,7 @@ int main(int argc, char** argv) {
   CLI::App* classify_app =
       app.add_subcommand("classify", "Classify texts, one a line; prints one JSON object a line");
   add_common(*classify_app, classify.common);
+  add_precision(*classify_app, classify.common);
   classify_app->add_option("file", classify.file, "Texts, one a line; - is standard input");
   classify_app->callback([&] { status = run_classify(classify); });
 

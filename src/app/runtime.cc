@@ -45,6 +45,7 @@ Status Runtime::open() {
       config_.models_dir.empty() ? bundled_models_dir() : config_.models_dir;
   BackendOptions backend;
   backend.instances = config_.inference.instances;
+  backend.precision = config_.inference.precision;
   registry_ = std::make_unique<ModelRegistry>(models, backend);
   Inference::Options inference = config_.inference;
   // Whatever is admitted fits, and what the query threads may ask beside it: submit never waits.

@@ -28,7 +28,10 @@ Status classify(const ClassifyOptions& options) {
   TRY_ASSIGN(const Config config, resolve_config(options.common));
   SystemClock clock;
   Metrics metrics;
-  ModelRegistry registry(config.models_dir.empty() ? bundled_models_dir() : config.models_dir);
+  BackendOptions backend;
+  backend.precision = config.inference.precision;
+  ModelRegistry registry(config.models_dir.empty() ? bundled_models_dir() : config.models_dir,
+                         backend);
   TRY_ASSIGN(const auto inference, Inference::create(registry, config.inference, clock, metrics));
   TRY_ASSIGN(const std::unique_ptr<ByteSource> source, open_file_source(options.file));
   std::vector<std::string> texts;

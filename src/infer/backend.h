@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/result.h"
+#include "infer/precision.h"
 #include "infer/scores.h"
 
 namespace tidewatch {
@@ -57,6 +58,8 @@ class Backend {
 
 struct BackendOptions {
   std::size_t instances = 0;  // 0: one for each core
+  // kInt8 without a calibration in the manifest is an error: kFailedPrecondition.
+  Precision precision = Precision::kFp32;
 };
 
 // Turns the logits of one text into probabilities (softmax) and best labels. `emotion` and `topic`

@@ -126,6 +126,12 @@ Status check_output(const ov::CompiledModel& compiled, const ManifestTask& task)
 
 Result<std::unique_ptr<Backend>> load_openvino_backend(const ModelManifest& manifest,
                                                        const BackendOptions& options) {
+  if (options.precision == Precision::kInt8) {
+    return Error{Code::kFailedPrecondition,
+                 fmt::format("model '{}' has no INT8 calibration; make one with `tidewatch "
+                             "calibrate --model {}`",
+                             manifest.name, manifest.name)};
+  }
   const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
   const std::size_t instances = options.instances == 0 ? cores : options.instances;
   try {
