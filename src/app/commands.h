@@ -44,6 +44,18 @@ struct ClassifyOptions {
 };
 int run_classify(const ClassifyOptions& options);
 
+struct EvaluateOptions {
+  CommonOptions common;
+  std::string task;  // "emotion" or "topic"
+  std::vector<std::string> files;
+  std::string map_file;          // foreign<TAB>ours; empty: labels are the model's own
+  std::string column;            // header name of the text; empty: all after the first tab
+  std::string predictions_file;  // empty: none
+  bool json = false;
+  bool intervals = false;  // in the text; JSON has them always
+};
+int run_evaluate(const EvaluateOptions& options);
+
 struct SimulateCommandOptions {
   std::uint64_t seed = 1;
   std::uint32_t minutes = 10;

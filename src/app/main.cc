@@ -66,6 +66,29 @@ int main(int argc, char** argv) {
   classify_app->add_option("file", classify.file, "Texts, one a line; - is standard input");
   classify_app->callback([&] { status = run_classify(classify); });
 
+  EvaluateOptions evaluate;
+  CLI::App* evaluate_app = app.add_subcommand(
+      "evaluate", "Compare a model's labels with those of label<TAB>text files");
+  add_common(*evaluate_app, evaluate.common);
+  add_precision(*evaluate_app, evaluate.common);
+  evaluate_app->add_option("--task", evaluate.task, "Which labels: 'emotion' or 'topic'")
+      ->required()
+      ->check(CLI::IsMember({"emotion", "topic"}));
+  evaluate_app
+      ->add_option("files", evaluate.files,
+                   "Files with a header line, plain, .gz or .zst; - is standard input")
+      ->required();
+  evaluate_app->add_option("--map", evaluate.map_file,
+                           "Two columns, foreign and own label; other labels' rows are skipped");
+  evaluate_app->add_option("--column", evaluate.column,
+                           "Header name of the text (default: all after the first tab)");
+  evaluate_app->add_option("--predictions", evaluate.predictions_file,
+                           "Write each row's predicted label to this file, and into the JSON");
+  evaluate_app->add_flag("--intervals", evaluate.intervals,
+                         "Print 95 % bootstrap intervals (always in the JSON)");
+  evaluate_app->add_flag("--json", evaluate.json, "Print one JSON object");
+  evaluate_app->callback([&] { status = run_evaluate(evaluate); });
+
   SimulateCommandOptions simulate;
   CLI::App* simulate_app = app.add_subcommand(
       "simulate", "Write a believable Chinese stream as NDJSON, with the truth beside it");
