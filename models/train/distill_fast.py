@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from batches import Corpus, TokenBank, plan_by_tokens
 from labels import EXPORTED
-from networks import Average, BaseModel, FastModel
+from networks import Average, BaseModel, FastModel, head_sizes
 from running import (Log, autocast, brief, evaluate, optimiser, pick_device, predict, save_half,
                      seed_everything, set_rate)
 
@@ -55,7 +55,7 @@ def main():
     parents = np.concatenate([np.arange(size), extra["parents"]])
     rows = np.concatenate([corpus.rows_of_split("train", "free"), np.arange(size, len(bank))])
 
-    base = BaseModel(tuple(EXPORTED)).to(device)
+    base = BaseModel(head_sizes()).to(device)
     base.load_state_dict({k: v.float() for k, v in load_file(options.work / "base.safetensors").items()})
     log.write(event="base", **brief(evaluate(base, corpus, device)))
     cache = options.work / "base_answers.pt"
@@ -74,7 +74,7 @@ def main():
     held = rng.permutation(corpus.rows_of_split("free"))[:8192]
     rows = rows[~np.isin(rows, held)]
 
-    model = FastModel(layers=options.layers).to(device).train()
+    model = FastModel(head_sizes(), layers=options.layers).to(device).train()
     start_from_teacher(model, base)
     adam = optimiser([(model.parameters(), options.rate, 0.01)], device)
     average = Average(model, 0.999)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy, macro-F1, bootstrap intervals and the confusion-matrix pictures."""
+"""Accuracy, macro-F1, bootstrap intervals, and the pictures: confusion matrices and training curves."""
 import numpy as np
 
 
@@ -54,5 +54,40 @@ def draw_confusion(path, matrix, names, title):
         if matrix[row, column]:
             axes.text(column, row, matrix[row, column], ha="center", va="center", fontsize=7,
                       color="white" if share[row, column] > 0.5 else "black")
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
+
+
+def draw_curves(path, log, title):
+    """One panel of losses and one of scores over each stage's run; nothing when there is no log."""
+    import matplotlib
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    stages = {stage: records for stage, records in log.items() if records}
+    if not stages:
+        return
+    figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.6), layout="constrained")
+    for number, (stage, records) in enumerate(stages.items()):
+        color = f"C{number}"
+        share = [(i + 1) / len(records) for i in range(len(records))]
+        losses = [(x, r["loss"]) for x, r in zip(share, records) if "loss" in r]
+        axes[0].plot(*zip(*losses), label=stage, color=color,
+                     marker="." if len(losses) < 9 else None)
+        for key, style in (("usual_f1", "-"), ("virus_f1", "--"), ("topic_accuracy", ":")):
+            values = [(x, r[key]) for x, r in zip(share, records) if key in r]
+            if values:
+                axes[1].plot(*zip(*values), style, marker=".", color=color, label=f"{stage} {key}")
+    axes[0].set_ylabel("training loss (of its own kind in each stage)", fontsize=8)
+    axes[1].set_ylabel("score on the evaluation files (logged only)", fontsize=8)
+    for axis in axes:
+        axis.set_xlabel("share of the stage's records")
+        axis.set_xlim(left=0)
+        axis.grid(alpha=0.3)
+        handles, labels = axis.get_legend_handles_labels()
+        if len(labels) <= 8:
+            axis.legend(fontsize=7)
+        else:  # many seeds: one entry a score
+            axis.legend(handles[-3:], [label.split(" ", 1)[1] for label in labels[-3:]], fontsize=7)
+    figure.suptitle(f"{title}: training", fontsize=10)
     figure.savefig(path, dpi=90)
     plt.close(figure)

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from corpus import CLS, MASK, PAD, SEP, UNK
-from labels import TASKS
+from labels import EXPORTED, TASKS
 
 VOCABULARY = 21128
 POSITIONS = 512
@@ -76,14 +76,19 @@ class Encoder(nn.Module):
         self.load_state_dict(mine)
 
 
+def head_sizes(tasks=EXPORTED):
+    """{task: number of labels}, as both networks take them."""
+    return {task: len(TASKS[task]) for task in tasks}
+
+
 class BaseModel(nn.Module):
     """Encoder, then [CLS] beside the mean over real tokens, then one linear layer per task."""
 
-    def __init__(self, tasks=("emotion", "topic"), **shape):
+    def __init__(self, sizes, **shape):
         super().__init__()
         self.encoder = Encoder(**shape)
         width = self.encoder.word.embedding_dim
-        self.heads = nn.ModuleDict({task: nn.Linear(2 * width, len(TASKS[task])) for task in tasks})
+        self.heads = nn.ModuleDict({task: nn.Linear(2 * width, size) for task, size in sizes.items()})
         self.dropout = nn.Dropout(0.2)
         for head in self.heads.values():
             nn.init.normal_(head.weight, std=0.02)
@@ -155,25 +160,22 @@ class FastModel(nn.Module):
     gives the same answer as the bare one.
     """
 
-    def __init__(self, width=128, layers=2, hidden=192, bigrams=True, dropout=0.1):
+    def __init__(self, sizes, width=128, layers=2, hidden=192, dropout=0.1):
         super().__init__()
         self.word = nn.Embedding(VOCABULARY, width)
-        self.bigram = nn.Embedding(BIGRAM_BUCKETS, width) if bigrams else None
+        self.bigram = nn.Embedding(BIGRAM_BUCKETS, width)
         self.convolutions = nn.ModuleList(nn.Linear(3 * width, width) for _ in range(layers))
         self.norms = nn.ModuleList(MaskedBatchNorm(width) for _ in range(layers))
         self.attention = nn.Linear(width, 2)
         self.hidden = nn.Linear(3 * width, hidden)
-        self.heads = nn.ModuleDict({t: nn.Linear(hidden, len(TASKS[t])) for t in ("emotion", "topic")})
+        self.heads = nn.ModuleDict({task: nn.Linear(hidden, size) for task, size in sizes.items()})
         self.dropout = nn.Dropout(dropout)
         nn.init.normal_(self.word.weight, std=0.5)
-        if bigrams:
-            nn.init.normal_(self.bigram.weight, std=0.1)
+        nn.init.normal_(self.bigram.weight, std=0.1)
 
     def forward(self, ids, mask):
         share = mask[:, :, None].float()
-        x = self.word(ids)
-        if self.bigram is not None:
-            x = x + self.bigram(bigram_buckets(ids))
+        x = self.word(ids) + self.bigram(bigram_buckets(ids))
         x = self.dropout(x) * share
         for index, (convolution, norm) in enumerate(zip(self.convolutions, self.norms)):
             window = torch.cat([F.pad(x[:, :-1], (0, 0, 1, 0)), x, F.pad(x[:, 1:], (0, 0, 0, 1))], dim=2)

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from batches import Corpus, TokenBank, plan_by_count, plan_by_tokens
 from labels import EXPORTED, TASKS
-from networks import Average, BaseModel
+from networks import Average, BaseModel, head_sizes
 from running import (Log, autocast, brief, evaluate, optimiser, pick_device, predict, save_half,
                      seed_everything, set_rate)
 
@@ -26,7 +26,7 @@ REVIEWS_PER_EPOCH = 10_000
 
 
 def fresh_model(work, tasks, device):
-    model = BaseModel(tasks)
+    model = BaseModel(head_sizes(tasks))
     model.encoder.load_state_dict(torch.load(work / "encoder.pt", map_location="cpu")["encoder"])
     return model.to(device).train()
 
@@ -136,7 +136,7 @@ def merge(options):
         hard[task] = torch.from_numpy(whole).to(device)
         weight[task] = torch.from_numpy(np.where(genre[task][parents], 1.0, 0.2)).float().to(device)
         target[task] = torch.zeros(len(bank), len(TASKS[task]), device=device)
-    model = BaseModel(tuple(TASKS)).to(device)
+    model = BaseModel(head_sizes(TASKS)).to(device)
     at = torch.from_numpy(rows).to(device)
     for seed in options.seeds:
         model.load_state_dict(torch.load(options.work / f"teacher_{seed}.pt", map_location=device))
