@@ -8,6 +8,7 @@
 #include "app/cli_support.h"
 #include "app/commands.h"
 #include "app/version.h"
+#include "infer/cascade.h"
 #include "infer/model_registry.h"
 #include "ingest/file_source.h"
 #include "ingest/line_splitter.h"
@@ -41,7 +42,9 @@ Status bench_tokenize(const BenchTokenizeOptions& options) {
   TRY_ASSIGN(const Config config, resolve_config(options.common));
   const std::filesystem::path dir =
       config.models_dir.empty() ? bundled_models_dir() : config.models_dir;
-  TRY_ASSIGN(const ModelManifest manifest, read_manifest(dir / config.inference.model));
+  const std::string first_model =
+      config.inference.model == kCascadeName ? std::string{kCascadeFirst} : config.inference.model;
+  TRY_ASSIGN(const ModelManifest manifest, read_manifest(dir / first_model));
   TRY_ASSIGN(auto vocabulary, Vocabulary::load(manifest.vocabulary.path));
   const Tokenizer tokenizer(std::move(vocabulary), TokenizerOptions{manifest.max_length});
   std::vector<std::string> texts;

@@ -136,6 +136,17 @@ void read_model(Table& t, Config& c) {
   if (!dir.empty()) c.models_dir = dir;
 }
 
+void read_cascade(Table& t, Config& c) {
+  double emotion = static_cast<double>(c.inference.margins.emotion);
+  double topic = static_cast<double>(c.inference.margins.topic);
+  t.decimal("emotion_margin", emotion, 0, 1);
+  t.decimal("topic_margin", topic, 0, 1);
+  c.inference.margins.emotion = static_cast<float>(emotion);
+  c.inference.margins.topic = static_cast<float>(topic);
+  t.number("queue_tokens_max", c.inference.escalation_tokens_max, 1, 1 << 20);
+  t.number("instances", c.inference.escalation_instances, 0, 1'024);
+}
+
 void read_batch(Table& t, Config& c) {
   BatchPolicyOptions& policy = c.inference.policy;
   std::uint64_t window_ms = 0;
@@ -241,9 +252,9 @@ Result<Config> parse_config(std::string_view text, const std::string& name) {
   }
   Config config;
   const std::map<std::string, std::function<void(Table&, Config&)>, std::less<>> sections{
-      {"server", read_server}, {"data", read_data},     {"model", read_model},
-      {"batch", read_batch},   {"ingest", read_ingest}, {"watch", read_watch},
-      {"detect", read_detect}, {"log", read_log}};
+      {"server", read_server},   {"data", read_data},     {"model", read_model},
+      {"cascade", read_cascade}, {"batch", read_batch},   {"ingest", read_ingest},
+      {"watch", read_watch},     {"detect", read_detect}, {"log", read_log}};
   for (const auto& [key, node] : root) {
     if (key.str() == "webhook") {
       TRY(read_webhooks(node, name, config));
@@ -251,16 +262,18 @@ Result<Config> parse_config(std::string_view text, const std::string& name) {
     }
     const auto section = sections.find(key.str());
     if (section == sections.end() || !node.is_table()) {
-      return Error{Code::kInvalidArgument,
-                   fmt::format("{}, line {}: '{}' is not a known section; known are [server], "
-                               "[data], [model], [batch], [ingest], [watch], [detect], [log] and "
-                               "[[webhook]]",
-                               name, node.source().begin.line, key.str())};
+      return Error{
+          Code::kInvalidArgument,
+          fmt::format("{}, line {}: '{}' is not a known section; known are [server], "
+                      "[data], [model], [cascade], [batch], [ingest], [watch], [detect], [log] and "
+                      "[[webhook]]",
+                      name, node.source().begin.line, key.str())};
     }
     Table table(*node.as_table(), section->first, name);
     section->second(table, config);
     TRY(table.finish());
   }
+  config.inference.margins.topic_floor = config.aggregate.topic_probability_min;
   return config;
 }
 

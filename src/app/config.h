@@ -32,7 +32,7 @@ struct Config {
   HttpOptions http;
   StoreOptions store;
   std::filesystem::path models_dir;  // empty: the bundled models
-  Inference::Options inference;
+  Inference::Options inference;      // margins.topic_floor follows aggregate.topic_probability_min
   Pipeline::Options pipeline;
   DecodeLimits decode;
   AggregateOptions aggregate = default_aggregate();

@@ -31,6 +31,11 @@ retention_days = 7
 name = "fast"
 precision = "auto"
 cache_bytes_max = 0
+[cascade]
+emotion_margin = 0.2
+topic_margin = 0.05
+queue_tokens_max = 1000
+instances = 3
 [batch]
 window_ms = 5
 batch_max = 16
@@ -38,6 +43,7 @@ batch_max = 16
 posts_in_flight_max = 100
 text_bytes_max = 1024
 [watch]
+topic_probability_min = 0.4
 keywords = ["退款", "地震"]
 lateness_seconds = 30
 [detect]
@@ -57,6 +63,11 @@ url = "https://desk.example/hook"
   ASSERT_TRUE(config.ok()) << config.error().message;
   EXPECT_EQ(config->http.port, 9000);
   EXPECT_EQ(config->inference.precision, Precision::kAuto);
+  EXPECT_FLOAT_EQ(config->inference.margins.emotion, 0.2F);
+  EXPECT_FLOAT_EQ(config->inference.margins.topic, 0.05F);
+  EXPECT_FLOAT_EQ(config->inference.margins.topic_floor, 0.4F) << "follows [watch]";
+  EXPECT_EQ(config->inference.escalation_tokens_max, 1'000U);
+  EXPECT_EQ(config->inference.escalation_instances, 3U);
   EXPECT_EQ(config->http.allowed_hosts, std::vector<std::string>{"desk.example"});
   EXPECT_EQ(config->store.dir, "/srv/tidewatch");
   EXPECT_EQ(config->store.retention, std::chrono::hours{7 * 24});

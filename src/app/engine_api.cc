@@ -90,7 +90,34 @@ std::string stored_post_json(const StoredPost& stored) {
                    stored.topic, stored.topic_probability);
 }
 
+Json model_json(const Model& model) {
+  const ModelManifest& manifest = model.manifest;
+  Json tasks = Json::array();
+  for (const auto& [name, labels] : {std::pair{"emotion", &manifest.labels.emotions},
+                                     std::pair{"topic", &manifest.labels.topics}}) {
+    tasks.push_back({{"name", name}, {"labels", *labels}});
+  }
+  return {{"name", manifest.name},
+          {"version", manifest.version},
+          {"backend", model.backend->name()},
+          {"precision", model.backend->precision()},
+          {"max_length", manifest.max_length},
+          {"memory_bytes", model.backend->memory_bytes()},
+          {"sha256", manifest.weights.sha256},
+          {"active", true},
+          {"tasks", std::move(tasks)}};
+}
+
 }  // namespace
+
+std::string answered_by_member(const Scores& scores, const Inference& inference) {
+  if (inference.models().size() < 2) return {};
+  std::string out = R"(,"model":)";
+  const std::string_view name = inference.answered_by(scores);
+  if (name.empty()) return out + "null";
+  append_json_string(out, name);
+  return out;
+}
 
 std::string scores_members(const Scores& scores, const LabelSchema& labels) {
   return fmt::format(R"("emotion":{},"topic":{})",
@@ -144,11 +171,11 @@ Result<std::string> EngineApi::classify(std::string_view request_json) {
     return Error{Code::kInvalidArgument,
                  fmt::format("'texts' must be an array of at most {} strings", kClassifyTextsMax)};
   }
-  const auto model = runtime_.inference().model();
+  const Inference& inference = runtime_.inference();
   if (const auto wanted = request.find("model"); wanted != request.end()) {
-    if (!wanted->is_string() || *wanted != model->manifest.name) {
+    if (!wanted->is_string() || *wanted != inference.name()) {
       return Error{Code::kNotFound, fmt::format("model {} is not served; '{}' is", wanted->dump(),
-                                                model->manifest.name)};
+                                                inference.name())};
     }
   }
   std::vector<std::string> strings;
@@ -167,13 +194,14 @@ Result<std::string> EngineApi::classify(std::string_view request_json) {
   }
   TRY_ASSIGN(const std::vector<Scores> scores, runtime_.inference().classify(strings));
   std::string out = R"({"model":)";
-  append_json_string(out, model->manifest.name);
+  append_json_string(out, inference.name());
   out += R"(,"version":)";
-  append_json_string(out, model->manifest.version);
+  append_json_string(out, inference.version());
   out += R"(,"results":[)";
   for (std::size_t i = 0; i < scores.size(); ++i) {
     if (i > 0) out += ',';
-    out += '{' + scores_members(scores[i], runtime_.inference().labels()) + '}';
+    out += '{' + scores_members(scores[i], inference.labels());
+    out += answered_by_member(scores[i], inference) + '}';
   }
   return out + "]}";
 }
@@ -205,7 +233,6 @@ Result<std::string> EngineApi::stats() {
     rejected += metrics.rejected(reason).value();
   }
   const std::uint64_t hits = metrics.cache_hits().value();
-  const auto model = runtime_.inference().model();
   const Json json{
       {"time", to_rfc3339(runtime_.clock().wall_now())},
       {"uptime_seconds", std::chrono::duration<double>(now - started_at_).count()},
@@ -221,7 +248,7 @@ Result<std::string> EngineApi::stats() {
       {"queue_depth", runtime_.pipeline().in_flight()},
       {"cache_hit_share", share(hits, hits + metrics.cache_misses().value())},
       {"open_alerts", runtime_.counting().open_alerts()},
-      {"model", model->manifest.name},
+      {"model", runtime_.inference().name()},
       {"ready", ready().ok()},
       {"index_lag_posts", store.index_lag_posts},
       {"watermark", aggregate.watermark ? Json(to_rfc3339(*aggregate.watermark)) : Json(nullptr)}};
@@ -405,24 +432,22 @@ Result<std::string> EngineApi::post(const std::string& id) {
 }
 
 Result<std::string> EngineApi::models() {
-  const auto active = runtime_.inference().model();
-  const ModelManifest& manifest = active->manifest;
-  Json tasks = Json::array();
-  for (const auto& [name, labels] : {std::pair{"emotion", &manifest.labels.emotions},
-                                     std::pair{"topic", &manifest.labels.topics}}) {
-    tasks.push_back({{"name", name}, {"labels", *labels}});
-  }
+  const Inference& inference = runtime_.inference();
   Json models = Json::array();
-  models.push_back({{"name", manifest.name},
-                    {"version", manifest.version},
-                    {"backend", active->backend->name()},
-                    {"precision", active->backend->precision()},
-                    {"max_length", manifest.max_length},
-                    {"memory_bytes", active->backend->memory_bytes()},
-                    {"sha256", manifest.weights.sha256},
-                    {"active", true},
-                    {"tasks", std::move(tasks)}});
-  return dump({{"models", std::move(models)}});
+  for (const auto& model : inference.models()) models.push_back(model_json(*model));
+  Json answer{{"models", std::move(models)}};
+  if (inference.models().size() > 1) {
+    answer["cascade"] = {{"name", inference.name()},
+                         {"version", inference.version()},
+                         {"first", kCascadeFirst},
+                         {"second", kCascadeSecond},
+                         {"emotion_margin", inference.margins().emotion},
+                         {"topic_margin", inference.margins().topic},
+                         {"escalated", runtime_.metrics().cascade_escalated().value()},
+                         {"skipped", runtime_.metrics().cascade_skipped("full").value() +
+                                         runtime_.metrics().cascade_skipped("failed").value()}};
+  }
+  return dump(answer);
 }
 
 Status EngineApi::ready() {

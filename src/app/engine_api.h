@@ -45,5 +45,7 @@ std::string post_json(const ScoredPost& post, const LabelSchema& labels);
 // {"label":…,"probability":…,"probabilities":{…}} for each task, without braces around the two:
 // "emotion":{…},"topic":{…}. Unclassified: label neutral / unknown, probability 0.
 std::string scores_members(const Scores& scores, const LabelSchema& labels);
+// ,"model":"base": which model of a cascade answered (null for an empty text); else nothing.
+std::string answered_by_member(const Scores& scores, const Inference& inference);
 
 }  // namespace tidewatch

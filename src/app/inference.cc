@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/inference.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -50,11 +52,29 @@ class Gather final : public ScoreSink {
   std::optional<Error> error_ GUARDED_BY(mu_);
 };
 
+Status check_alike(const ModelManifest& first, const ModelManifest& second) {
+  const char* differs = nullptr;
+  if (first.labels != second.labels) differs = "labels";
+  if (first.vocabulary.sha256 != second.vocabulary.sha256) differs = "vocabulary";
+  if (first.max_length != second.max_length) differs = "max_length";
+  if (differs == nullptr) return {};
+  return Error{Code::kInvalidArgument,
+               fmt::format("models '{}' and '{}' differ in {}: '{}' needs two models that read and "
+                           "answer alike; serve one of them by its name",
+                           first.name, second.name, differs, kCascadeName)};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Inference>> Inference::create(ModelRegistry& registry, Options options,
                                                      const Clock& clock, Metrics& metrics) {
-  TRY_ASSIGN(auto model, registry.load(options.model));
+  const bool cascade = options.model == kCascadeName;
+  TRY_ASSIGN(auto model, registry.load(cascade ? std::string{kCascadeFirst} : options.model));
+  std::shared_ptr<const Model> second;
+  if (cascade) {
+    TRY_ASSIGN(second, registry.load(std::string{kCascadeSecond}));
+    TRY(check_alike(model->manifest, second->manifest));
+  }
   std::optional<Tokenizer> tokenizer;
   if (options.model != "none") {
     TRY_ASSIGN(auto vocabulary, Vocabulary::load(model->manifest.vocabulary.path));
@@ -69,32 +89,43 @@ Result<std::unique_ptr<Inference>> Inference::create(ModelRegistry& registry, Op
   }
   LabelSchema labels = model->manifest.labels;
   registry.activate(std::move(model));
-  return std::unique_ptr<Inference>(
-      new Inference(registry, options, clock, metrics, std::move(labels), std::move(tokenizer)));
+  return std::unique_ptr<Inference>(new Inference(registry, options, clock, metrics,
+                                                  std::move(labels), std::move(tokenizer),
+                                                  std::move(second)));
 }
 
 Inference::Inference(ModelRegistry& registry, const Options& options, const Clock& clock,
-                     Metrics& metrics, LabelSchema labels, std::optional<Tokenizer> tokenizer)
-    : registry_(registry),
+                     Metrics& metrics, LabelSchema labels, std::optional<Tokenizer> tokenizer,
+                     std::shared_ptr<const Model> second)
+    : options_(options),
+      registry_(registry),
       clock_(clock),
       metrics_(metrics),
       labels_(std::move(labels)),
+      first_name_(registry.active()->manifest.name),
       tokenizer_(std::move(tokenizer)),
       cache_(options.cache_bytes_max) {
   const std::shared_ptr<const Model> active = registry_.active();
   const BackendShapes& shapes = active->backend->shapes();
   inferred_ = &metrics_.inferred(active->manifest.name, active->manifest.version);
-  metrics_.set_model({active->manifest.name, active->manifest.version, active->backend->precision(),
-                      active->backend->name()},
-                     /*loaded=*/true);
-  Dispatcher::Options dispatch;
-  dispatch.policy = options.policy;
-  dispatch.policy.batch_max = std::min(options.policy.batch_max, shapes.batch_max);
-  if (!shapes.gains_from_batches && !options.window_set) {
-    // A free worker never waits, and takes one text: nothing stands behind another in its batch.
-    dispatch.policy.window = std::chrono::microseconds{0};
-    dispatch.policy.batch_max = 1;
+  answered_ = &metrics_.answered(active->manifest.name, active->manifest.version);
+  if (second) {
+    Escalation::Options escalation;
+    escalation.wait_when_full = options.escalation_waits;
+    escalation.tokens_max = options.escalation_tokens_max;
+    escalation.instances = options.escalation_instances;
+    escalation.policy = policy_for(second->backend->shapes());
+    escalation.bucket_items_max = options.bucket_items_max;
+    escalation_ =
+        std::make_unique<Escalation>(escalation, std::move(second), clock_, metrics_, cache_);
   }
+  for (const auto& model : models()) {
+    metrics_.set_model({model->manifest.name, model->manifest.version, model->backend->precision(),
+                        model->backend->name()},
+                       /*loaded=*/true);
+  }
+  Dispatcher::Options dispatch;
+  dispatch.policy = policy_for(shapes);
   dispatch.workers = shapes.instances;
   dispatch.bucket_items_max = options.bucket_items_max;
   dispatcher_ = std::make_unique<Dispatcher>(
@@ -103,6 +134,41 @@ Inference::Inference(ModelRegistry& registry, const Options& options, const Cloc
 }
 
 Inference::~Inference() = default;
+
+BatchPolicyOptions Inference::policy_for(const BackendShapes& shapes) const {
+  BatchPolicyOptions policy = options_.policy;
+  policy.batch_max = std::min(policy.batch_max, shapes.batch_max);
+  if (!shapes.gains_from_batches && !options_.window_set) {
+    // A free worker never waits, and takes one text: nothing stands behind another in its batch.
+    policy.window = std::chrono::microseconds{0};
+    policy.batch_max = 1;
+  }
+  return policy;
+}
+
+std::string Inference::name() const {
+  return escalation_ ? std::string{kCascadeName} : model()->manifest.name;
+}
+
+std::string Inference::version() const {
+  std::string version = model()->manifest.version;
+  if (escalation_) version += "+" + escalation_->model().manifest.version;
+  return version;
+}
+
+std::vector<std::shared_ptr<const Model>> Inference::models() const {
+  std::vector<std::shared_ptr<const Model>> models{model()};
+  if (escalation_) models.push_back(escalation_->shared_model());
+  return models;
+}
+
+std::string_view Inference::answered_by(const Scores& scores) const {
+  if (scores.model.value == 0) return {};
+  if (escalation_ && escalation_->model().version == scores.model) {
+    return escalation_->model().manifest.name;
+  }
+  return first_name_;
+}
 
 void Inference::tokenize(std::string_view text, std::vector<std::int32_t>& token_ids) const {
   token_ids.clear();
@@ -159,9 +225,21 @@ void Inference::run(std::size_t worker, std::span<BatchItem> batch) {
       continue;
     }
     scores[i].model = model->version;
-    cache_.insert(ScoreCache::key_of(batch[i].token_ids, model->version), scores[i]);
-    batch[i].sink->scored(batch[i].cookie, scores[i], timing);
+    answer(batch[i], scores[i], timing);
   }
+}
+
+void Inference::answer(BatchItem& item, const Scores& scores, const ScoreTiming& timing) {
+  const ScoreCache::Key key = ScoreCache::key_of(item.token_ids, scores.model);
+  if (escalation_ && cascade_doubt(options_.margins, scores).any()) {
+    if (escalation_->offer(std::move(item), {key, scores, timing})) return;
+    // Not remembered: the same text may find room the next time.
+    metrics_.cascade_skipped("full").add();
+  } else {
+    cache_.insert(key, scores);
+  }
+  answered_->add();
+  item.sink->scored(item.cookie, scores, timing);
 }
 
 Result<std::vector<Scores>> Inference::classify(std::span<const std::string> texts) {
@@ -180,8 +258,15 @@ Result<std::vector<Scores>> Inference::classify(std::span<const std::string> tex
   return gather.wait();
 }
 
-void Inference::drain() { dispatcher_->drain(); }
+void Inference::drain() {
+  dispatcher_->drain();
+  if (escalation_) escalation_->drain();
+}
 
 std::size_t Inference::queue_depth() const { return dispatcher_->queue_depth(); }
+
+std::size_t Inference::escalation_queue_depth() const {
+  return escalation_ ? escalation_->queue_depth() : 0;
+}
 
 }  // namespace tidewatch

@@ -9,9 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "app/escalation.h"
 #include "batch/dispatcher.h"
 #include "core/clock.h"
 #include "core/result.h"
+#include "infer/cascade.h"
 #include "infer/model_registry.h"
 #include "infer/precision.h"
 #include "infer/score_cache.h"
@@ -21,7 +23,9 @@
 
 namespace tidewatch {
 
-// From a text to its scores: tokenizer, result cache, dispatcher and the active model in one.
+// From a text to its scores: tokenizer, result cache, dispatcher and the active model in one. With
+// the model `auto` also the second model of the cascade (infer/cascade.h); the cache then holds
+// the final scores, and Scores::model says which of the two answered.
 //
 // Ownership: clock and metrics must outlive it. Threads: every member may be called concurrently.
 // Bounds: the dispatcher's queues and the cache (see their headers).
@@ -29,16 +33,23 @@ namespace tidewatch {
 class Inference {
  public:
   struct Options {
-    std::string model = "fast";  // "none": nothing is classified
+    std::string model = "fast";  // "none": nothing is classified; "auto": fast, then base
     Precision precision = Precision::kFp32;
     BatchPolicyOptions policy;
     bool window_set = false;  // false: window 0 where the backend gains nothing from batches
     std::size_t bucket_items_max = 4'096;
     std::size_t cache_bytes_max = 64U << 20;
     std::size_t instances = 0;  // concurrent runs; 0: one for each core
+    CascadeMargins margins;     // "auto" only, as are the next
+    // Whether a doubtful text waits for the second model however long that takes. False: beyond
+    // `escalation_tokens_max` ids it keeps its first scores, uncached, and is counted.
+    bool escalation_waits = true;
+    std::size_t escalation_tokens_max = 512;
+    std::size_t escalation_instances = 0;  // see Escalation::Options
   };
 
-  // Errors as ModelRegistry::load and Vocabulary::load.
+  // Errors as ModelRegistry::load and Vocabulary::load; kInvalidArgument when the two models of a
+  // cascade do not share labels, vocabulary and length.
   static Result<std::unique_ptr<Inference>> create(ModelRegistry& registry, Options options,
                                                    const Clock& clock, Metrics& metrics);
   ~Inference();
@@ -64,24 +75,42 @@ class Inference {
 
   void drain();
   std::size_t queue_depth() const;
+  std::size_t escalation_queue_depth() const;
   bool classifies() const { return tokenizer_.has_value(); }
   const LabelSchema& labels() const { return labels_; }
+  // What is served, by name ("auto" for a cascade) and version ("1+2" for a cascade).
+  std::string name() const;
+  std::string version() const;
+  // The model that answers first.
   std::shared_ptr<const Model> model() const { return registry_.active(); }
+  // Those that may answer: one, or a cascade's two in their order.
+  std::vector<std::shared_ptr<const Model>> models() const;
+  // Name of the model that gave these scores; empty for version 0.
+  std::string_view answered_by(const Scores& scores) const;
+  const CascadeMargins& margins() const { return options_.margins; }
   const ScoreCache& cache() const { return cache_; }
   const Tokenizer* tokenizer() const { return tokenizer_ ? &*tokenizer_ : nullptr; }
 
  private:
   Inference(ModelRegistry& registry, const Options& options, const Clock& clock, Metrics& metrics,
-            LabelSchema labels, std::optional<Tokenizer> tokenizer);
+            LabelSchema labels, std::optional<Tokenizer> tokenizer,
+            std::shared_ptr<const Model> second);
   void run(std::size_t worker, std::span<BatchItem> batch);
+  // Answers one text, or gives it to the second model.
+  void answer(BatchItem& item, const Scores& scores, const ScoreTiming& timing);
+  BatchPolicyOptions policy_for(const BackendShapes& shapes) const;
 
+  const Options options_;
   ModelRegistry& registry_;
   const Clock& clock_;
   Metrics& metrics_;
   const LabelSchema labels_;
+  const std::string first_name_;
   const std::optional<Tokenizer> tokenizer_;
   ScoreCache cache_;
-  Counter* inferred_ = nullptr;             // of the active model
+  Counter* inferred_ = nullptr;  // of the active model, as is the next
+  Counter* answered_ = nullptr;
+  std::unique_ptr<Escalation> escalation_;  // null: no cascade
   std::unique_ptr<Dispatcher> dispatcher_;  // last: its workers use the rest
 };
 

@@ -13,7 +13,8 @@ using namespace tidewatch;
 
 void add_common(CLI::App& app, CommonOptions& options) {
   app.add_option("--config", options.config_file, "Configuration file (TOML)");
-  app.add_option("--model", options.model, "Model to classify with; 'none' classifies nothing");
+  app.add_option("--model", options.model,
+                 "Model to classify with; 'auto': fast, and base where in doubt; 'none': nothing");
   app.add_option("--models-dir", options.models_dir, "Folder of models, instead of the bundled");
 }
 
@@ -67,8 +68,8 @@ int main(int argc, char** argv) {
   classify_app->callback([&] { status = run_classify(classify); });
 
   EvaluateOptions evaluate;
-  CLI::App* evaluate_app = app.add_subcommand(
-      "evaluate", "Compare a model's labels with those of label<TAB>text files");
+  CLI::App* evaluate_app =
+      app.add_subcommand("evaluate", "Compare a model's labels with those of label<TAB>text files");
   add_common(*evaluate_app, evaluate.common);
   add_precision(*evaluate_app, evaluate.common);
   evaluate_app->add_option("--task", evaluate.task, "Which labels: 'emotion' or 'topic'")

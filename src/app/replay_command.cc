@@ -219,7 +219,9 @@ Json summary_json(Runtime& runtime, const std::vector<Alert>& alerts, std::uint6
   Json alert_list = Json::array();
   for (const Alert& alert : alerts) alert_list.push_back(Json::parse(to_json(alert)));
   const AggregateStats aggregate = runtime.counting().stats();
-  const auto model = runtime.inference().model();
+  const Inference& inference = runtime.inference();
+  Json model{{"name", inference.name()}, {"version", inference.version()}};
+  if (inference.models().size() > 1) model["escalated"] = metrics.cascade_escalated().value();
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return {{"posts", posts},
@@ -235,7 +237,7 @@ Json summary_json(Runtime& runtime, const std::vector<Alert>& alerts, std::uint6
           {"cache_hits", metrics.cache_hits().value()},
           {"cache_misses", metrics.cache_misses().value()},
           {"memory_bytes_max", static_cast<std::uint64_t>(usage.ru_maxrss) * 1024},
-          {"model", {{"name", model->manifest.name}, {"version", model->manifest.version}}},
+          {"model", std::move(model)},
           {"trends", std::move(trends)},
           {"alerts", std::move(alert_list)}};
 }
@@ -256,6 +258,10 @@ void print_for_people(const Json& s) {
   row("total", s["latency_ms"]);
   fmt::print("cache       {} of {} texts were known\n", s["cache_hits"].get<std::uint64_t>(),
              s["cache_hits"].get<std::uint64_t>() + s["cache_misses"].get<std::uint64_t>());
+  if (s["model"].contains("escalated")) {
+    fmt::print("cascade     {} texts were in doubt and went to '{}'\n",
+               s["model"]["escalated"].get<std::uint64_t>(), kCascadeSecond);
+  }
   fmt::print("alerts      {}\n", s["alerts"].size());
   for (const Json& alert : s["alerts"]) {
     fmt::print("  {}  {:<8} {:<8} {}\n", alert["opened_at"].get<std::string>(),

@@ -53,6 +53,8 @@ Status Runtime::open() {
       std::max(inference.bucket_items_max,
                config_.pipeline.posts_in_flight_max +
                    static_cast<std::size_t>(config_.http.query_threads) * kClassifyTextsMax);
+  // A replay escalates by margin only; a live stream never waits for the second model.
+  inference.escalation_waits = mode_ == Mode::kReplay;
   TRY_ASSIGN(inference_, Inference::create(*registry_, inference, clock_, metrics_));
   TRY_ASSIGN(store_, Store::open(config_.store, clock_));
   fresh_ids_ = std::make_unique<FreshIds>(fresh_prefix(mode_, clock_, store_->stats().last));
@@ -123,6 +125,10 @@ void Runtime::refresh_gauges() {
   metrics_.open_alerts().set(static_cast<double>(counting_->open_alerts()));
   metrics_.queue_depth("ingest").set(static_cast<double>(pipeline_->in_flight()));
   metrics_.queue_depth("infer").set(static_cast<double>(inference_->queue_depth()));
+  if (inference_->models().size() > 1) {
+    metrics_.queue_depth("escalation")
+        .set(static_cast<double>(inference_->escalation_queue_depth()));
+  }
   metrics_.queue_depth("count").set(static_cast<double>(counting_->queue_depth()));
   const std::uint64_t late = counting_->stats().late;
   metrics_.late_posts().add(late - metrics_.late_posts().value());

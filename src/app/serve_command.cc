@@ -57,7 +57,7 @@ Status serve(const ServeOptions& options) {
   std::fflush(stdout);
   log(LogLevel::kInfo, "app", "started",
       {{"address", fmt::format("http://{}:{}", config.http.bind, server->port())},
-       {"model", runtime->inference().model()->manifest.name},
+       {"model", runtime->inference().name()},
        {"data_dir", config.store.dir.string()}});
 
   std::optional<DemoSource> demo;

@@ -4,7 +4,9 @@
 
 #include <cstdio>
 #include <fstream>
+#include <functional>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -15,6 +17,7 @@
 #include "app/engine_api.h"
 #include "app/inference.h"
 #include "core/rfc3339.h"
+#include "infer/cascade.h"
 #include "ingest/file_source.h"
 #include "ingest/line_splitter.h"
 #include "simulate/simulator.h"
@@ -38,7 +41,8 @@ Status classify(const ClassifyOptions& options) {
   const auto flush = [&]() -> Status {
     TRY_ASSIGN(const std::vector<Scores> scores, inference->classify(texts));
     for (const Scores& s : scores) {
-      fmt::print("{{{}}}\n", scores_members(s, inference->labels()));
+      fmt::print("{{{}{}}}\n", scores_members(s, inference->labels()),
+                 answered_by_member(s, *inference));
     }
     texts.clear();
     return {};
@@ -158,6 +162,7 @@ int run_models(const CommonOptions& options, bool json) {
   }
   int status = 0;
   Json list = Json::array();
+  std::map<std::string, std::string, std::less<>> versions;  // of those that are well
   for (const std::string& name : names) {
     const auto manifest = read_manifest(dir / name);
     Status checked;
@@ -168,6 +173,7 @@ int run_models(const CommonOptions& options, bool json) {
     }
     if (!checked) status = fail(checked.error());
     if (!manifest) continue;
+    if (checked) versions.emplace(manifest->name, manifest->version);
     list.push_back({{"name", manifest->name},
                     {"version", manifest->version},
                     {"precision", manifest->precision},
@@ -178,6 +184,21 @@ int run_models(const CommonOptions& options, bool json) {
     if (!json) {
       fmt::print("{:<8} {:<12} {:<6} {}  {}\n", manifest->name, manifest->version,
                  manifest->precision, checked.ok() ? "ok     " : "DAMAGED", manifest->description);
+    }
+  }
+  const auto first = versions.find(kCascadeFirst);
+  const auto second = versions.find(kCascadeSecond);
+  if (first != versions.end() && second != versions.end()) {
+    const std::string version = fmt::format("{}+{}", first->second, second->second);
+    const std::string description =
+        fmt::format("Cascade: {} answers, texts in doubt go to {}", kCascadeFirst, kCascadeSecond);
+    list.push_back({{"name", kCascadeName},
+                    {"version", version},
+                    {"models", {kCascadeFirst, kCascadeSecond}},
+                    {"files_ok", true},
+                    {"description", description}});
+    if (!json) {
+      fmt::print("{:<8} {:<12} {:<6} {}  {}\n", kCascadeName, "-", "-", "ok     ", description);
     }
   }
   if (json) fmt::print("{}\n", Json{{"models", list}}.dump());

@@ -30,6 +30,7 @@ constexpr std::string_view kRejectReasons[] = {
     "encoding", "depth", "line_too_long", "body_too_large", "other"};
 constexpr std::string_view kAlertKinds[] = {"volume", "negative", "emergent", "coordinated",
                                             "other"};
+constexpr std::string_view kSkipReasons[] = {"full", "failed", "other"};
 constexpr std::string_view kSeverities[] = {"info", "warning", "critical", "other"};
 
 // Position of `name`, or of the last: "other".
@@ -143,6 +144,9 @@ struct Metrics::Families {
   Counter cache_misses;
   Labelled<Gauge> model_info;
   Labelled<Counter> inferred;
+  Labelled<Counter> answered;
+  Counter cascade_escalated;
+  std::array<Counter, std::size(kSkipReasons)> cascade_skipped;
   std::array<std::array<Counter, std::size(kSeverities)>, std::size(kAlertKinds)> alerts;
   Gauge open_alerts;
   Counter store_commits;
@@ -207,6 +211,19 @@ void Metrics::Families::scrape_models(Scrape& out) const {
   inferred.each([&](const auto& values, const Counter& count) {
     out.counter({{"model", values[0]}, {"version", values[1]}}, count);
   });
+  out.begin("tidewatch_answered_total", "Texts whose scores are a model's own",
+            MetricType::Counter);
+  answered.each([&](const auto& values, const Counter& count) {
+    out.counter({{"model", values[0]}, {"version", values[1]}}, count);
+  });
+  out.begin("tidewatch_cascade_escalated_total", "Doubtful texts given to the second model",
+            MetricType::Counter);
+  out.counter({}, cascade_escalated);
+  out.begin("tidewatch_cascade_skipped_total", "Doubtful texts that kept their first scores",
+            MetricType::Counter);
+  for (std::size_t i = 0; i < cascade_skipped.size(); ++i) {
+    out.counter({{"reason", std::string(kSkipReasons[i])}}, cascade_skipped[i]);
+  }
 }
 
 void Metrics::Families::scrape_outlets(Scrape& out) const {
@@ -300,6 +317,13 @@ void Metrics::set_model(const ModelLabels& labels, bool loaded) {
 }
 Counter& Metrics::inferred(std::string_view model, std::string_view version) {
   return families_->inferred.get({std::string(model), std::string(version)});
+}
+Counter& Metrics::answered(std::string_view model, std::string_view version) {
+  return families_->answered.get({std::string(model), std::string(version)});
+}
+Counter& Metrics::cascade_escalated() noexcept { return families_->cascade_escalated; }
+Counter& Metrics::cascade_skipped(std::string_view reason) noexcept {
+  return families_->cascade_skipped[position_or_other(kSkipReasons, reason)];
 }
 Counter& Metrics::alerts(std::string_view kind, std::string_view severity) noexcept {
   return families_

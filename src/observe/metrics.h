@@ -64,6 +64,12 @@ class Metrics {
   void set_model(const ModelLabels& labels, bool loaded);
   // tidewatch_inferred_total{model,version}
   Counter& inferred(std::string_view model, std::string_view version);
+  // tidewatch_answered_total{model,version}: texts whose scores are this model's, the cache apart.
+  Counter& answered(std::string_view model, std::string_view version);
+  Counter& cascade_escalated() noexcept;  // tidewatch_cascade_escalated_total
+  // tidewatch_cascade_skipped_total{reason}: doubtful texts that kept their first scores: full (no
+  // room before the second model), failed (its run did), other.
+  Counter& cascade_skipped(std::string_view reason) noexcept;
 
   // tidewatch_alerts_total{kind,severity}: alerts opened.
   Counter& alerts(std::string_view kind, std::string_view severity) noexcept;

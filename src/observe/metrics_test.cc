@@ -57,6 +57,10 @@ TEST(Metrics, ShowsEveryInstrument) {
   metrics.set_model({"base", "2026.11.1", "fp32", "openvino"}, true);
   metrics.set_model({"fast", "1", "int8", "openvino"}, false);
   metrics.inferred("base", "2026.11.1").add(8);
+  metrics.answered("base", "2026.11.1").add(7);
+  metrics.cascade_escalated().add(5);
+  metrics.cascade_skipped("full").add(3);
+  metrics.cascade_skipped("no such reason").add(2);
   metrics.alerts("volume", "warning").add(9);
   metrics.open_alerts().set(2);
   metrics.store_commits().add(11);
@@ -93,6 +97,10 @@ TEST(Metrics, ShowsEveryInstrument) {
        1},
       {R"(tidewatch_model_info{model="fast",version="1",precision="int8",backend="openvino"})", 0},
       {R"(tidewatch_inferred_total{model="base",version="2026.11.1"})", 8},
+      {R"(tidewatch_answered_total{model="base",version="2026.11.1"})", 7},
+      {"tidewatch_cascade_escalated_total", 5},
+      {R"(tidewatch_cascade_skipped_total{reason="full"})", 3},
+      {R"(tidewatch_cascade_skipped_total{reason="other"})", 2},
       {R"(tidewatch_alerts_total{kind="volume",severity="warning"})", 9},
       {"tidewatch_open_alerts", 2},
       {"tidewatch_store_commits_total", 11},

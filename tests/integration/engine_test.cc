@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <latch>
+#include <map>
 #include <string>
 #include <thread>
 #include <variant>
@@ -201,10 +202,12 @@ TEST_F(EngineTest, AReplayIntoAFilledStoreKeepsPostsWithoutIds) {
 
 // The same stream gives the same alerts, byte for byte, and a planted wave is among them.
 TEST_F(EngineTest, TheSameFileGivesTheSameAlerts) {
-  config_.inference.model = "fast";
+  const std::vector<std::string> models{"fast", "fast", "auto", "auto"};
   std::vector<std::string> runs;
   std::string hashtag;
-  for (int run = 0; run < 2; ++run) {
+  for (std::size_t run = 0; run < models.size(); ++run) {
+    config_.inference.model = models[run];
+    config_.inference.margins.emotion = 0.005F;  // few: base is slow under sanitizers
     config_.store.dir = folder_ / ("run" + std::to_string(run));
     std::string alerts;
     Runtime::Hooks hooks;
@@ -233,8 +236,61 @@ TEST_F(EngineTest, TheSameFileGivesTheSameAlerts) {
     runs.push_back(alerts);
   }
   EXPECT_EQ(runs[0], runs[1]);
+  EXPECT_EQ(runs[2], runs[3]);
   EXPECT_THAT(runs[0], HasSubstr("\"event\":\"opened\""));
   EXPECT_THAT(runs[0], HasSubstr(hashtag));
+}
+
+// The cascade gives each text the scores of the model that its margin asks for, whatever is queued
+// beside it, and says whose they are.
+TEST_F(EngineTest, TheCascadeAnswersWithTheScoresOfOneOfItsModels) {
+  SimulateOptions options;
+  options.seed = 11;
+  options.duration = std::chrono::minutes{2};
+  options.posts_per_second = 2;
+  Simulator simulator(options);
+  FreshIds fresh_ids("x");
+  PostDecoder decoder(config_.decode, clock_, fresh_ids);
+  std::vector<std::string> texts;
+  std::string line;
+  while (simulator.next(line)) texts.push_back(std::get<Post>(decoder.decode(line)).text);
+  ASSERT_GT(texts.size(), 100U);
+
+  ModelRegistry registry(config_.models_dir);
+  Inference::Options inference = config_.inference;
+  std::map<std::string, std::vector<Scores>> by_model;
+  for (const char* name : {"fast", "base", "auto"}) {
+    Metrics metrics;
+    inference.model = name;
+    auto started = Inference::create(registry, inference, clock_, metrics);
+    ASSERT_TRUE(started.ok()) << started.error().message;
+    const auto scores = (*started)->classify(texts);
+    ASSERT_TRUE(scores.ok());
+    by_model[name] = *scores;
+    EXPECT_EQ((*started)->name(), name);
+    if (std::string_view{name} != "auto") continue;
+    std::size_t escalated = 0;
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      SCOPED_TRACE(texts[i]);
+      const bool doubt =
+          !texts[i].empty() && cascade_doubt(inference.margins, by_model["fast"][i]).any();
+      escalated += doubt;
+      const Scores& expected = by_model[doubt ? "base" : "fast"][i];
+      EXPECT_EQ((*scores)[i].emotion_prob, expected.emotion_prob);
+      EXPECT_EQ((*scores)[i].topic_prob, expected.topic_prob);
+      EXPECT_EQ((*started)->answered_by((*scores)[i]),
+                texts[i].empty() ? "" : (doubt ? "base" : "fast"));
+    }
+    EXPECT_GT(escalated, 0U);
+    EXPECT_LT(escalated, texts.size());
+    const auto again = (*started)->classify(texts);  // from the cache
+    ASSERT_TRUE(again.ok());
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      EXPECT_EQ((*again)[i].model, (*scores)[i].model);
+      EXPECT_EQ((*again)[i].emotion_prob, (*scores)[i].emotion_prob);
+    }
+    EXPECT_LE(metrics.cascade_escalated().value(), escalated);
+  }
 }
 
 TEST_F(EngineTest, RemembersOpenAlertsAcrossARestart) {

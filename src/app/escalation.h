@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "batch/dispatcher.h"
+#include "core/clock.h"
+#include "core/mutex.h"
+#include "infer/model_registry.h"
+#include "infer/score_cache.h"
+#include "infer/score_sink.h"
+#include "observe/metrics.h"
+
+namespace tidewatch {
+
+// The second model of a cascade, with queues and workers of its own: takes the texts that the
+// first model was in doubt about and tells their sinks what the second says. A text whose run
+// fails keeps its first scores.
+//
+// Bounds: with `wait_when_full` the queue holds `bucket_items_max` texts a length bucket and a
+// caller waits for room (replay: every doubtful text is escalated). Without it no more than
+// `tokens_max` token ids wait or run (a text that finds nothing before it always fits); more are
+// refused at once, and the caller answers with what it has.
+// Ownership: everything passed by reference must outlive it. Threads: every member may be called
+// concurrently; sinks are told from its workers.
+// Life cycle: runs from construction; the destructor runs what is queued.
+class Escalation {
+ public:
+  struct Options {
+    bool wait_when_full = true;
+    std::size_t tokens_max = 512;
+    std::size_t instances = 0;  // texts at once; 0: one a core if it may wait, else half of that
+    BatchPolicyOptions policy;
+    std::size_t bucket_items_max = 4'096;
+  };
+  // What is known of a doubtful text.
+  struct Doubtful {
+    ScoreCache::Key key;  // under which the final scores are remembered
+    Scores first;
+    ScoreTiming timing;  // of the first model's run
+  };
+
+  Escalation(Options options, std::shared_ptr<const Model> model, const Clock& clock,
+             Metrics& metrics, ScoreCache& cache);
+  ~Escalation();
+  Escalation(const Escalation&) = delete;
+  Escalation& operator=(const Escalation&) = delete;
+
+  // True: `item` was taken, its sink will be told once. False, with the item untouched: full or
+  // stopped. The one place where an escalation can be declined: the serving deadline enters here.
+  [[nodiscard]] bool offer(BatchItem&& item, const Doubtful& doubtful) EXCLUDES(mu_);
+
+  void drain() { dispatcher_->drain(); }
+  std::size_t queue_depth() const { return dispatcher_->queue_depth(); }
+  const Model& model() const { return *model_; }
+  std::shared_ptr<const Model> shared_model() const { return model_; }
+
+ private:
+  struct Pending {
+    Doubtful doubtful;
+    ScoreSink* sink = nullptr;
+    std::uint64_t cookie = 0;
+  };
+  // Room for `tokens` more, or false.
+  bool reserve(std::size_t tokens) noexcept;
+  void run(std::size_t worker, std::span<BatchItem> batch) EXCLUDES(mu_);
+  std::vector<Pending> take(std::span<const BatchItem> batch) EXCLUDES(mu_);
+
+  const Options options_;
+  const std::shared_ptr<const Model> model_;
+  const Clock& clock_;
+  ScoreCache& cache_;
+  Counter& inferred_;
+  Counter& escalated_;
+  Counter& answered_;
+  Counter& failed_;
+  std::atomic<std::size_t> tokens_{0};  // that wait or run
+  Mutex mu_;
+  std::uint64_t next_ticket_ GUARDED_BY(mu_) = 0;
+  std::unordered_map<std::uint64_t, Pending> pending_ GUARDED_BY(mu_);  // by ticket; bounded above
+  std::unique_ptr<Dispatcher> dispatcher_;  // last: its workers use the rest
+};
+
+}  // namespace tidewatch
