@@ -13,6 +13,7 @@
 
 namespace tidewatch {
 
+struct CalibrationRecipe;
 struct ModelManifest;
 
 // Texts as one ragged row: text i is ids[offsets[i] .. offsets[i+1]), int32, [CLS] … [SEP], with
@@ -48,7 +49,9 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string name() const = 0;       // "openvino", "tensorrt"
-  virtual std::string precision() const = 0;  // "fp32", "int8", …: what was really used
+  // What was really used: "fp32", "int8", or "mixed" where only some of the layers that the
+  // calibration names run in INT8.
+  virtual std::string precision() const = 0;
   virtual const BackendShapes& shapes() const = 0;
   // Fills scores[i] for text i; scores.size() == batch.size(). Model versions are set to 0.
   virtual Status run(std::size_t instance, const RaggedBatch& batch, std::span<Scores> scores) = 0;
@@ -71,6 +74,12 @@ void fill_scores(std::span<const float> emotion_logits, std::span<const float> t
 // with an explicit precision hint.
 Result<std::unique_ptr<Backend>> load_openvino_backend(const ModelManifest& manifest,
                                                        const BackendOptions& options);
+
+// The same in INT8 by `recipe` instead of the manifest's: for calibration. kInvalidArgument names
+// a layer of the recipe that is not in the graph.
+Result<std::unique_ptr<Backend>> load_openvino_int8(const ModelManifest& manifest,
+                                                    const CalibrationRecipe& recipe,
+                                                    const BackendOptions& options);
 
 // null_backend.cc. For `--model none`: every text is neutral and of unknown topic.
 std::unique_ptr<Backend> make_null_backend(const LabelSchema& labels);

@@ -187,6 +187,9 @@ Result<ModelManifest> read_manifest(const std::filesystem::path& folder) {
   TRY_ASSIGN(manifest.vocabulary, read_file_entry(root, "vocabulary", file));
   TRY_ASSIGN(manifest.vocabulary_size,
              read_count(root["vocabulary"], "size", "vocabulary.size", 5, 1'000'000, file));
+  if (root.contains("calibration")) {
+    TRY_ASSIGN(manifest.calibration, read_file_entry(root, "calibration", file));
+  }
   TRY(read_tasks(root, file, manifest));
   return manifest;
 }
@@ -194,6 +197,7 @@ Result<ModelManifest> read_manifest(const std::filesystem::path& folder) {
 Status verify_manifest_files(const ModelManifest& manifest) {
   TRY(verify_digest(manifest.vocabulary));
   TRY(verify_digest(manifest.weights));
+  if (manifest.calibration) TRY(verify_digest(*manifest.calibration));
   return {};
 }
 

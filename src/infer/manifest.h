@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct ModelManifest {
   std::string precision;           // of the weights: "fp32" means computed in FP32
   ManifestFile weights;
   ManifestFile vocabulary;
+  std::optional<ManifestFile> calibration;  // how to run it in INT8: see infer/calibration
   std::uint32_t vocabulary_size = 0;
   ManifestTask emotion;
   ManifestTask topic;

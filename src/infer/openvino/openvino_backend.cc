@@ -11,7 +11,10 @@
 #include <vector>
 
 #include "infer/backend.h"
+#include "infer/calibration/recipe.h"
 #include "infer/manifest.h"
+#include "infer/openvino/quantise.h"
+#include "infer/openvino/shared_core.h"
 
 namespace tidewatch {
 namespace {
@@ -21,9 +24,12 @@ namespace {
 // a text's scores then never depend on its neighbours.
 class OpenVinoBackend final : public Backend {
  public:
-  OpenVinoBackend(const ModelManifest& manifest, ov::CompiledModel compiled, std::size_t instances,
-                  std::uint64_t weight_bytes)
-      : manifest_(manifest), compiled_(std::move(compiled)), weight_bytes_(weight_bytes) {
+  OpenVinoBackend(const ModelManifest& manifest, ov::CompiledModel compiled, std::string precision,
+                  std::size_t instances, std::uint64_t weight_bytes)
+      : manifest_(manifest),
+        compiled_(std::move(compiled)),
+        precision_(std::move(precision)),
+        weight_bytes_(weight_bytes) {
     shapes_.batch_max = 32;
     shapes_.tokens_max = manifest.max_length;
     shapes_.instances = instances;
@@ -36,7 +42,7 @@ class OpenVinoBackend final : public Backend {
   }
 
   std::string name() const override { return "openvino"; }
-  std::string precision() const override { return "fp32"; }
+  std::string precision() const override { return precision_; }
   const BackendShapes& shapes() const override { return shapes_; }
 
   Status run(std::size_t instance, const RaggedBatch& batch, std::span<Scores> scores) override {
@@ -96,11 +102,16 @@ class OpenVinoBackend final : public Backend {
 
   const ModelManifest manifest_;
   ov::CompiledModel compiled_;
+  const std::string precision_;
   const std::uint64_t weight_bytes_;
   BackendShapes shapes_;
   std::shared_mutex closing_;  // shared: a run is under way; exclusive: close()
   std::vector<Instance> instances_;
 };
+
+// `auto` takes INT8 only from this measured gain on. Deciding by the recipe and not by the clock
+// keeps a machine's answers the same from start to start.
+constexpr double kAutoSpeedupMin = 1.15;
 
 Status check_output(const ov::CompiledModel& compiled, const ManifestTask& task) {
   const auto outputs = compiled.outputs();
@@ -122,27 +133,51 @@ Status check_output(const ov::CompiledModel& compiled, const ManifestTask& task)
   return {};
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Backend>> load_openvino_backend(const ModelManifest& manifest,
-                                                       const BackendOptions& options) {
-  if (options.precision == Precision::kInt8) {
+// The model's calibration; kFailedPrecondition when it has none or one of other weights.
+Result<CalibrationRecipe> recipe_of(const ModelManifest& manifest) {
+  if (!manifest.calibration) {
     return Error{Code::kFailedPrecondition,
                  fmt::format("model '{}' has no INT8 calibration; make one with `tidewatch "
                              "calibrate --model {}`",
                              manifest.name, manifest.name)};
   }
+  TRY_ASSIGN(CalibrationRecipe recipe, read_recipe(manifest.calibration->path));
+  if (recipe.model_sha256 != manifest.weights.sha256) {
+    return Error{Code::kFailedPrecondition,
+                 fmt::format("{}: made for weights with sha256 {} but the model's is {}; make it "
+                             "again with `tidewatch calibrate --model {}`",
+                             manifest.calibration->path.string(), recipe.model_sha256,
+                             manifest.weights.sha256, manifest.name)};
+  }
+  return recipe;
+}
+
+// What really runs: the plugin may leave a layer in FP32.
+std::string precision_of(const ov::CompiledModel& compiled, const CalibrationRecipe* recipe) {
+  const std::size_t layers = recipe == nullptr ? 0 : layers_in_int8(compiled);
+  if (layers == 0) return "fp32";
+  return layers == recipe->layers.size() ? "int8" : "mixed";
+}
+
+Result<std::unique_ptr<Backend>> load(const ModelManifest& manifest,
+                                      const CalibrationRecipe* recipe,
+                                      const BackendOptions& options) {
   const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
   const std::size_t instances = options.instances == 0 ? cores : options.instances;
   try {
-    static ov::Core core;  // its plugins are loaded once a process
-    const auto model = core.read_model(manifest.weights.path.string());
+    const auto model = shared_core().read_model(manifest.weights.path.string());
+    if (recipe != nullptr) {
+      if (Status status = quantise(*model, *recipe); !status) {
+        return Error{status.error().code,
+                     fmt::format("model '{}': {}", manifest.name, status.error().message)};
+      }
+    }
     ov::CompiledModel compiled =
-        core.compile_model(model, "CPU", ov::hint::inference_precision(ov::element::f32),
-                           ov::hint::execution_mode(ov::hint::ExecutionMode::ACCURACY),
-                           ov::num_streams(static_cast<std::int32_t>(instances)),
-                           ov::inference_num_threads(static_cast<std::int32_t>(instances)),
-                           ov::hint::enable_cpu_pinning(false));
+        shared_core().compile_model(model, "CPU", ov::hint::inference_precision(ov::element::f32),
+                                    ov::hint::execution_mode(ov::hint::ExecutionMode::ACCURACY),
+                                    ov::num_streams(static_cast<std::int32_t>(instances)),
+                                    ov::inference_num_threads(static_cast<std::int32_t>(instances)),
+                                    ov::hint::enable_cpu_pinning(false));
     for (const ManifestTask* task : {&manifest.emotion, &manifest.topic}) {
       if (Status status = check_output(compiled, *task); !status) {
         return Error{status.error().code,
@@ -150,12 +185,38 @@ Result<std::unique_ptr<Backend>> load_openvino_backend(const ModelManifest& mani
       }
     }
     const std::uint64_t bytes = std::filesystem::file_size(manifest.weights.path);
-    return std::unique_ptr<Backend>(
-        std::make_unique<OpenVinoBackend>(manifest, std::move(compiled), instances, bytes));
+    std::string precision = precision_of(compiled, recipe);
+    return std::unique_ptr<Backend>(std::make_unique<OpenVinoBackend>(
+        manifest, std::move(compiled), std::move(precision), instances, bytes));
   } catch (const std::exception& e) {
     return Error{Code::kInvalidArgument, fmt::format("{}: OpenVINO cannot load it: {}",
                                                      manifest.weights.path.string(), e.what())};
   }
+}
+
+}  // namespace
+
+ov::Core& shared_core() {
+  static ov::Core core;
+  return core;
+}
+
+Result<std::unique_ptr<Backend>> load_openvino_backend(const ModelManifest& manifest,
+                                                       const BackendOptions& options) {
+  const bool could = manifest.calibration && cpu_has_vnni();
+  if (options.precision == Precision::kFp32 || (options.precision == Precision::kAuto && !could)) {
+    return load(manifest, nullptr, options);
+  }
+  TRY_ASSIGN(const CalibrationRecipe recipe, recipe_of(manifest));
+  const bool pays = recipe.speedup >= kAutoSpeedupMin;
+  const bool int8 = options.precision == Precision::kInt8 || pays;
+  return load(manifest, int8 ? &recipe : nullptr, options);
+}
+
+Result<std::unique_ptr<Backend>> load_openvino_int8(const ModelManifest& manifest,
+                                                    const CalibrationRecipe& recipe,
+                                                    const BackendOptions& options) {
+  return load(manifest, &recipe, options);
 }
 
 }  // namespace tidewatch
