@@ -51,6 +51,8 @@ struct EvaluateOptions {
   std::string map_file;          // foreign<TAB>ours; empty: labels are the model's own
   std::string column;            // header name of the text; empty: all after the first tab
   std::string predictions_file;  // empty: none
+  std::optional<double> margin;  // of the task, for the model 'auto'; nothing: as configured
+  std::string curve_file;        // share escalated against accuracy; empty: none
   bool json = false;
   bool intervals = false;  // in the text; JSON has them always
 };

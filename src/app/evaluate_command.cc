@@ -12,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "app/cascade_curve.h"
 #include "app/classification_text.h"
 #include "app/cli_support.h"
 #include "app/commands.h"
@@ -45,9 +46,10 @@ struct Evaluation {
   std::string precision;
   TaskLabels labels;
   std::vector<LabelledFile> files;
-  std::vector<Prediction> predictions;  // of the files' texts, in order
-  std::vector<LabelPair> pairs;         // the same with the truth
-  double seconds = 0;                   // tokenizing and computing; neither reading nor loading
+  std::vector<Prediction> predictions;     // of the files' texts, in order
+  std::vector<LabelPair> pairs;            // the same with the truth
+  double seconds = 0;                      // tokenizing and computing; neither reading nor loading
+  std::optional<std::uint64_t> escalated;  // by a cascade
 
   std::string_view label_name(std::uint8_t label) const {
     return label < labels.names.size() ? std::string_view{labels.names[label]} : "unknown";
@@ -69,29 +71,31 @@ Status read_files(const EvaluateOptions& options, Evaluation& evaluation) {
   return {};
 }
 
-// Opened before the work, so that hours are not lost to a mistyped folder.
-Result<std::ofstream> open_predictions(const EvaluateOptions& options) {
+// Opened before the work, so that hours are not lost to a mistyped folder. `path` empty: not open.
+Result<std::ofstream> open_output(std::string_view option, const std::string& path,
+                                  const EvaluateOptions& options) {
   std::ofstream out;
-  if (options.predictions_file.empty()) return out;
+  if (path.empty()) return out;
   std::vector<std::string> inputs = options.files;
   inputs.push_back(options.map_file);
   for (const std::string& input : inputs) {
     std::error_code missing;
-    if (std::filesystem::equivalent(input, options.predictions_file, missing)) {
+    if (std::filesystem::equivalent(input, path, missing)) {
       return Error{Code::kInvalidArgument,
-                   fmt::format("--predictions {}: is read as well; name another file", input)};
+                   fmt::format("{} {}: is read as well; name another file", option, input)};
     }
   }
-  out.open(options.predictions_file, std::ios::binary);
+  out.open(path, std::ios::binary);
   if (!out) {
-    return Error{Code::kPermissionDenied,
-                 fmt::format("--predictions {}: cannot be written", options.predictions_file)};
+    return Error{Code::kPermissionDenied, fmt::format("{} {}: cannot be written", option, path)};
   }
   return out;
 }
 
-Status predict(Inference& inference, const Clock& clock, Evaluation& evaluation) {
-  const bool emotion = evaluation.labels.task == "emotion";
+// The scores of all texts, in order; adds what it took to the evaluation's seconds.
+Result<std::vector<Scores>> classify_all(Inference& inference, const Clock& clock,
+                                         Evaluation& evaluation) {
+  std::vector<Scores> all;
   std::size_t total = 0;
   for (const LabelledFile& file : evaluation.files) total += file.texts.size();
   Progress progress("evaluate", clock);
@@ -103,16 +107,24 @@ Status predict(Inference& inference, const Clock& clock, Evaluation& evaluation)
       batch.clear();
       for (std::size_t i = first; i < last; ++i) batch.push_back(file.texts[i].text);
       TRY_ASSIGN(const std::vector<Scores> scores, inference.classify(batch));
-      for (std::size_t i = first; i < last; ++i) {
-        const Prediction prediction = predicted(scores[i - first], emotion);
-        evaluation.predictions.push_back(prediction);
-        evaluation.pairs.push_back({file.texts[i].label, prediction.label});
-      }
-      progress.show(evaluation.pairs.size(), total, evaluation.pairs.size());
+      all.insert(all.end(), scores.begin(), scores.end());
+      progress.show(all.size(), total, all.size());
     }
   }
-  evaluation.seconds = std::chrono::duration<double>(clock.steady_now() - started).count();
-  return {};
+  evaluation.seconds += std::chrono::duration<double>(clock.steady_now() - started).count();
+  return all;
+}
+
+void take_predictions(const std::vector<Scores>& scores, Evaluation& evaluation) {
+  const bool emotion = evaluation.labels.task == "emotion";
+  std::size_t next = 0;
+  for (const LabelledFile& file : evaluation.files) {
+    for (const LabelledText& text : file.texts) {
+      const Prediction prediction = predicted(scores[next++], emotion);
+      evaluation.predictions.push_back(prediction);
+      evaluation.pairs.push_back({text.label, prediction.label});
+    }
+  }
 }
 
 Status write_predictions(const Evaluation& evaluation, const std::string& path,
@@ -213,6 +225,7 @@ Json evaluation_json(const Evaluation& evaluation, bool with_predictions) {
             {"confusion", confusion_json(evaluation, summary.confusion)},
             {"skipped", {{"unmapped", skipped.unmapped}, {"blank", skipped.blank}}},
             {"posts_per_second", summary.posts_per_second}};
+  if (evaluation.escalated) json["escalated"] = *evaluation.escalated;
   if (with_predictions) {
     Json predictions = Json::array();
     for (const Prediction& p : evaluation.predictions) {
@@ -253,6 +266,10 @@ void print_for_people(const Evaluation& evaluation, bool with_intervals) {
   fmt::print("model     {} {}, {}\n", evaluation.model, evaluation.version, evaluation.precision);
   fmt::print("task      {}\n", evaluation.labels.task);
   fmt::print("n         {} at {:.0f} posts/s\n", report.n, summary.posts_per_second);
+  if (evaluation.escalated) {
+    fmt::print("cascade   {} texts were in doubt and went to '{}'\n", *evaluation.escalated,
+               kCascadeSecond);
+  }
   if (skipped.unmapped > 0) {
     fmt::print("skipped   {} rows whose label is not mapped: {}\n", skipped.unmapped,
                unmapped_text(skipped));
@@ -265,6 +282,71 @@ void print_for_people(const Evaluation& evaluation, bool with_intervals) {
   fmt::print("{}", confusion_text(summary.confusion, evaluation.labels.names, colour));
 }
 
+// Runs each model of the cascade once over everything, writes the curve, and gives the scores that
+// the cascade would have given with the configured margins.
+Result<std::vector<Scores>> trace_curve(const Config& config, ModelRegistry& registry,
+                                        const Clock& clock, Evaluation& evaluation,
+                                        std::ofstream& out) {
+  std::vector<std::vector<Scores>> passes;
+  std::vector<double> seconds;
+  Json models = Json::array();
+  for (const std::string_view name : {kCascadeFirst, kCascadeSecond}) {
+    Inference::Options alone = config.inference;
+    alone.model = name;
+    Metrics metrics;
+    TRY_ASSIGN(const auto inference, Inference::create(registry, alone, clock, metrics));
+    evaluation.seconds = 0;
+    TRY_ASSIGN(std::vector<Scores> scores, classify_all(*inference, clock, evaluation));
+    passes.push_back(std::move(scores));
+    seconds.push_back(evaluation.seconds);
+    models.push_back({{"name", name},
+                      {"version", inference->version()},
+                      {"precision", inference->model()->backend->precision()},
+                      {"seconds", evaluation.seconds}});
+  }
+  std::vector<std::uint8_t> truth;
+  Json files = Json::array();
+  for (const LabelledFile& file : evaluation.files) {
+    files.push_back(file.name);
+    for (const LabelledText& text : file.texts) truth.push_back(text.label);
+  }
+  const bool emotion = evaluation.labels.task == "emotion";
+  const CascadeMargins& margins = config.inference.margins;
+  Json points = Json::array();
+  for (const CascadeCurvePoint& point :
+       cascade_curve(emotion, margins.topic_floor, passes[0], passes[1], truth,
+                     evaluation.labels.names.size())) {
+    points.push_back({{"margin", point.margin},
+                      {"escalated", point.escalated},
+                      {"accuracy", point.accuracy},
+                      {"macro_f1", point.macro_f1},
+                      {"agreement", point.agreement},
+                      {"relative_cost", 1 + point.escalated * seconds[1] / seconds[0]}});
+  }
+  const Json json{{"task", evaluation.labels.task},
+                  {"files", std::move(files)},
+                  {"n", truth.size()},
+                  {"models", std::move(models)},
+                  {"topic_floor", margins.topic_floor},
+                  {"margin", emotion ? margins.emotion : margins.topic},
+                  {"points", std::move(points)}};
+  out << json.dump(1, ' ', false, Json::error_handler_t::replace) << '\n';
+  if (!out.flush()) return Error{Code::kUnavailable, "--curve: writing failed; is the disk full?"};
+
+  std::vector<Scores> answers = std::move(passes[0]);
+  std::uint64_t escalated = 0;
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    if (answers[i].model.value == 0 || !cascade_doubt(margins, answers[i]).any()) continue;
+    answers[i] = passes[1][i];
+    ++escalated;
+  }
+  evaluation.escalated = escalated;
+  evaluation.seconds =
+      seconds[0] + seconds[1] * static_cast<double>(escalated) /
+                       static_cast<double>(std::max<std::size_t>(1, answers.size()));
+  return answers;
+}
+
 Status evaluate(const EvaluateOptions& options) {
   TRY_ASSIGN(Config config, resolve_config(options.common));
   config.inference.cache_bytes_max = 0;  // every text is computed, and speed is the model's own
@@ -274,16 +356,34 @@ Status evaluate(const EvaluateOptions& options) {
   backend.precision = config.inference.precision;
   ModelRegistry registry(config.models_dir.empty() ? bundled_models_dir() : config.models_dir,
                          backend);
+  const bool cascade = config.inference.model == kCascadeName;
+  if (!cascade && (options.margin || !options.curve_file.empty())) {
+    return Error{Code::kInvalidArgument, "--margin and --curve need --model auto"};
+  }
+  CascadeMargins& margins = config.inference.margins;
+  if (options.margin) {
+    (options.task == "emotion" ? margins.emotion : margins.topic) =
+        static_cast<float>(*options.margin);
+  }
   TRY_ASSIGN(const auto inference, Inference::create(registry, config.inference, clock, metrics));
   Evaluation evaluation;
-  evaluation.model = inference->model()->manifest.name;
-  evaluation.version = inference->model()->manifest.version;
+  evaluation.model = inference->name();
+  evaluation.version = inference->version();
   evaluation.precision = inference->model()->backend->precision();
   const LabelSchema& schema = inference->labels();
   evaluation.labels = {options.task, options.task == "emotion" ? schema.emotions : schema.topics};
   TRY(read_files(options, evaluation));
-  TRY_ASSIGN(std::ofstream predictions, open_predictions(options));
-  TRY(predict(*inference, clock, evaluation));
+  TRY_ASSIGN(std::ofstream predictions,
+             open_output("--predictions", options.predictions_file, options));
+  TRY_ASSIGN(std::ofstream curve, open_output("--curve", options.curve_file, options));
+  std::vector<Scores> scores;
+  if (options.curve_file.empty()) {
+    TRY_ASSIGN(scores, classify_all(*inference, clock, evaluation));
+    if (cascade) evaluation.escalated = metrics.cascade_escalated().value();
+  } else {
+    TRY_ASSIGN(scores, trace_curve(config, registry, clock, evaluation, curve));
+  }
+  take_predictions(scores, evaluation);
   if (!options.predictions_file.empty()) {
     TRY(write_predictions(evaluation, options.predictions_file, predictions));
   }

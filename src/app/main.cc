@@ -85,6 +85,12 @@ int main(int argc, char** argv) {
                            "Header name of the text (default: all after the first tab)");
   evaluate_app->add_option("--predictions", evaluate.predictions_file,
                            "Write each row's predicted label to this file, and into the JSON");
+  evaluate_app
+      ->add_option("--margin", evaluate.margin,
+                   "For --model auto: the task's answers under this margin go to base")
+      ->check(CLI::Range(0.0, 1.0));
+  evaluate_app->add_option("--curve", evaluate.curve_file,
+                           "For --model auto: write accuracy and share escalated at 21 margins");
   evaluate_app->add_flag("--intervals", evaluate.intervals,
                          "Print 95 % bootstrap intervals (always in the JSON)");
   evaluate_app->add_flag("--json", evaluate.json, "Print one JSON object");
