@@ -41,7 +41,7 @@ bench:           ## Micro-benchmarks of every stage, and the tokenizer's speed
 	@scripts/dependencies test
 	@scripts/configure release -B build/bench -DTIDEWATCH_BENCHMARKS=ON -DTIDEWATCH_TESTS=OFF
 	@cmake --build build/bench -j $(JOBS)
-	@for program in $$(find build/bench -name '*_bench' -type f -perm -1); do echo "== $$program"; done
+	@for program in $$(find build/bench -name '*_bench' -type f -perm -1); do echo "== $$program"; $$program || exit 1; done
 	@build/bench/bin/tidewatch bench tokenize
 
 fuzz:            ## The fuzz targets with libFuzzer under clang-19, a minute each
@@ -50,6 +50,9 @@ fuzz:            ## The fuzz targets with libFuzzer under clang-19, a minute eac
 	@cmake --build build/fuzz -j $(JOBS) --target tokenizer_fuzz decoder_fuzz
 	@mkdir -p build/fuzz/new && for target in tokenizer decoder; do \
 	  build/fuzz/fuzz/$${target}_fuzz -max_total_time=60 build/fuzz/new fuzz/corpus/$$target || exit 1; done
+
+models:          ## Train every model anew from ../shared (one CUDA GPU; PYTHON has the packages)
+	@models/train/make_models.sh ../shared build/models
 
 format:          ## Format all C++ with the pinned clang-format
 	@scripts/format
@@ -60,4 +63,4 @@ install: build   ## Copy the program to PREFIX (default /usr/local)
 clean:           ## Remove everything that was built
 	rm -rf build
 
-.PHONY: help run build test asan tsan lint bench fuzz format install clean
+.PHONY: help run build test asan tsan lint bench fuzz models format install clean

@@ -2,7 +2,7 @@
 """Model cards: cards/NAME.md with its $placeholders filled from metrics.json.
 
 Placeholders: $results (table with 95 % intervals), $weakest (the labels with the lowest F1 in each file),
-$teachers (spread over the teachers' seeds), $version. Words that no run can produce (data, licences, known
+$teachers (spread over the teachers' seeds), $seeds (over the student's), $version. Words that no run can produce (data, licences, known
 weaknesses) stand in the template.
 """
 import json
@@ -42,10 +42,11 @@ def weakest(scores, count=2):
     return "; ".join(parts)
 
 
-def teachers(log):
-    last = [records[-1] for stage, records in log.items() if stage.startswith("teacher_")]
-    if not last:
-        return "not recorded"
+def seeds(log, prefix):
+    """The lowest and highest last score over the runs whose stage starts with `prefix`."""
+    last = [records[-1] for stage, records in log.items() if stage.startswith(prefix) and records]
+    if len(last) < 2:
+        return "not measured"
     spread = []
     for key, title in (("usual_f1", "usual macro-F1"), ("virus_f1", "virus macro-F1"),
                        ("topic_accuracy", "topic accuracy")):
@@ -63,5 +64,6 @@ def write(folder, record):
         reference = json.loads(base.read_text(encoding="utf-8"))["evaluation"]
     text = Template(template.read_text(encoding="utf-8")).substitute(
         version=record["version"], results=results_table(scores, reference), weakest=weakest(scores),
-        teachers=teachers(record["training_log"]))
+        teachers=seeds(record["training_log"], "teacher_"),
+        seeds=seeds(record["training_log"], "fast"))
     (folder / "MODEL_CARD.md").write_text(text, encoding="utf-8")

@@ -1,22 +1,59 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs every training stage in order on one GPU machine; a stage whose WORK/*.done exists is skipped.
-#   make_models.sh SHARED WORK
+# Makes every model from ../shared, in resumable stages: a stage whose WORK/*.done exists is skipped.
+#   make_models.sh SHARED WORK [MODELS]     MODELS: where NAME/ folders are written (default: the project's models/)
+# TRIAL=1 runs every stage on a few texts and steps, to see that all of it works; the models are useless then.
+# One CUDA GPU and the packages of requirements.txt. The INT8 recipes need the engine: `make recipes`.
 set -euo pipefail
-shared=$1
-work=$2
+shared=$(realpath "$1")
+mkdir -p "$2"
+work=$(realpath "$2")
 here=$(cd "$(dirname "$0")" && pwd)
+models=${3:-$(dirname "$here")}
+python=${PYTHON:-python3}
 export PYTHONUNBUFFERED=1
-mkdir -p "$work"
-python3 "$here/corpus.py" --shared "$shared" --work "$work"
-python3 "$here/pretrain.py" --shared "$shared" --work "$work"
-python3 "$here/augment.py" --work "$work" &
-augment=$!
-teachers=()
-for seed in 1 2 3 4; do
-  python3 "$here/train_base.py" --work "$work" teacher --seed "$seed" &
-  teachers+=($!)
+
+"$python" - <<'CHECK' || { echo "make_models: install the packages: pip install -r $here/requirements.txt" >&2; exit 1; }
+import sys
+missing = []
+for name in ("torch", "numpy", "safetensors", "tokenizers", "pyarrow", "matplotlib", "onnx", "openvino"):
+    try:
+        __import__(name)
+    except ImportError:
+        missing.append(name)
+if missing:
+    sys.exit(f"make_models: missing Python packages: {', '.join(missing)}")
+CHECK
+# On a GPU the teachers run side by side; on a CPU one after the other, and for a trial only: it would take days.
+together=$("$python" -c 'import torch; print(int(torch.cuda.is_available()))')
+[ "$together" = 1 ] || echo "make_models: no CUDA GPU: training on the CPU" >&2
+[ -d "$shared/data" ] || { echo "make_models: $shared/data is not there: give the folder with data/ and models/" >&2; exit 1; }
+
+limit=() few=() short=() epochs=() spread=(--steps 6000)
+if [ -n "${TRIAL:-}" ]; then
+  [ -n "${3:-}" ] || { echo "make_models: a trial must not overwrite the project's models: give MODELS" >&2; exit 1; }
+  limit=(--limit 64) few=(--steps 4 --tokens 2048) epochs=(--epochs 1) short=(--copies-emotion 1 --copies-topic 1)
+  spread=("${few[@]}")
+fi
+stage() { "$python" "$here/$1" "${@:2}" --work "$work"; }
+teacher() { "$python" "$here/train_base.py" --work "$work" teacher --seed "$1" "${epochs[@]}"; }
+stage corpus.py --shared "$shared" "${limit[@]}"
+stage pretrain.py --shared "$shared" "${few[@]}"
+jobs=()
+aside() {
+  if [ "$together" = 1 ]; then "$@" & jobs+=($!); else "$@"; fi
+}
+aside stage augment.py "${short[@]}"
+for seed in 1 2 3 4; do aside teacher "$seed"; done
+for job in "${jobs[@]}"; do wait "$job"; done
+"$python" "$here/train_base.py" --work "$work" merge --seeds 1 2 3 4 "${epochs[@]}"
+stage distill_fast.py "${few[@]}"
+# The spread over seeds: shorter runs of the same recipe, for the card.
+for seed in 2 3; do
+  stage distill_fast.py --name "fast_$seed" --seed "$seed" "${spread[@]}"
 done
-for job in "$augment" "${teachers[@]}"; do wait "$job"; done
-python3 "$here/train_base.py" --work "$work" merge --seeds 1 2 3 4
-python3 "$here/distill_fast.py" --work "$work"
+for name in base fast; do
+  "$python" "$here/export.py" --name "$name" --weights "$work/$name.safetensors" --logs "$work" --shared "$shared" \
+    --models "$models"
+done
+"$python" "$here/export.py" --name large --random --shared "$shared" --models "$work/models"

@@ -131,3 +131,100 @@ def test_training_tokenizer_equals_bert_tokenizer():
     texts += ["我[MASK]你", "a[SEP]b [sep]", "[CLS] [PAD][UNK]", "x [unused1]", "ＡＢ〇é\x00\u3000z"]
     for text in texts:
         assert mine.encode(text).ids == reference(text, truncation=True, max_length=512)["input_ids"], text[:30]
+
+
+@pytest.fixture
+def torch_model():
+    """A function from a model's name to its PyTorch network with the committed weights."""
+    pytest.importorskip("torch")
+    graphs = pytest.importorskip("graphs")
+    return lambda name: graphs.load_onnx(MODELS / name / "model.onnx")
+
+
+def labels_of(name):
+    return {task["name"]: task["labels"] for task in manifest_of(name)["tasks"]}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_reading_a_file_back_and_writing_it_again_changes_nothing(name, torch_model):
+    import graphs
+    manifest = manifest_of(name)
+    again = graphs.make_graph(torch_model(name), name, manifest["version"], labels_of(name))
+    assert again.SerializeToString(deterministic=True) == (MODELS / name / "model.onnx").read_bytes()
+
+
+@pytest.mark.parametrize("precision,tolerance", [("fp32", 1e-4), ("fp16", 1e-2)])
+@pytest.mark.parametrize("name", NAMES)
+def test_both_exports_equal_pytorch_with_unrounded_weights(name, precision, tolerance, torch_model):
+    import graphs
+    import torch
+    runtime = pytest.importorskip("onnxruntime")
+    model = torch_model(name)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():  # off the FP16 grid, as trained weights are
+            parameter.mul_(1.0 + 2e-4 * torch.rand_like(parameter))
+    if name == "fast":
+        model.fold()
+    graph = graphs.make_graph(model, name, "test", labels_of(name), precision)
+    session = runtime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    for case in cases_of(name):
+        ids = np.array([case["input_ids"]], np.int32)
+        with torch.no_grad():
+            want = model(torch.from_numpy(ids).long(), torch.ones(ids.shape, dtype=torch.bool))
+        have = session.run(["emotion_logits", "topic_logits"],
+                           {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+        for task, logits in zip(("emotion", "topic"), have):
+            assert np.abs(logits[0] - want[task][0].numpy()).max() <= tolerance, case["text"][:30]
+
+
+def test_labels_that_do_not_fit_the_heads_are_refused(torch_model):
+    import graphs
+    labels = labels_of("fast")
+    labels["emotion"] = labels["emotion"][:-1]
+    with pytest.raises(ValueError, match="emotion: 5 labels for 6 outputs"):
+        graphs.make_graph(torch_model("fast"), "fast", "test", labels)
+
+
+@pytest.mark.parametrize("content,message", [
+    ("label\ttext\nangry\tx\nno tab\n", ":3: needs a label, a tab and a text"),
+    ("label\ttext\n\tx\n", ":2: needs a label"),
+    ("label\ttext\n", "no rows after the header"),
+])
+def test_training_data_errors_name_file_and_line(tmp_path, content, message):
+    finetune = pytest.importorskip("finetune")
+    path = tmp_path / "mine.tsv"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(finetune.DataError, match=message):
+        finetune.read_tsv(path)
+
+
+def test_own_labels_need_neutral_and_known_negatives():
+    finetune = pytest.importorskip("finetune")
+    known = labels_of("fast")["emotion"]
+    assert finetune.order_labels("emotion", ["sad", "angry"], known, ["sad"]) == (known, ["sad"])
+    assert finetune.order_labels("emotion", ["up", "neutral"], known, ["up"])[0] == ["neutral", "up"]
+    with pytest.raises(finetune.DataError, match="needs a label 'neutral'"):
+        finetune.order_labels("emotion", ["up", "down"], known, ["down"])
+    with pytest.raises(finetune.DataError, match="--negative names angry"):
+        finetune.order_labels("emotion", ["up", "neutral"], known, ["angry"])
+    with pytest.raises(finetune.DataError, match="2 to 8 can be served"):
+        finetune.order_labels("emotion", [f"l{i}" for i in range(9)], known, [])
+
+
+@pytest.mark.parametrize("start", NAMES)
+def test_own_data_gives_a_model_that_learns_and_can_be_served(tmp_path, start):
+    pytest.importorskip("torch")
+    import subprocess
+    import sys
+    words = {"neutral": "桌子 椅子 窗户 门 纸", "up": "高兴 开心 快乐 幸福 笑", "down": "难过 伤心 痛苦 哭 泪"}
+    rows = [f"{label}\t{a} {b} {i}" for label, text in words.items() for i, a in enumerate(text.split())
+            for b in text.split()]
+    (tmp_path / "mine.tsv").write_text("label\ttext\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    subprocess.run([sys.executable, str(Path(__file__).parent / "finetune.py"), "--task", "emotion", "--from", start,
+                    "--data", str(tmp_path / "mine.tsv"), "--name", "mine", "--output", str(tmp_path),
+                    "--negative", "down", "--batch", "8", "--epochs", "3"], check=True)
+    manifest = json.loads((tmp_path / "mine/manifest.json").read_text(encoding="utf-8"))
+    assert manifest["tasks"][0]["labels"] == ["down", "neutral", "up"]
+    assert manifest["tasks"][1]["labels"] == labels_of(start)["topic"]
+    assert manifest["metrics"]["held_out"]["accuracy"] >= 0.9
