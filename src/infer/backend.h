@@ -10,6 +10,7 @@
 #include "core/result.h"
 #include "infer/precision.h"
 #include "infer/scores.h"
+#include "infer/sequence.h"
 
 namespace tidewatch {
 
@@ -48,13 +49,21 @@ struct BackendShapes {
 class Backend {
  public:
   virtual ~Backend() = default;
-  virtual std::string name() const = 0;       // "openvino", "tensorrt"
+  virtual std::string name() const = 0;  // "openvino", "tensorrt"
   // What was really used: "fp32", "int8", or "mixed" where only some of the layers that the
   // calibration names run in INT8.
   virtual std::string precision() const = 0;
   virtual const BackendShapes& shapes() const = 0;
   // Fills scores[i] for text i; scores.size() == batch.size(). Model versions are set to 0.
   virtual Status run(std::size_t instance, const RaggedBatch& batch, std::span<Scores> scores) = 0;
+  // The same in one run, and the labels of each text's tokens where the manifest has a sequence
+  // task (without one `sequences` come back empty). sequences.size() == batch.size(). kInternal
+  // also when a text cannot be labelled (decode_sequence).
+  virtual Status run_with_sequence(std::size_t instance, const RaggedBatch& batch,
+                                   std::span<Scores> scores, std::span<TokenLabels> sequences) {
+    for (TokenLabels& labels : sequences) labels.clear();
+    return run(instance, batch, scores);
+  }
   virtual std::uint64_t memory_bytes() const = 0;  // weights and buffers, an estimate
   virtual void close() = 0;
 };

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -51,27 +53,93 @@ Result<ManifestFile> read_file_entry(const json& root, const char* field,
   return entry;
 }
 
+Result<std::vector<std::string>> read_labels(const json& task, std::size_t labels_max,
+                                             const std::string& shown,
+                                             const std::filesystem::path& file) {
+  const auto labels = task.find("labels");
+  if (labels == task.end() || !labels->is_array() || labels->empty() ||
+      labels->size() > labels_max) {
+    return field_error(file, shown, fmt::format("must list 1 to {} labels", labels_max));
+  }
+  std::vector<std::string> result;
+  for (const json& label : *labels) {
+    if (!label.is_string()) return field_error(file, shown, "must hold strings");
+    std::string text = label.get<std::string>();
+    if (std::find(result.begin(), result.end(), text) != result.end()) {
+      return field_error(file, shown, fmt::format("lists '{}' twice", text));
+    }
+    result.push_back(std::move(text));
+  }
+  return result;
+}
+
 Result<ManifestTask> read_task(const json& task, std::size_t labels_max,
                                const std::filesystem::path& file) {
   if (!task.is_object()) return field_error(file, "tasks", "must be an array of objects");
   ManifestTask result;
   TRY_ASSIGN(result.name, read_string(task, "name", "tasks.name", file));
   TRY_ASSIGN(result.output, read_string(task, "output", "tasks.output", file));
-  const auto labels = task.find("labels");
-  const std::string shown = fmt::format("tasks[{}].labels", result.name);
-  if (labels == task.end() || !labels->is_array() || labels->empty() ||
-      labels->size() > labels_max) {
-    return field_error(file, shown, fmt::format("must list 1 to {} labels", labels_max));
-  }
-  for (const json& label : *labels) {
-    if (!label.is_string()) return field_error(file, shown, "must hold strings");
-    std::string text = label.get<std::string>();
-    if (std::find(result.labels.begin(), result.labels.end(), text) != result.labels.end()) {
-      return field_error(file, shown, fmt::format("lists '{}' twice", text));
-    }
-    result.labels.push_back(std::move(text));
-  }
+  TRY_ASSIGN(result.labels,
+             read_labels(task, labels_max, fmt::format("tasks[{}].labels", result.name), file));
   return result;
+}
+
+// Adds `count` log scores to `values`; null is -infinity (JSON has no such number).
+Status read_log_scores(const json& list, std::size_t count, const std::string& shown,
+                       const std::filesystem::path& file, std::vector<float>& values) {
+  if (!list.is_array() || list.size() != count) {
+    return field_error(file, shown, fmt::format("must hold {} numbers, one a label", count));
+  }
+  for (const json& entry : list) {
+    if (entry.is_null()) {
+      values.push_back(-std::numeric_limits<float>::infinity());
+      continue;
+    }
+    const float value = entry.is_number() ? entry.get<float>() : NAN;
+    if (!std::isfinite(value)) {
+      return field_error(file, shown, "must hold numbers that fit in FP32, or null (forbidden)");
+    }
+    values.push_back(value);
+  }
+  return {};
+}
+
+Result<SequenceTask> read_sequence(const json& entry, const std::filesystem::path& file) {
+  if (!entry.is_object()) return field_error(file, "sequence", "must be an object");
+  SequenceTask task;
+  TRY_ASSIGN(task.name, read_string(entry, "name", "sequence.name", file));
+  if (task.name == "emotion" || task.name == "topic") {
+    return field_error(file, "sequence.name", "must not be that of another task");
+  }
+  TRY_ASSIGN(task.output, read_string(entry, "output", "sequence.output", file));
+  TRY_ASSIGN(task.labels, read_labels(entry, kViterbiLabelsMax, "sequence.labels", file));
+  TRY_ASSIGN(const std::string decoder, read_string(entry, "decoder", "sequence.decoder", file));
+  if (decoder != "viterbi" && decoder != "argmax") {
+    return field_error(file, "sequence.decoder", "must be \"viterbi\" or \"argmax\"");
+  }
+  task.decoder = decoder == "viterbi" ? SequenceDecoder::kViterbi : SequenceDecoder::kArgmax;
+  for (const char* field : {"transitions", "start", "end"}) {
+    const std::string shown = fmt::format("sequence.{}", field);
+    if (entry.contains(field) != (decoder == "viterbi")) {
+      return field_error(
+          file, shown,
+          decoder == "viterbi" ? "is missing: viterbi needs it" : "means nothing to argmax");
+    }
+  }
+  if (task.decoder == SequenceDecoder::kArgmax) return task;
+  const std::size_t labels = task.labels.size();
+  const json& rows = entry["transitions"];
+  if (!rows.is_array() || rows.size() != labels) {
+    return field_error(file, "sequence.transitions",
+                       fmt::format("must hold {} rows, one a label", labels));
+  }
+  for (std::size_t i = 0; i < labels; ++i) {
+    TRY(read_log_scores(rows[i], labels, fmt::format("sequence.transitions[{}]", i), file,
+                        task.transitions));
+  }
+  TRY(read_log_scores(entry["start"], labels, "sequence.start", file, task.start));
+  TRY(read_log_scores(entry["end"], labels, "sequence.end", file, task.end));
+  return task;
 }
 
 Result<std::uint32_t> read_count(const json& object, const char* field, std::string_view shown,
@@ -191,6 +259,9 @@ Result<ModelManifest> read_manifest(const std::filesystem::path& folder) {
     TRY_ASSIGN(manifest.calibration, read_file_entry(root, "calibration", file));
   }
   TRY(read_tasks(root, file, manifest));
+  if (const auto sequence = root.find("sequence"); sequence != root.end()) {
+    TRY_ASSIGN(manifest.sequence, read_sequence(*sequence, file));
+  }
   return manifest;
 }
 

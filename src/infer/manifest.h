@@ -9,6 +9,7 @@
 
 #include "core/result.h"
 #include "infer/scores.h"
+#include "infer/sequence.h"
 
 namespace tidewatch {
 
@@ -36,6 +37,7 @@ struct ModelManifest {
   std::uint32_t vocabulary_size = 0;
   ManifestTask emotion;
   ManifestTask topic;
+  std::optional<SequenceTask> sequence;  // a label for each token; no bundled model has one
   LabelSchema labels;
 };
 

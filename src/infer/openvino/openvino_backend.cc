@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cassert>
 #include <filesystem>
 #include <openvino/openvino.hpp>
 #include <shared_mutex>
@@ -15,6 +16,7 @@
 #include "infer/manifest.h"
 #include "infer/openvino/quantise.h"
 #include "infer/openvino/shared_core.h"
+#include "infer/trained_labels.h"
 
 namespace tidewatch {
 namespace {
@@ -46,6 +48,13 @@ class OpenVinoBackend final : public Backend {
   const BackendShapes& shapes() const override { return shapes_; }
 
   Status run(std::size_t instance, const RaggedBatch& batch, std::span<Scores> scores) override {
+    return run_with_sequence(instance, batch, scores, {});
+  }
+
+  // No sequences: none are decoded.
+  Status run_with_sequence(std::size_t instance, const RaggedBatch& batch, std::span<Scores> scores,
+                           std::span<TokenLabels> sequences) override {
+    assert(sequences.empty() || sequences.size() == batch.size());
     if (instance >= shapes_.instances || scores.size() != batch.size() ||
         batch.size() > shapes_.batch_max) {
       return Error{Code::kInvalidArgument,
@@ -62,6 +71,9 @@ class OpenVinoBackend final : public Backend {
                                                          ids.size(), shapes_.tokens_max)};
       }
       TRY(run_one(instances_[instance], ids, scores[i]));
+      if (sequences.empty()) continue;
+      sequences[i].clear();
+      if (manifest_.sequence) TRY(label_tokens(instances_[instance], ids.size(), sequences[i]));
     }
     return {};
   }
@@ -78,6 +90,7 @@ class OpenVinoBackend final : public Backend {
   struct Instance {
     ov::InferRequest request;
     std::vector<std::int32_t> mask;  // ones
+    ViterbiScratch scratch;
   };
 
   Status run_one(Instance& instance, std::span<const std::int32_t> ids, Scores& scores) {
@@ -100,6 +113,29 @@ class OpenVinoBackend final : public Backend {
     return {};
   }
 
+  // Of the text that run_one has just run.
+  Status label_tokens(Instance& instance, std::size_t ids, TokenLabels& labels) {
+    const SequenceTask& task = *manifest_.sequence;
+    try {
+      const ov::Tensor output = instance.request.get_tensor(task.output);
+      const std::size_t width = task.labels.size();
+      if (output.get_size() != ids * width) {
+        return Error{
+            Code::kInternal,
+            fmt::format("model '{}': output '{}' is {} for {} tokens and {} labels", manifest_.name,
+                        task.output, output.get_shape().to_string(), ids, width)};
+      }
+      const std::span<const float> all{output.data<const float>(), output.get_size()};
+      const std::size_t inner = ids < 2 ? 0 : ids - 2;  // without [CLS] and [SEP]
+      return decode_sequence(task,
+                             all.subspan(std::min(ids, std::size_t{1}) * width, inner * width),
+                             instance.scratch, labels);
+    } catch (const std::exception& e) {
+      return Error{Code::kInternal,
+                   fmt::format("model '{}': OpenVINO: {}", manifest_.name, e.what())};
+    }
+  }
+
   const ModelManifest manifest_;
   ov::CompiledModel compiled_;
   const std::string precision_;
@@ -113,7 +149,9 @@ class OpenVinoBackend final : public Backend {
 // keeps a machine's answers the same from start to start.
 constexpr double kAutoSpeedupMin = 1.15;
 
-Status check_output(const ov::CompiledModel& compiled, const ManifestTask& task) {
+// `Task`: with name, output and labels, the output's last dimension of `rank`.
+template <typename Task>
+Status check_output(const ov::CompiledModel& compiled, const Task& task, std::size_t rank) {
   const auto outputs = compiled.outputs();
   const auto it = std::find_if(outputs.begin(), outputs.end(), [&](const auto& output) {
     return output.get_names().count(task.output) > 0;
@@ -123,14 +161,33 @@ Status check_output(const ov::CompiledModel& compiled, const ManifestTask& task)
                  fmt::format("the graph has no output '{}' (task {})", task.output, task.name)};
   }
   const ov::PartialShape shape = it->get_partial_shape();
-  if (shape.rank().is_dynamic() || shape.size() != 2 ||
-      (shape[1].is_static() &&
-       shape[1].get_length() != static_cast<std::int64_t>(task.labels.size()))) {
+  if (shape.rank().is_dynamic() || shape.size() != rank ||
+      (shape[rank - 1].is_static() &&
+       shape[rank - 1].get_length() != static_cast<std::int64_t>(task.labels.size()))) {
     return Error{Code::kInvalidArgument,
-                 fmt::format("output '{}' is {} but task {} lists {} labels", task.output,
-                             shape.to_string(), task.name, task.labels.size())};
+                 fmt::format("output '{}' is {} but task {} lists {} labels{}", task.output,
+                             shape.to_string(), task.name, task.labels.size(),
+                             rank == 3 ? " for each token: [batch, seq, labels]" : "")};
   }
   return {};
+}
+
+Status check_outputs(const ov::CompiledModel& compiled, const ModelManifest& manifest) {
+  TRY(check_output(compiled, manifest.emotion, 2));
+  TRY(check_output(compiled, manifest.topic, 2));
+  if (manifest.sequence) TRY(check_output(compiled, *manifest.sequence, 3));
+  return {};
+}
+
+// OpenVINO keeps ONNX's metadata_props in the section "framework" of its run-time information.
+WeightsMetadata metadata_of(const ov::Model& model) {
+  WeightsMetadata metadata;
+  const auto section = model.get_rt_info().find("framework");
+  if (section == model.get_rt_info().end() || !section->second.is<ov::AnyMap>()) return metadata;
+  for (const auto& [key, value] : section->second.as<ov::AnyMap>()) {
+    if (value.is<std::string>()) metadata.emplace(key, value.as<std::string>());
+  }
+  return metadata;
 }
 
 // The model's calibration; kFailedPrecondition when it has none or one of other weights.
@@ -166,6 +223,10 @@ Result<std::unique_ptr<Backend>> load(const ModelManifest& manifest,
   const std::size_t instances = options.instances == 0 ? cores : options.instances;
   try {
     const auto model = shared_core().read_model(manifest.weights.path.string());
+    if (Status status = check_trained_labels(manifest, metadata_of(*model)); !status) {
+      return Error{status.error().code,
+                   fmt::format("{}: {}", manifest.weights.path.string(), status.error().message)};
+    }
     if (recipe != nullptr) {
       if (Status status = quantise(*model, *recipe); !status) {
         return Error{status.error().code,
@@ -178,11 +239,9 @@ Result<std::unique_ptr<Backend>> load(const ModelManifest& manifest,
                                     ov::num_streams(static_cast<std::int32_t>(instances)),
                                     ov::inference_num_threads(static_cast<std::int32_t>(instances)),
                                     ov::hint::enable_cpu_pinning(false));
-    for (const ManifestTask* task : {&manifest.emotion, &manifest.topic}) {
-      if (Status status = check_output(compiled, *task); !status) {
-        return Error{status.error().code,
-                     fmt::format("{}: {}", manifest.weights.path.string(), status.error().message)};
-      }
+    if (Status status = check_outputs(compiled, manifest); !status) {
+      return Error{status.error().code,
+                   fmt::format("{}: {}", manifest.weights.path.string(), status.error().message)};
     }
     const std::uint64_t bytes = std::filesystem::file_size(manifest.weights.path);
     std::string precision = precision_of(compiled, recipe);
