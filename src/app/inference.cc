@@ -61,7 +61,7 @@ Status check_alike(const ModelManifest& first, const ModelManifest& second) {
   return Error{Code::kInvalidArgument,
                fmt::format("models '{}' and '{}' differ in {}: '{}' needs two models that read and "
                            "answer alike; serve one of them by its name",
-                           first.name, second.name, differs, kCascadeName)};
+                           kCascadeFirst, kCascadeSecond, differs, kCascadeName)};
 }
 
 }  // namespace
@@ -200,6 +200,10 @@ bool Inference::submit(std::vector<std::int32_t>&& token_ids, ScoreSink* sink, s
   item.token_ids = std::move(token_ids);
   item.sink = sink;
   item.cookie = cookie;
+  return enqueue(std::move(item), wait);
+}
+
+bool Inference::enqueue(BatchItem&& item, bool wait) {
   return wait ? dispatcher_->submit(std::move(item)) : dispatcher_->try_submit(std::move(item));
 }
 
@@ -213,7 +217,13 @@ void Inference::run(std::size_t worker, std::span<BatchItem> batch) {
     offsets.push_back(static_cast<std::uint32_t>(ids.size()));
   }
   std::vector<Scores> scores(batch.size());
-  const Status status = model->backend->run(worker, RaggedBatch{ids, offsets}, scores);
+  const bool label_tokens = std::any_of(
+      batch.begin(), batch.end(), [](const BatchItem& i) { return i.token_labels != nullptr; });
+  std::vector<TokenLabels> sequences(label_tokens ? batch.size() : 0);
+  const RaggedBatch ragged{ids, offsets};
+  const Status status = label_tokens
+                            ? model->backend->run_with_sequence(worker, ragged, scores, sequences)
+                            : model->backend->run(worker, ragged, scores);
   const SteadyTime finished = clock_.steady_now();
   metrics_.batch_size().observe(static_cast<double>(batch.size()));
   metrics_.batch_token_fill_ratio().observe(1.0);  // ragged: every token computed is a real one
@@ -224,6 +234,7 @@ void Inference::run(std::size_t worker, std::span<BatchItem> batch) {
       batch[i].sink->scored(batch[i].cookie, status.error(), timing);
       continue;
     }
+    if (batch[i].token_labels != nullptr) *batch[i].token_labels = std::move(sequences[i]);
     scores[i].model = model->version;
     answer(batch[i], scores[i], timing);
   }
@@ -242,18 +253,28 @@ void Inference::answer(BatchItem& item, const Scores& scores, const ScoreTiming&
   item.sink->scored(item.cookie, scores, timing);
 }
 
-Result<std::vector<Scores>> Inference::classify(std::span<const std::string> texts) {
+Result<std::vector<Scores>> Inference::classify(std::span<const std::string> texts,
+                                                std::vector<TokenLabels>* sequences) {
   Gather gather(texts.size());
+  if (sequences != nullptr) sequences->assign(texts.size(), {});
   std::vector<std::int32_t> ids;
   for (std::size_t i = 0; i < texts.size(); ++i) {
     tokenize(texts[i], ids);
     if (ids.empty()) {
       gather.answered(i, unclassified());
+      continue;
+    }
+    BatchItem item;
+    if (sequences != nullptr) {
+      item.token_labels = &(*sequences)[i];
     } else if (const auto found = cached(ids)) {
       gather.answered(i, *found);
-    } else if (!submit(std::move(ids), &gather, i, /*wait=*/true)) {
-      gather.refused();
+      continue;
     }
+    item.token_ids = std::move(ids);
+    item.sink = &gather;
+    item.cookie = i;
+    if (!enqueue(std::move(item), /*wait=*/true)) gather.refused();
   }
   return gather.wait();
 }

@@ -70,8 +70,10 @@ class Inference {
   [[nodiscard]] bool submit(std::vector<std::int32_t>&& token_ids, ScoreSink* sink,
                             std::uint64_t cookie, bool wait);
 
-  // Classifies texts and blocks until done: for the API and the command line.
-  Result<std::vector<Scores>> classify(std::span<const std::string> texts);
+  // Classifies texts and blocks until done: for the API and the command line. With `sequences`
+  // also the labels of each text's tokens, by the first model; the cache is then not asked.
+  Result<std::vector<Scores>> classify(std::span<const std::string> texts,
+                                       std::vector<TokenLabels>* sequences = nullptr);
 
   void drain();
   std::size_t queue_depth() const;
@@ -96,6 +98,7 @@ class Inference {
             LabelSchema labels, std::optional<Tokenizer> tokenizer,
             std::shared_ptr<const Model> second);
   void run(std::size_t worker, std::span<BatchItem> batch);
+  bool enqueue(BatchItem&& item, bool wait);
   // Answers one text, or gives it to the second model.
   void answer(BatchItem& item, const Scores& scores, const ScoreTiming& timing);
   BatchPolicyOptions policy_for(const BackendShapes& shapes) const;

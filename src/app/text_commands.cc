@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -20,12 +21,23 @@
 #include "infer/cascade.h"
 #include "ingest/file_source.h"
 #include "ingest/line_splitter.h"
+#include "observe/json_text.h"
 #include "simulate/simulator.h"
 
 namespace tidewatch {
 namespace {
 
 constexpr std::size_t kClassifyBatch = 256;
+
+// ,"sequence":["B","I"]: the label of each token, without [CLS] and [SEP].
+std::string sequence_member(const TokenLabels& labels, const SequenceTask& task) {
+  std::string out = R"(,"sequence":[)";
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (i > 0) out += ',';
+    append_json_string(out, task.labels[labels[i]]);
+  }
+  return out + "]";
+}
 
 Status classify(const ClassifyOptions& options) {
   TRY_ASSIGN(const Config config, resolve_config(options.common));
@@ -37,12 +49,16 @@ Status classify(const ClassifyOptions& options) {
                          backend);
   TRY_ASSIGN(const auto inference, Inference::create(registry, config.inference, clock, metrics));
   TRY_ASSIGN(const std::unique_ptr<ByteSource> source, open_file_source(options.file));
+  const std::optional<SequenceTask> sequence = inference->model()->manifest.sequence;
   std::vector<std::string> texts;
   const auto flush = [&]() -> Status {
-    TRY_ASSIGN(const std::vector<Scores> scores, inference->classify(texts));
-    for (const Scores& s : scores) {
-      fmt::print("{{{}{}}}\n", scores_members(s, inference->labels()),
-                 answered_by_member(s, *inference));
+    std::vector<TokenLabels> labels;
+    TRY_ASSIGN(const std::vector<Scores> scores,
+               inference->classify(texts, sequence ? &labels : nullptr));
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      fmt::print("{{{}{}{}}}\n", scores_members(scores[i], inference->labels()),
+                 answered_by_member(scores[i], *inference),
+                 sequence ? sequence_member(labels[i], *sequence) : "");
     }
     texts.clear();
     return {};

@@ -25,6 +25,9 @@ struct BatchItem {
   SteadyTime enqueued_at{};  // set by the dispatcher
   ScoreSink* sink = nullptr;
   std::uint64_t cookie = 0;  // the sink's own
+  // Where the labels of its tokens go (infer/sequence.h) before the sink is told; null: nobody
+  // asks.
+  std::vector<std::uint8_t>* token_labels = nullptr;
 };
 
 // Queues texts by length and hands batches to workers as batch_policy decides.
