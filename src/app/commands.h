@@ -58,6 +58,25 @@ struct EvaluateOptions {
 };
 int run_evaluate(const EvaluateOptions& options);
 
+struct CalibrateOptions {
+  CommonOptions common;
+  std::vector<std::string> texts;  // files to draw the set from
+  bool from_store = false;         // draw it from the engine's own posts
+  std::string since = "90d";       // of those, how old at most
+  std::string data_dir;            // empty: as configured
+  std::size_t size = 2'000;        // texts drawn
+  std::uint64_t seed = 1;
+  std::vector<std::string> methods;   // range methods to try; empty: all
+  std::vector<std::string> evaluate;  // "emotion=FILE", "topic=FILE"
+  std::string output;                 // folder of a calibrated copy; empty: the model's own
+  std::string note;                   // words for the set's source; empty: made up
+  bool exclude_slang = false;
+  bool allow_drop = false;
+  bool dry_run = false;  // write nothing
+  bool json = false;
+};
+int run_calibrate(const CalibrateOptions& options);
+
 struct SimulateCommandOptions {
   std::uint64_t seed = 1;
   std::uint32_t minutes = 10;

@@ -96,6 +96,36 @@ int main(int argc, char** argv) {
   evaluate_app->add_flag("--json", evaluate.json, "Print one JSON object");
   evaluate_app->callback([&] { status = run_evaluate(evaluate); });
 
+  CalibrateOptions calibrate;
+  CLI::App* calibrate_app = app.add_subcommand(
+      "calibrate", "Make a model's INT8 scales from texts, and say what INT8 costs");
+  add_common(*calibrate_app, calibrate.common);
+  calibrate_app->add_option("--texts", calibrate.texts,
+                            "Files to draw the set from: posts (.ndjson), .tsv with a header, or "
+                            "texts one a line; plain, .gz or .zst; - is standard input");
+  calibrate_app->add_flag("--from-store", calibrate.from_store,
+                          "Draw the set from the engine's own posts");
+  calibrate_app->add_option("--since", calibrate.since,
+                            "How old those may be: hours, days or weeks (default 90d)");
+  calibrate_app->add_option("--data-dir", calibrate.data_dir, "The engine's data folder");
+  calibrate_app->add_option("--size", calibrate.size, "Texts drawn (default 2000)")
+      ->check(CLI::Range(64, 20'000));
+  calibrate_app->add_option("--seed", calibrate.seed, "The same seed draws the same set");
+  calibrate_app->add_option("--method", calibrate.methods,
+                            "Range methods to try: minmax, entropy, percentile-P (default: all)");
+  calibrate_app->add_option("--evaluate", calibrate.evaluate,
+                            "Judge by truth: emotion=FILE or topic=FILE of label<TAB>text");
+  calibrate_app->add_option("--output", calibrate.output,
+                            "Write a calibrated copy of the model into this folder");
+  calibrate_app->add_option("--note", calibrate.note, "Words for where the texts come from");
+  calibrate_app->add_flag("--exclude-slang", calibrate.exclude_slang,
+                          "Draw no text with slang (an experiment)");
+  calibrate_app->add_flag("--allow-drop", calibrate.allow_drop,
+                          "Write it whatever it costs in macro-F1");
+  calibrate_app->add_flag("--dry-run", calibrate.dry_run, "Measure, and write nothing");
+  calibrate_app->add_flag("--json", calibrate.json, "Print one JSON object");
+  calibrate_app->callback([&] { status = run_calibrate(calibrate); });
+
   SimulateCommandOptions simulate;
   CLI::App* simulate_app = app.add_subcommand(
       "simulate", "Write a believable Chinese stream as NDJSON, with the truth beside it");

@@ -107,7 +107,8 @@ std::array<std::size_t, kStrata> quotas(const std::array<std::size_t, kStrata>& 
                                         std::size_t size) {
   std::array<std::size_t, kStrata> quota{};
   const auto weight = [](std::size_t i) {
-    return i < kSpecialStrata ? 1.0 / static_cast<double>(kSpecialStrata)
+    if (i == 0) return 0.4;  // slang: enough of it to be judged by itself
+    return i < kSpecialStrata ? 0.6 / static_cast<double>(kSpecialStrata - 1)
                               : 1.0 / static_cast<double>(kStrata - kSpecialStrata);
   };
   // Fills strata up in the order of how soon they run dry, sharing what is left by weight.

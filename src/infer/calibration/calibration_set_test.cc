@@ -93,10 +93,10 @@ TEST(CalibrationSamplerTest, DrawsATextOnceInAnyOrder) {
 }
 
 TEST(CalibrationSamplerTest, SmallStrataComeInFullAndTheRestIsShared) {
-  // By weight slang would get 1/7 and short 1/3, of 10/21: 30 and 70 of 100.
+  // By weight slang gets 0.4 and short 0.333 of 0.733: 55 and 45 of 100.
   const CalibrationSample plenty = draw({100, 1, false}, 5'000, 300);
-  EXPECT_EQ(plenty.coverage[0], (StratumCoverage{"slang", 1'200, 30}));
-  EXPECT_EQ(plenty.coverage[7], (StratumCoverage{"short", 20'000, 70}));
+  EXPECT_EQ(plenty.coverage[0], (StratumCoverage{"slang", 1'200, 55}));
+  EXPECT_EQ(plenty.coverage[7], (StratumCoverage{"short", 20'000, 45}));
   const CalibrationSample few = draw({100, 1, false}, 5'000, 10);
   EXPECT_EQ(few.coverage[0], (StratumCoverage{"slang", 40, 10}));
   EXPECT_EQ(few.coverage[7].drawn, 90U);

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/recent_texts.h"
+
+#include <memory>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "store/block_map.h"
+#include "store/post_rows.h"
+#include "store/schema.h"
+#include "store/sqlite.h"
+
+namespace tidewatch {
+namespace {
+
+constexpr std::int64_t kBatchPosts = 1'024;
+
+Result<std::unique_ptr<Database>> open_to_read(const std::filesystem::path& dir) {
+  const std::filesystem::path file = posts_path(dir);
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) {
+    return Error{Code::kNotFound,
+                 file.string() + ": no such file; name the engine's data folder with --data-dir"};
+  }
+  const sqlite3_vfs* vfs = sqlite3_vfs_find(nullptr);
+  TRY_ASSIGN(auto db, Database::open(file, Database::Mode::kReadOnly, vfs->zName));
+  TRY_ASSIGN(const auto version, get_meta(*db, "schema_version"));
+  if (version.value_or(0) != kPostsSchemaVersion) {
+    return Error{Code::kFailedPrecondition,
+                 file.string() + ": of schema " + std::to_string(version.value_or(0)) +
+                     ", this Tidewatch reads " + std::to_string(kPostsSchemaVersion)};
+  }
+  return db;
+}
+
+}  // namespace
+
+Result<std::uint64_t> read_recent_texts(const std::filesystem::path& dir, EventTime stored_since,
+                                        const std::function<bool(std::string_view)>& visit) {
+  TRY_ASSIGN(const std::unique_ptr<Database> db, open_to_read(dir));
+  TRY_ASSIGN(Statement first_block,
+             db->prepare("SELECT min(block) FROM post_blocks WHERE stored_at >= ?1"));
+  first_block.bind(1, to_millis(stored_since));
+  TRY_ASSIGN(const bool row, first_block.step());
+  if (!row || first_block.column_is_null(0)) return std::uint64_t{0};
+  std::int64_t next = first_block.column_int(0) * kBlockPosts;
+  first_block.reset();
+  TRY_ASSIGN(Statement select, db->prepare("SELECT sequence, text FROM posts WHERE sequence >= ?1 "
+                                           "ORDER BY sequence LIMIT ?2"));
+  std::uint64_t visited = 0;
+  std::vector<std::string> batch;
+  for (bool more = true; more;) {
+    batch.clear();
+    std::int64_t rows = 0;
+    {
+      // Visited only once the read is over: a long one would keep the engine's log from starting
+      // anew.
+      const ResetGuard guard(select);
+      select.bind(1, next);
+      select.bind(2, kBatchPosts);
+      while (true) {
+        TRY_ASSIGN(const bool post, select.step());
+        if (!post) break;
+        ++rows;
+        next = select.column_int(0) + 1;
+        const std::string_view text = select.column_text(1);
+        if (!text.empty()) batch.emplace_back(text);
+      }
+    }
+    for (const std::string& text : batch) {
+      ++visited;
+      if (!visit(text)) return visited;
+    }
+    more = rows == kBatchPosts;
+  }
+  return visited;
+}
+
+}  // namespace tidewatch
