@@ -238,6 +238,7 @@ Json evaluation_json(const Evaluation& evaluation, bool with_predictions) {
 
 std::string unmapped_text(const Skipped& skipped) {
   std::vector<std::pair<std::uint64_t, std::string>> by_count;
+  by_count.reserve(skipped.unmapped_labels.size());
   for (const auto& [label, count] : skipped.unmapped_labels) by_count.emplace_back(count, label);
   std::sort(by_count.rbegin(), by_count.rend());
   std::string text;
