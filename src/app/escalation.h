@@ -35,7 +35,7 @@ class Escalation {
  public:
   struct Options {
     bool wait_when_full = true;
-    std::size_t tokens_max = 512;
+    std::size_t tokens_max = 192;
     std::size_t instances = 0;  // texts at once; 0: one a core if it may wait, else half of that
     BatchPolicyOptions policy;
     std::size_t bucket_items_max = 4'096;

@@ -370,7 +370,11 @@ Status evaluate(const EvaluateOptions& options) {
   Evaluation evaluation;
   evaluation.model = inference->name();
   evaluation.version = inference->version();
-  evaluation.precision = inference->model()->backend->precision();
+  for (const auto& model : inference->models()) {
+    const std::string precision = model->backend->precision();
+    if (precision == evaluation.precision) continue;
+    evaluation.precision += (evaluation.precision.empty() ? "" : "+") + precision;
+  }
   const LabelSchema& schema = inference->labels();
   evaluation.labels = {options.task, options.task == "emotion" ? schema.emotions : schema.topics};
   TRY(read_files(options, evaluation));

@@ -44,7 +44,7 @@ class Inference {
     // Whether a doubtful text waits for the second model however long that takes. False: beyond
     // `escalation_tokens_max` ids it keeps its first scores, uncached, and is counted.
     bool escalation_waits = true;
-    std::size_t escalation_tokens_max = 512;
+    std::size_t escalation_tokens_max = 192;
     std::size_t escalation_instances = 0;  // see Escalation::Options
   };
 
