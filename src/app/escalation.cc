@@ -16,9 +16,9 @@ ScoreTiming both_runs(const ScoreTiming& first, SteadyTime started, SteadyTime f
 
 }  // namespace
 
-Escalation::Escalation(Options options, std::shared_ptr<const Model> model, const Clock& clock,
-                       Metrics& metrics, ScoreCache& cache)
-    : options_(std::move(options)),
+Escalation::Escalation(const Options& options, std::shared_ptr<const Model> model,
+                       const Clock& clock, Metrics& metrics, ScoreCache& cache)
+    : options_(options),
       model_(std::move(model)),
       clock_(clock),
       cache_(cache),
@@ -52,7 +52,7 @@ bool Escalation::reserve(std::size_t tokens) noexcept {
   return true;
 }
 
-bool Escalation::offer(BatchItem&& item, const Doubtful& doubtful) {
+bool Escalation::offer(BatchItem& item, const Doubtful& doubtful) {
   const std::size_t tokens = item.token_ids.size();
   if (!reserve(tokens)) return false;
   BatchItem queued;
@@ -69,6 +69,7 @@ bool Escalation::offer(BatchItem&& item, const Doubtful& doubtful) {
     escalated_.add();
     return true;
   }
+  // A refused item is left as it was: NOLINTNEXTLINE(bugprone-use-after-move)
   item.token_ids = std::move(queued.token_ids);
   tokens_.fetch_sub(tokens, std::memory_order_relaxed);
   MutexLock lock(mu_);

@@ -47,15 +47,15 @@ class Escalation {
     ScoreTiming timing;  // of the first model's run
   };
 
-  Escalation(Options options, std::shared_ptr<const Model> model, const Clock& clock,
+  Escalation(const Options& options, std::shared_ptr<const Model> model, const Clock& clock,
              Metrics& metrics, ScoreCache& cache);
   ~Escalation();
   Escalation(const Escalation&) = delete;
   Escalation& operator=(const Escalation&) = delete;
 
-  // True: `item` was taken, its sink will be told once. False, with the item untouched: full or
+  // True: `item` was moved from, its sink will be told once. False, with it untouched: full or
   // stopped. The one place where an escalation can be declined: the serving deadline enters here.
-  [[nodiscard]] bool offer(BatchItem&& item, const Doubtful& doubtful) EXCLUDES(mu_);
+  [[nodiscard]] bool offer(BatchItem& item, const Doubtful& doubtful) EXCLUDES(mu_);
 
   void drain() { dispatcher_->drain(); }
   std::size_t queue_depth() const { return dispatcher_->queue_depth(); }

@@ -105,7 +105,7 @@ class EscalationTest : public testing::Test {
   bool offer(Escalation& to, std::uint64_t cookie, std::size_t tokens) {
     BatchItem text = item(cookie, tokens);
     const Escalation::Doubtful about = doubtful(text);
-    return to.offer(std::move(text), about);
+    return to.offer(text, about);
   }
 
   ManualClock clock_;  // stands still unless moved
@@ -159,7 +159,7 @@ TEST_F(EscalationTest, LiveItRefusesWhatWouldWaitTooLong) {
   entered.wait();
   BatchItem refused = item(2, 50);
   const Escalation::Doubtful about = doubtful(refused);
-  EXPECT_FALSE(escalation->offer(std::move(refused), about));
+  EXPECT_FALSE(escalation->offer(refused, about));
   EXPECT_EQ(refused.token_ids.size(), 50U) << "left untouched";
   EXPECT_EQ(refused.sink, &sink_);
   release.count_down();
@@ -200,9 +200,9 @@ TEST_F(EscalationTest, ATwinThatWaitedIsNotComputedAgain) {
   BatchItem twin = first;
   twin.cookie = 2;
   const Escalation::Doubtful about = doubtful(first);
-  ASSERT_TRUE(escalation->offer(std::move(first), about));
+  ASSERT_TRUE(escalation->offer(first, about));
   entered.wait();
-  ASSERT_TRUE(escalation->offer(std::move(twin), about));
+  ASSERT_TRUE(escalation->offer(twin, about));
   release.count_down();
   escalation->drain();
   const auto told = sink_.told();

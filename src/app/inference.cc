@@ -66,8 +66,9 @@ Status check_alike(const ModelManifest& first, const ModelManifest& second) {
 
 }  // namespace
 
-Result<std::unique_ptr<Inference>> Inference::create(ModelRegistry& registry, Options options,
-                                                     const Clock& clock, Metrics& metrics) {
+Result<std::unique_ptr<Inference>> Inference::create(ModelRegistry& registry,
+                                                     const Options& options, const Clock& clock,
+                                                     Metrics& metrics) {
   const bool cascade = options.model == kCascadeName;
   TRY_ASSIGN(auto model, registry.load(cascade ? std::string{kCascadeFirst} : options.model));
   std::shared_ptr<const Model> second;
@@ -243,7 +244,7 @@ void Inference::run(std::size_t worker, std::span<BatchItem> batch) {
 void Inference::answer(BatchItem& item, const Scores& scores, const ScoreTiming& timing) {
   const ScoreCache::Key key = ScoreCache::key_of(item.token_ids, scores.model);
   if (escalation_ && cascade_doubt(options_.margins, scores).any()) {
-    if (escalation_->offer(std::move(item), {key, scores, timing})) return;
+    if (escalation_->offer(item, {key, scores, timing})) return;
     // Not remembered: the same text may find room the next time.
     metrics_.cascade_skipped("full").add();
   } else {

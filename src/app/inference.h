@@ -50,7 +50,7 @@ class Inference {
 
   // Errors as ModelRegistry::load and Vocabulary::load; kInvalidArgument when the two models of a
   // cascade do not share labels, vocabulary and length.
-  static Result<std::unique_ptr<Inference>> create(ModelRegistry& registry, Options options,
+  static Result<std::unique_ptr<Inference>> create(ModelRegistry& registry, const Options& options,
                                                    const Clock& clock, Metrics& metrics);
   ~Inference();
   Inference(const Inference&) = delete;

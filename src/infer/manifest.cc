@@ -171,7 +171,8 @@ Status read_tasks(const json& root, const std::filesystem::path& file, ModelMani
                                            negative->end());
       }
       for (const json& label : *negative) {
-        if (std::find(task.labels.begin(), task.labels.end(), label) == task.labels.end()) {
+        if (std::none_of(task.labels.begin(), task.labels.end(),
+                         [&](const std::string& known) { return label == known; })) {
           return field_error(file, "tasks[emotion].negative", "names a label that is not there");
         }
       }

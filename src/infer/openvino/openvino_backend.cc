@@ -152,7 +152,7 @@ constexpr double kAutoSpeedupMin = 1.15;
 // `Task`: with name, output and labels, the output's last dimension of `rank`.
 template <typename Task>
 Status check_output(const ov::CompiledModel& compiled, const Task& task, std::size_t rank) {
-  const auto outputs = compiled.outputs();
+  const auto& outputs = compiled.outputs();
   const auto it = std::find_if(outputs.begin(), outputs.end(), [&](const auto& output) {
     return output.get_names().count(task.output) > 0;
   });
@@ -161,9 +161,10 @@ Status check_output(const ov::CompiledModel& compiled, const Task& task, std::si
                  fmt::format("the graph has no output '{}' (task {})", task.output, task.name)};
   }
   const ov::PartialShape shape = it->get_partial_shape();
+  const auto last = static_cast<std::ptrdiff_t>(rank) - 1;
   if (shape.rank().is_dynamic() || shape.size() != rank ||
-      (shape[rank - 1].is_static() &&
-       shape[rank - 1].get_length() != static_cast<std::int64_t>(task.labels.size()))) {
+      (shape[last].is_static() &&
+       shape[last].get_length() != static_cast<std::int64_t>(task.labels.size()))) {
     return Error{Code::kInvalidArgument,
                  fmt::format("output '{}' is {} but task {} lists {} labels{}", task.output,
                              shape.to_string(), task.name, task.labels.size(),
