@@ -199,12 +199,35 @@ Judgement judge_file(const Evaluated& e, const LabelSchema& labels, bool slang_o
           emotion ? same.emotion.agreement : same.topic.agreement};
 }
 
+// The slang of several files of one task, which may be too little in each.
+void judge_slang_together(std::span<const Evaluated> files, const LabelSchema& labels,
+                          std::vector<Judgement>& judgements) {
+  for (const char* task : {"emotion", "topic"}) {
+    Evaluated all;
+    std::size_t parts = 0;
+    for (const Evaluated& e : files) {
+      if (e.task != task) continue;
+      ++parts;
+      all.truth.insert(all.truth.end(), e.truth.begin(), e.truth.end());
+      all.slang.insert(all.slang.end(), e.slang.begin(), e.slang.end());
+      all.fp32.insert(all.fp32.end(), e.fp32.begin(), e.fp32.end());
+      all.int8.insert(all.int8.end(), e.int8.begin(), e.int8.end());
+    }
+    if (parts < 2) continue;
+    all.task = task;
+    all.name = fmt::format("these {} files", parts);
+    const Judgement judgement = judge_file(all, labels, /*slang_only=*/true);
+    if (judgement.n > 0) judgements.push_back(judgement);
+  }
+}
+
 Result<std::vector<Judgement>> judge_files(const CalibrateOptions& options, const Workplace& place,
                                            const CalibrationRecipe& recipe) {
   std::vector<Judgement> judgements;
   if (options.evaluate.empty()) return judgements;
   TRY_ASSIGN(const auto fp32, load_openvino_backend(place.manifest, BackendOptions{}));
   TRY_ASSIGN(const auto int8, load_openvino_int8(place.manifest, recipe, BackendOptions{}));
+  std::vector<Evaluated> files;
   for (const std::string& wanted : options.evaluate) {
     const std::size_t equals = wanted.find('=');
     const std::string task = wanted.substr(0, equals);
@@ -231,7 +254,9 @@ Result<std::vector<Judgement>> judge_files(const CalibrateOptions& options, cons
       const Judgement judgement = judge_file(e, place.manifest.labels, slang_only);
       if (judgement.n > 0) judgements.push_back(judgement);
     }
+    files.push_back(std::move(e));
   }
+  judge_slang_together(files, place.manifest.labels, judgements);
   return judgements;
 }
 
@@ -340,7 +365,10 @@ Json report_json(const Report& report) {
   Json kept = Json::array();
   for (const KeptLayer& layer : recipe.kept_fp32) {
     kept.push_back(
-        {{"node", layer.node}, {"weight", layer.weight}, {"divergence", layer.divergence}});
+        {{"node", layer.node},
+                    {"weight", layer.weight},
+                    {"reason", layer.reason},
+                    {"divergence", layer.divergence}});
   }
   Json judgements = Json::array();
   for (const Judgement& j : report.judgements) {
@@ -393,8 +421,8 @@ void print_report(const Report& report) {
   fmt::print("\nchosen: {}; {} layers in INT8, {} kept in FP32", recipe.activations.front().method,
              recipe.layers.size(), recipe.kept_fp32.size());
   for (const KeptLayer& kept : recipe.kept_fp32) {
-    fmt::print("{}{} ({:.4f})", &kept == &recipe.kept_fp32.front() ? ": " : ", ", kept.weight,
-               kept.divergence);
+    fmt::print("{}{} ({})", &kept == &recipe.kept_fp32.front() ? ": " : ", ", kept.weight,
+               kept.reason == "narrow" ? kept.reason : fmt::format("{:.4f}", kept.divergence));
   }
   fmt::print("\nruns as {}, {:.2f} times as fast as FP32 (one core, {} tokens)\n\n",
              report.outcome.precision, recipe.speedup, 32);

@@ -132,18 +132,31 @@ class Trials {
     return trials;
   }
 
+  // Switches off layers too narrow to gain.
+  std::vector<KeptLayer> keep_narrow(std::vector<bool>& quantised) const {
+    std::vector<KeptLayer> kept;
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      if (layers_[i].weight_max.size() >= options_.channels_min) continue;
+      quantised[i] = false;
+      kept.push_back({layers_[i].node, layers_[i].weight, "narrow", 0});
+    }
+    return kept;
+  }
+
   // Tries each layer alone and switches off those that move the answers too far.
   Result<std::vector<KeptLayer>> keep_sensitive(const RangeMethod& method,
                                                 std::vector<bool>& quantised) const {
     std::vector<KeptLayer> kept;
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       progress("layers", i, layers_.size());
+      if (!quantised[i]) continue;
       std::vector<bool> alone(layers_.size(), false);
       alone[i] = true;
       TRY_ASSIGN(const Trial trial, run(recipe(method, alone), options_.layer_texts_max));
       if (trial.comparison.divergence <= options_.layer_divergence_max) continue;
       quantised[i] = false;
-      kept.push_back({layers_[i].node, layers_[i].weight, trial.comparison.divergence});
+      kept.push_back(
+          {layers_[i].node, layers_[i].weight, "sensitive", trial.comparison.divergence});
     }
     return kept;
   }
@@ -273,14 +286,22 @@ Result<CalibratorOutcome> calibrate_model(const ModelManifest& manifest,
   CalibratorOutcome outcome;
   RangeMethod best;
   std::vector<bool> quantised(trials.num_layers(), true);
-  TRY_ASSIGN(outcome.trials, trials.try_methods(quantised, best));
-  TRY_ASSIGN(auto kept, trials.keep_sensitive(best, quantised));
-  if (kept.size() == trials.num_layers()) {
-    return Error{Code::kFailedPrecondition,
-                 "no layer can be quantised: each alone moves the answers too far"};
-  }
-  if (!kept.empty()) {
+  std::vector<KeptLayer> kept = trials.keep_narrow(quantised);
+  const auto none_left = [&] {
+    return std::find(quantised.begin(), quantised.end(), true) == quantised.end();
+  };
+  if (!none_left()) {
     TRY_ASSIGN(outcome.trials, trials.try_methods(quantised, best));
+    TRY_ASSIGN(const auto sensitive, trials.keep_sensitive(best, quantised));
+    kept.insert(kept.end(), sensitive.begin(), sensitive.end());
+    if (!sensitive.empty() && !none_left()) {
+      TRY_ASSIGN(outcome.trials, trials.try_methods(quantised, best));
+    }
+  }
+  if (none_left()) {
+    return Error{Code::kFailedPrecondition,
+                 "no layer can be quantised: each is too narrow, or alone moves the answers too "
+                 "far"};
   }
   outcome.recipe = trials.recipe(best, quantised);
   outcome.recipe.kept_fp32 = std::move(kept);

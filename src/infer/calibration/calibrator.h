@@ -54,6 +54,8 @@ struct CalibratorOptions {
   // A layer that alone moves the answers by more than this (divergence) stays in FP32.
   double layer_divergence_max = 5e-4;
   std::size_t layer_texts_max = 256;  // texts that each layer by itself is tried on
+  // Layers with fewer output channels stay in FP32: quantising their input costs what they gain.
+  std::size_t channels_min = 32;
   std::size_t instances = 0;          // 0: one for each core
   // Told what is under way: a step and how much of it is done.
   std::function<void(std::string_view step, std::size_t done, std::size_t total)> progress;
@@ -74,7 +76,7 @@ struct CalibratorOutcome {
 };
 
 // Makes a model's recipe: ranges from `ranging`, everything chosen and measured on `judging`.
-// First each method is tried on all layers, then each layer alone; those beyond
+// First each method is tried on all layers of channels_min and more, then each layer alone; those beyond
 // layer_divergence_max stay in FP32 and the methods are tried again on the rest.
 // Errors: those of the backend; kInvalidArgument when either part is empty.
 Result<CalibratorOutcome> calibrate_model(const ModelManifest& manifest,

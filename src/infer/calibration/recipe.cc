@@ -151,8 +151,9 @@ std::string to_json(const CalibrationRecipe& recipe) {
   add("],\n\"kept_fp32\": [");
   for (std::size_t i = 0; i < recipe.kept_fp32.size(); ++i) {
     const KeptLayer& kept = recipe.kept_fp32[i];
-    add("{}\n  {{\"node\": {}, \"weight\": {}, \"divergence\": {:.4g}}}", i == 0 ? "" : ",",
-        json_string(kept.node), json_string(kept.weight), kept.divergence);
+    add("{}\n  {{\"node\": {}, \"weight\": {}, \"reason\": {}, \"divergence\": {:.4g}}}",
+        i == 0 ? "" : ",", json_string(kept.node), json_string(kept.weight),
+        json_string(kept.reason), kept.divergence);
   }
   add("],\n\"layers\": [");
   for (std::size_t i = 0; i < recipe.layers.size(); ++i) {
@@ -203,7 +204,8 @@ Result<CalibrationRecipe> read_recipe(const std::filesystem::path& file) {
   }
   for (const json& kept : r.array(root, "kept_fp32")) {
     recipe.kept_fp32.push_back(
-        {r.text(kept, "node"), r.text(kept, "weight"), r.number(kept, "divergence")});
+        {r.text(kept, "node"), r.text(kept, "weight"),
+                                r.text(kept, "reason"), r.number(kept, "divergence")});
   }
   for (const json& layer : r.array(root, "layers")) recipe.layers.push_back(read_layer(r, layer));
   check_inputs(r, recipe);

@@ -30,10 +30,11 @@ struct QuantisedLayer {
   std::vector<float> scales;  // one for each output channel; > 0
 };
 
-// A layer that could be quantised and was not: it alone moves the answers too far.
+// A layer that could be quantised and was not.
 struct KeptLayer {
   std::string node;
   std::string weight;
+  std::string reason;     // "narrow": too few channels to gain; "sensitive": moves the answers
   double divergence = 0;  // see Calibration::divergence; of this layer alone in INT8
 };
 
