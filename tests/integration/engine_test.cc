@@ -218,7 +218,7 @@ TEST_F(EngineTest, TheSameFileGivesTheSameAlerts) {
     ASSERT_NE(runtime, nullptr);
     SimulateOptions options;
     options.seed = 7;
-    options.duration = std::chrono::minutes{10};
+    options.duration = std::chrono::minutes{run < 2 ? 10 : 4};
     options.posts_per_second = 40;
     options.events = *parse_events(demo_events_toml(), "demo");
     hashtag = "九鼎理财通无法提现";  // the fifth planted event: a slow, large negative wave
@@ -237,6 +237,7 @@ TEST_F(EngineTest, TheSameFileGivesTheSameAlerts) {
   }
   EXPECT_EQ(runs[0], runs[1]);
   EXPECT_EQ(runs[2], runs[3]);
+  EXPECT_THAT(runs[2], HasSubstr("\"event\":\"opened\""));
   EXPECT_THAT(runs[0], HasSubstr("\"event\":\"opened\""));
   EXPECT_THAT(runs[0], HasSubstr(hashtag));
 }
@@ -291,6 +292,38 @@ TEST_F(EngineTest, TheCascadeAnswersWithTheScoresOfOneOfItsModels) {
     }
     EXPECT_LE(metrics.cascade_escalated().value(), escalated);
   }
+}
+
+// A live stream keeps the first answer where the second model has no room, and says so; what was
+// skipped is not remembered as final.
+TEST_F(EngineTest, LiveTheCascadeDoesNotWaitForItsSecondModel) {
+  ModelRegistry registry(config_.models_dir);
+  Metrics metrics;
+  Inference::Options options = config_.inference;
+  options.model = "auto";
+  options.margins.emotion = 1.5F;  // every text is in doubt
+  options.escalation_waits = false;
+  options.escalation_tokens_max = 1;  // one text at a time
+  const auto started = Inference::create(registry, options, clock_, metrics);
+  ASSERT_TRUE(started.ok()) << started.error().message;
+  std::vector<std::string> texts;
+  for (int i = 0; i < 200; ++i) texts.push_back("第" + std::to_string(i) + "条微博 今天天气不错");
+  const auto scores = (*started)->classify(texts);
+  ASSERT_TRUE(scores.ok());
+  const std::uint64_t escalated = metrics.cascade_escalated().value();
+  const std::uint64_t skipped = metrics.cascade_skipped("full").value();
+  EXPECT_EQ(escalated + skipped, texts.size());
+  EXPECT_GT(escalated, 0U);
+  EXPECT_GT(skipped, 0U) << "base is some fifty times slower than fast";
+  std::uint64_t by_base = 0;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const bool base = (*started)->answered_by((*scores)[i]) == "base";
+    by_base += base;
+    std::vector<std::int32_t> ids;
+    (*started)->tokenize(texts[i], ids);
+    EXPECT_EQ((*started)->cached(ids).has_value(), base) << texts[i];
+  }
+  EXPECT_EQ(by_base, escalated);
 }
 
 TEST_F(EngineTest, RemembersOpenAlertsAcrossARestart) {
