@@ -117,6 +117,26 @@ TEST_F(ManifestTest, CatchesATruncatedFile) {
   }
 }
 
+TEST_F(ManifestTest, ACalibrationIsOptionalAndChecked) {
+  EXPECT_FALSE(read()->calibration.has_value());
+  write("int8.json", "{}");
+  manifest_["calibration"] = {{"file", "int8.json"},
+                              {"sha256", *sha256_of_file(folder_ / "int8.json")}};
+  const auto manifest = read();
+  ASSERT_TRUE(manifest.ok()) << manifest.error().message;
+  EXPECT_EQ(manifest->calibration->path, folder_ / "int8.json");
+  EXPECT_TRUE(verify_manifest_files(*manifest).ok());
+  write("int8.json", "{");
+  const Status damaged = verify_manifest_files(*manifest);
+  ASSERT_FALSE(damaged.ok());
+  EXPECT_EQ(damaged.error().code, Code::kDataLoss);
+  EXPECT_THAT(damaged.error().message, HasSubstr("int8.json"));
+  manifest_["calibration"]["file"] = "../int8.json";
+  EXPECT_THAT(read().error().message, HasSubstr("calibration.file"));
+  manifest_["calibration"] = "int8.json";
+  EXPECT_THAT(read().error().message, HasSubstr("'calibration' must be an object"));
+}
+
 TEST_F(ManifestTest, RegistryListsWhatThereIsAndRefusesTheRest) {
   ModelRegistry registry(folder_);
   const auto missing = registry.load("nope");
