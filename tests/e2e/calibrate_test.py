@@ -59,7 +59,7 @@ class CalibrateTest(unittest.TestCase):
         self.assertEqual(report["set"]["texts"], 96)
         strata = {row["stratum"]: row for row in report["set"]["strata"]}
         self.assertGreaterEqual(strata["slang"]["found"], 60)
-        self.assertGe(strata["slang"]["drawn"], 15)
+        self.assertGreaterEqual(strata["slang"]["drawn"], 15)
         for name, row in strata.items():
             self.assertEqual(row["drawn"] == 0, f"'{name}'" in warnings, name)
         self.assertEqual({row["source"] for row in report["evaluation"]}, {"set"})

@@ -168,6 +168,48 @@ TEST_P(Int8Test, RefusesARecipeThatIsNotItsOwn) {
   EXPECT_THAT(old.error().message, HasSubstr("made for weights with sha256"));
 }
 
+// Texts of one length run together; others between them must not matter, nor their order. In both
+// precisions, since `fast` and `base` promise it (BackendShapes::batch_invariant).
+TEST_P(Int8Test, EquallyLongTextsRunTogetherBitForBit) {
+  for (const Precision precision : {Precision::kFp32, Precision::kInt8}) {
+    BackendOptions options = int8_options();
+    options.precision = precision;
+    ModelRegistry registry(TIDEWATCH_SOURCE_DIR "/models", options);
+    const auto loaded = registry.load(GetParam());
+    ASSERT_TRUE(loaded.ok()) << loaded.error().message;
+    Backend& backend = *(*loaded)->backend;
+    std::uint32_t state = 12'345;  // a linear congruential generator: the same texts everywhere
+    const auto draw = [&](std::uint32_t below) {
+      state = state * 1'664'525U + 1'013'904'223U;
+      return (state >> 8) % below;
+    };
+    for (int round = 0; round < 12; ++round) {
+      const std::size_t length = 3 + draw(round < 8 ? 40 : 130);
+      const std::size_t count = 2 + draw(31);
+      std::vector<std::vector<std::int32_t>> all(count);
+      std::vector<std::int32_t> ids;
+      std::vector<std::uint32_t> offsets{0};
+      for (auto& text : all) {
+        const std::size_t tokens = draw(4) == 0 ? length + 1 : length;
+        for (std::size_t i = 0; i < tokens; ++i) {
+          text.push_back(static_cast<std::int32_t>(106 + draw(20'000)));
+        }
+        ids.insert(ids.end(), text.begin(), text.end());
+        offsets.push_back(static_cast<std::uint32_t>(ids.size()));
+      }
+      std::vector<Scores> together(count);
+      ASSERT_TRUE(backend.run(0, RaggedBatch{ids, offsets}, together).ok());
+      for (std::size_t i = 0; i < count; ++i) {
+        SCOPED_TRACE(testing::Message() << precision_name(precision) << ", text " << i << " of "
+                                        << count << ", " << all[i].size() << " tokens");
+        const Scores alone = run_one(backend, all[i]);
+        ASSERT_EQ(alone.emotion_prob, together[i].emotion_prob);
+        ASSERT_EQ(alone.topic_prob, together[i].topic_prob);
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Bundled, Int8Test, testing::Values("base", "fast"),
                          [](const auto& model) { return std::string{model.param}; });
 
