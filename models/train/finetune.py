@@ -82,6 +82,8 @@ def split_rows(classes, share, rng):
         count = min(max(1, round(share * len(rows))), len(rows) - 1)
         held.append(rows[:count])
     held = np.concatenate(held)
+    if not len(held):
+        raise DataError("no label has two rows: nothing can be held out")
     return np.setdiff1d(np.arange(len(classes)), held), held
 
 

@@ -12,6 +12,11 @@ def f1_per_class(matrix):
     return 2 * hit / np.maximum(matrix.sum(0) + matrix.sum(1), 1)
 
 
+def macro_f1(matrix):
+    """Mean over the labels that occur as truth, as the engine's `evaluate` does."""
+    return f1_per_class(matrix)[matrix.sum(1) > 0].mean()
+
+
 def summarise(truth, guess, names, resamples=1000, seed=1):
     truth, guess = np.asarray(truth, np.int64), np.asarray(guess, np.int64)
     classes = len(names)
@@ -21,11 +26,11 @@ def summarise(truth, guess, names, resamples=1000, seed=1):
     for _ in range(resamples):
         rows = rng.integers(0, len(truth), len(truth))
         draw = confusion_matrix(truth[rows], guess[rows], classes)
-        draws.append((np.diag(draw).sum() / len(rows), f1_per_class(draw).mean()))
+        draws.append((np.diag(draw).sum() / len(rows), macro_f1(draw)))
     result = {
         "n": len(truth),
         "accuracy": round(float((truth == guess).mean()), 4),
-        "macro_f1": round(float(f1_per_class(matrix).mean()), 4),
+        "macro_f1": round(float(macro_f1(matrix)), 4),
         "f1": {name: round(float(value), 4) for name, value in zip(names, f1_per_class(matrix))},
         "confusion": matrix.tolist(),
     }

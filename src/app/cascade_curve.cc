@@ -20,7 +20,7 @@ std::vector<CascadeCurvePoint> cascade_curve(bool emotion, float topic_floor,
     CascadeCurvePoint point;
     point.margin = static_cast<double>(step) / (kCascadeCurvePoints - 1);
     CascadeMargins margins{0, 0, topic_floor};
-    (emotion ? margins.emotion : margins.topic) = static_cast<float>(point.margin);
+    (emotion ? margins.emotion : margins.topic) = point.margin;
     std::vector<LabelPair> pairs;
     std::uint64_t escalated = 0;
     std::uint64_t agreed = 0;

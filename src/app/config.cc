@@ -137,12 +137,8 @@ void read_model(Table& t, Config& c) {
 }
 
 void read_cascade(Table& t, Config& c) {
-  double emotion = static_cast<double>(c.inference.margins.emotion);
-  double topic = static_cast<double>(c.inference.margins.topic);
-  t.decimal("emotion_margin", emotion, 0, 1);
-  t.decimal("topic_margin", topic, 0, 1);
-  c.inference.margins.emotion = static_cast<float>(emotion);
-  c.inference.margins.topic = static_cast<float>(topic);
+  t.decimal("emotion_margin", c.inference.margins.emotion, 0, 1);
+  t.decimal("topic_margin", c.inference.margins.topic, 0, 1);
   t.number("queue_tokens_max", c.inference.escalation_tokens_max, 1, 1 << 20);
   t.number("instances", c.inference.escalation_instances, 0, 1'024);
 }

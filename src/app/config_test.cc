@@ -63,8 +63,8 @@ url = "https://desk.example/hook"
   ASSERT_TRUE(config.ok()) << config.error().message;
   EXPECT_EQ(config->http.port, 9000);
   EXPECT_EQ(config->inference.precision, Precision::kAuto);
-  EXPECT_FLOAT_EQ(config->inference.margins.emotion, 0.2F);
-  EXPECT_FLOAT_EQ(config->inference.margins.topic, 0.05F);
+  EXPECT_DOUBLE_EQ(config->inference.margins.emotion, 0.2);
+  EXPECT_DOUBLE_EQ(config->inference.margins.topic, 0.05);
   EXPECT_FLOAT_EQ(config->inference.margins.topic_floor, 0.4F) << "follows [watch]";
   EXPECT_EQ(config->inference.escalation_tokens_max, 1'000U);
   EXPECT_EQ(config->inference.escalation_instances, 3U);

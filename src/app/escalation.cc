@@ -17,7 +17,8 @@ ScoreTiming both_runs(const ScoreTiming& first, SteadyTime started, SteadyTime f
 }  // namespace
 
 Escalation::Escalation(const Options& options, std::shared_ptr<const Model> model,
-                       const Clock& clock, Metrics& metrics, ScoreCache& cache)
+                       const Clock& clock, Metrics& metrics, ScoreCache& cache,
+                       Counter& answered_first)
     : options_(options),
       model_(std::move(model)),
       clock_(clock),
@@ -25,6 +26,7 @@ Escalation::Escalation(const Options& options, std::shared_ptr<const Model> mode
       inferred_(metrics.inferred(model_->manifest.name, model_->manifest.version)),
       escalated_(metrics.cascade_escalated()),
       answered_(metrics.answered(model_->manifest.name, model_->manifest.version)),
+      answered_first_(answered_first),
       failed_(metrics.cascade_skipped("failed")) {
   const BackendShapes& shapes = model_->backend->shapes();
   Dispatcher::Options dispatch;
@@ -125,6 +127,7 @@ void Escalation::run(std::size_t worker, std::span<BatchItem> batch) {
       answered_.add();
     } else {
       failed_.add();
+      answered_first_.add();
     }
     pending[i].sink->scored(pending[i].cookie, answer,
                             both_runs(doubtful.timing, started, finished));

@@ -48,7 +48,7 @@ class Escalation {
   };
 
   Escalation(const Options& options, std::shared_ptr<const Model> model, const Clock& clock,
-             Metrics& metrics, ScoreCache& cache);
+             Metrics& metrics, ScoreCache& cache, Counter& answered_first);
   ~Escalation();
   Escalation(const Escalation&) = delete;
   Escalation& operator=(const Escalation&) = delete;
@@ -80,6 +80,7 @@ class Escalation {
   Counter& inferred_;
   Counter& escalated_;
   Counter& answered_;
+  Counter& answered_first_;  // counts the texts that keep their first scores after a failed run
   Counter& failed_;
   std::atomic<std::size_t> tokens_{0};  // that wait or run
   Mutex mu_;

@@ -84,7 +84,8 @@ class EscalationTest : public testing::Test {
     auto backend = std::make_unique<FakeBackend>(instances);
     backend_ = backend.get();
     model->backend = std::move(backend);
-    return std::make_unique<Escalation>(options, std::move(model), clock_, metrics_, cache_);
+    return std::make_unique<Escalation>(options, std::move(model), clock_, metrics_, cache_,
+                                        metrics_.answered("fast", "1"));
   }
   BatchItem item(std::uint64_t cookie, std::size_t tokens) {
     BatchItem result;
@@ -144,6 +145,7 @@ TEST_F(EscalationTest, ATextWhoseRunFailsKeepsItsFirstScores) {
   escalation->drain();
   EXPECT_EQ(sink_.told().at(7).scores.model, ModelVersion{1});
   EXPECT_EQ(metrics_.cascade_skipped("failed").value(), 1U);
+  EXPECT_EQ(metrics_.answered("fast", "1").value(), 1U);
   EXPECT_FALSE(cache_.find(ScoreCache::key_of(item(7, 10).token_ids, ModelVersion{1})));
 }
 

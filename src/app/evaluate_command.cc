@@ -78,11 +78,12 @@ Result<std::ofstream> open_output(std::string_view option, const std::string& pa
   if (path.empty()) return out;
   std::vector<std::string> inputs = options.files;
   inputs.push_back(options.map_file);
+  if (option == "--curve") inputs.push_back(options.predictions_file);
   for (const std::string& input : inputs) {
     std::error_code missing;
     if (std::filesystem::equivalent(input, path, missing)) {
       return Error{Code::kInvalidArgument,
-                   fmt::format("{} {}: is read as well; name another file", option, input)};
+                   fmt::format("{} {}: is used by this command already; name another file", option, input)};
     }
   }
   out.open(path, std::ios::binary);
@@ -363,8 +364,7 @@ Status evaluate(const EvaluateOptions& options) {
   }
   CascadeMargins& margins = config.inference.margins;
   if (options.margin) {
-    (options.task == "emotion" ? margins.emotion : margins.topic) =
-        static_cast<float>(*options.margin);
+    (options.task == "emotion" ? margins.emotion : margins.topic) = *options.margin;
   }
   TRY_ASSIGN(const auto inference, Inference::create(registry, config.inference, clock, metrics));
   Evaluation evaluation;

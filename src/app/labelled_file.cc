@@ -94,9 +94,15 @@ class TextColumn {
     const std::vector<std::string_view> names = cells_of(header);
     const auto it = std::find(names.begin() + 1, names.end(), column);
     if (it == names.end()) {
-      return invalid(
-          fmt::format("{}: the header names no text column {}; after the label's it has: {}", place,
-                      quoted_cell(column), fmt::join(names.begin() + 1, names.end(), ", ")));
+      constexpr std::ptrdiff_t kNamesShown = 20;
+      std::vector<std::string> shown;
+      for (auto name = names.begin() + 1; name != names.end() && name - names.begin() <= kNamesShown;
+           ++name) {
+        shown.push_back(quoted_cell(*name));
+      }
+      return invalid(fmt::format(
+          "{}: the header names no text column {}; after the label's it has {}: {}", place,
+          quoted_cell(column), names.size() - 1, fmt::join(shown, ", ")));
     }
     found.index_ = static_cast<std::size_t>(it - names.begin());
     found.last_ = it + 1 == names.end();

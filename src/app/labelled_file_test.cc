@@ -147,7 +147,7 @@ TEST_F(LabelledFileTest, TakesAColumnByName) {
     const auto file = column(missing);
     ASSERT_FALSE(file.ok()) << missing;
     EXPECT_THAT(file.error().message,
-                AllOf(HasSubstr("eval.tsv:1:"), HasSubstr(missing), HasSubstr("id, text, note")));
+                AllOf(HasSubstr("eval.tsv:1:"), HasSubstr(missing), HasSubstr("'id', 'text', 'note'")));
   }
   LabelledFileOptions options;
   options.column = "note";

@@ -17,8 +17,8 @@ inline constexpr std::string_view kCascadeSecond = "base";
 // How sure the first model must be of each task; 0: never in doubt. How they were chosen:
 // docs/adr/0006-cascade-margin.md.
 struct CascadeMargins {
-  float emotion = 0.10F;
-  float topic = 0.0F;
+  double emotion = 0.10;
+  double topic = 0.0;
   // The probability under which a topic counts as unknown (AggregateOptions).
   float topic_floor = 0.5F;
 };

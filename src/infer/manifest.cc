@@ -251,7 +251,9 @@ Result<ModelManifest> read_manifest(const std::filesystem::path& folder) {
   TRY_ASSIGN(manifest.version, read_string(root, "version", "version", file));
   TRY_ASSIGN(manifest.precision, read_string(root, "precision", "precision", file));
   TRY_ASSIGN(manifest.max_length, read_count(root, "max_length", "max_length", 8, 512, file));
-  manifest.description = root.value("description", std::string{});
+  if (root.contains("description")) {
+    TRY_ASSIGN(manifest.description, read_string(root, "description", "description", file));
+  }
   TRY_ASSIGN(manifest.weights, read_file_entry(root, "weights", file));
   TRY_ASSIGN(manifest.vocabulary, read_file_entry(root, "vocabulary", file));
   TRY_ASSIGN(manifest.vocabulary_size,

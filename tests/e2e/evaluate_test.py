@@ -258,7 +258,7 @@ class EvaluateTest(unittest.TestCase):
             ("nothing mapped", ["--map", labels, good], ["good.tsv", "no row", "10 unmapped", "labels.tsv"]),
             ("no such column", ["--column", "body", good], ["good.tsv:1:", "'body'", "text"]),
             ("predictions into nowhere", ["--predictions", "/nowhere/p.tsv", good], ["/nowhere/p.tsv"]),
-            ("predictions over the file", ["--predictions", good, good], ["--predictions", "is read as well"]),
+            ("predictions over the file", ["--predictions", good, good], ["--predictions", "is used by this command already"]),
             ("no such model", ["--model", "huge", good], ["'huge'", "base, fast"]),
         ]:
             with self.subTest(name):

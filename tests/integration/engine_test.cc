@@ -207,7 +207,7 @@ TEST_F(EngineTest, TheSameFileGivesTheSameAlerts) {
   std::string hashtag;
   for (std::size_t run = 0; run < models.size(); ++run) {
     config_.inference.model = models[run];
-    config_.inference.margins.emotion = 0.005F;  // few: base is slow under sanitizers
+    config_.inference.margins.emotion = 0.005;  // few: base is slow under sanitizers
     config_.store.dir = folder_ / ("run" + std::to_string(run));
     std::string alerts;
     Runtime::Hooks hooks;
@@ -301,7 +301,7 @@ TEST_F(EngineTest, LiveTheCascadeDoesNotWaitForItsSecondModel) {
   Metrics metrics;
   Inference::Options options = config_.inference;
   options.model = "auto";
-  options.margins.emotion = 1.5F;  // every text is in doubt
+  options.margins.emotion = 1.5;  // every text is in doubt
   options.escalation_waits = false;
   options.escalation_tokens_max = 1;  // one text at a time
   const auto started = Inference::create(registry, options, clock_, metrics);
