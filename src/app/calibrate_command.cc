@@ -33,9 +33,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kTextsMin = 32;       // fewer give no ranges worth the name
-constexpr std::size_t kSliceTextsMin = 200;  // a smaller slice is shown but decides nothing
-constexpr double kDropMax = 0.008;           // of macro-F1
+constexpr std::size_t kTextsMin = 32;          // fewer give no ranges worth the name
+constexpr std::size_t kJudgingTextsMin = 200;  // fewer are no evidence that INT8 keeps its answers
+constexpr double kDropMax = 0.008;             // of macro-F1
 constexpr const char* kRecipeName = "int8.json";
 
 // One place where INT8 is held against FP32. Without truth the macro-F1s are those to be expected
@@ -50,7 +50,8 @@ struct Judgement {
   double int8 = 0;
   double agreement = 0;
   double drop() const { return fp32 - int8; }
-  bool decides() const { return !slang || n >= kSliceTextsMin; }
+  // A drop over all of a file counts however small the file; a slice must be large enough.
+  bool decides() const { return !slang || n >= kJudgingTextsMin; }
 };
 
 // What the command works with.
@@ -78,9 +79,9 @@ Result<std::chrono::hours> parse_since(std::string_view text) {
     if (unit == "d") return std::chrono::hours{24 * number};
     if (unit == "w") return std::chrono::hours{24 * 7 * number};
   }
-  return Error{Code::kInvalidArgument,
-               fmt::format("--since '{}': must be a number of hours, days or weeks such as 90d",
-                           text)};
+  return Error{
+      Code::kInvalidArgument,
+      fmt::format("--since '{}': must be a number of hours, days or weeks such as 90d", text)};
 }
 
 // A list beside the models, or the bundled one.
@@ -105,6 +106,12 @@ Result<Workplace> open_workplace(const CalibrateOptions& options) {
   place.manifest.calibration.reset();  // it is made anew, whatever became of the old one
   TRY(verify_manifest_files(place.manifest));
   TRY_ASSIGN(auto vocabulary, Vocabulary::load(place.manifest.vocabulary.path));
+  if (vocabulary->size() != place.manifest.vocabulary_size) {
+    return Error{Code::kInvalidArgument,
+                 fmt::format("{}: holds {} tokens but the manifest says {}; fetch the model again",
+                             place.manifest.vocabulary.path.string(), vocabulary->size(),
+                             place.manifest.vocabulary_size)};
+  }
   place.tokenizer.emplace(std::move(vocabulary), TokenizerOptions{place.manifest.max_length});
   TRY_ASSIGN(place.slang, read_terms(models, "slang.txt"));
   TRY_ASSIGN(place.dialect, read_terms(models, "dialect.txt"));
@@ -132,8 +139,10 @@ Result<Drawn> draw_set(const CalibrateOptions& options, const Workplace& place,
   for (const std::string& file : options.texts) {
     TRY(read_text_file(file, place.config.decode.line_bytes_max, take, drawn.skipped));
   }
-  drawn.source = fmt::format("{} file{} of texts", options.texts.size(),
-                             options.texts.size() == 1 ? "" : "s");
+  if (!options.texts.empty()) {
+    drawn.source = fmt::format("{} file{} of texts", options.texts.size(),
+                               options.texts.size() == 1 ? "" : "s");
+  }
   if (options.from_store) {
     TRY_ASSIGN(const std::chrono::hours since, parse_since(options.since));
     const std::filesystem::path dir =
@@ -144,7 +153,8 @@ Result<Drawn> draw_set(const CalibrateOptions& options, const Workplace& place,
                  return true;
                }));
     static_cast<void>(read);
-    drawn.source = fmt::format("the engine's own posts of the last {}", options.since);
+    drawn.source += fmt::format("{}the engine's own posts of the last {}",
+                                drawn.source.empty() ? "" : " and ", options.since);
   }
   if (!options.note.empty()) drawn.source = options.note;
   if (options.exclude_slang) drawn.source += "; slang left out";
@@ -221,6 +231,39 @@ void judge_slang_together(std::span<const Evaluated> files, const LabelSchema& l
   }
 }
 
+// emotion=FILE or topic=FILE, of one --evaluate.
+struct WantedFile {
+  std::string task;
+  std::string path;
+};
+Result<WantedFile> parse_wanted(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  const std::string task = text.substr(0, equals);
+  if (equals == std::string::npos || (task != "emotion" && task != "topic")) {
+    return Error{Code::kInvalidArgument,
+                 fmt::format("--evaluate '{}': must be emotion=FILE or topic=FILE", text)};
+  }
+  return WantedFile{task, text.substr(equals + 1)};
+}
+
+// Finds what is wrong with the options before the long work begins.
+Status check_options(const CalibrateOptions& options) {
+  if (options.texts.empty() && !options.from_store) {
+    return Error{Code::kInvalidArgument,
+                 "nothing to draw from: name texts with --texts FILE, or --from-store"};
+  }
+  TRY(parse_since(options.since));
+  for (const std::string& name : options.methods) TRY(parse_range_method(name));
+  for (const std::string& text : options.evaluate) {
+    TRY_ASSIGN(const WantedFile wanted, parse_wanted(text));
+    std::error_code ignored;
+    if (!std::filesystem::exists(wanted.path, ignored)) {
+      return Error{Code::kNotFound, fmt::format("--evaluate {}: no such file", wanted.path)};
+    }
+  }
+  return {};
+}
+
 Result<std::vector<Judgement>> judge_files(const CalibrateOptions& options, const Workplace& place,
                                            const CalibrationRecipe& recipe) {
   std::vector<Judgement> judgements;
@@ -228,15 +271,11 @@ Result<std::vector<Judgement>> judge_files(const CalibrateOptions& options, cons
   TRY_ASSIGN(const auto fp32, load_openvino_backend(place.manifest, BackendOptions{}));
   TRY_ASSIGN(const auto int8, load_openvino_int8(place.manifest, recipe, BackendOptions{}));
   std::vector<Evaluated> files;
-  for (const std::string& wanted : options.evaluate) {
-    const std::size_t equals = wanted.find('=');
-    const std::string task = wanted.substr(0, equals);
-    if (equals == std::string::npos || (task != "emotion" && task != "topic")) {
-      return Error{Code::kInvalidArgument,
-                   fmt::format("--evaluate '{}': must be emotion=FILE or topic=FILE", wanted)};
-    }
+  for (const std::string& given : options.evaluate) {
+    TRY_ASSIGN(const WantedFile wanted, parse_wanted(given));
+    const std::string& task = wanted.task;
+    const std::string& path = wanted.path;
     const ManifestTask& spec = task == "emotion" ? place.manifest.emotion : place.manifest.topic;
-    const std::string path = wanted.substr(equals + 1);
     TRY_ASSIGN(const LabelledFile file, read_labelled_file(path, {task, spec.labels}, {}));
     Evaluated e;
     e.task = task;
@@ -260,7 +299,7 @@ Result<std::vector<Judgement>> judge_files(const CalibrateOptions& options, cons
   return judgements;
 }
 
-// For the tasks without a file: the judging half of the set, by FP32's own probabilities.
+// Where no file decides: the judging half of the set, by FP32's own probabilities.
 void judge_set(const LabelSchema& labels, std::span<const SampledText* const> judging,
                const CalibratorOutcome& outcome, std::vector<Judgement>& judgements) {
   std::vector<Judgement> added;
@@ -281,7 +320,7 @@ void judge_set(const LabelSchema& labels, std::span<const SampledText* const> ju
   }
   for (Judgement& judgement : added) {
     const bool known = std::any_of(judgements.begin(), judgements.end(), [&](const Judgement& j) {
-      return j.truth && j.task == judgement.task;
+      return j.truth && j.task == judgement.task && j.slang == judgement.slang && j.decides();
     });
     if (!known) judgements.push_back(std::move(judgement));
   }
@@ -293,6 +332,15 @@ const Judgement* worst_of(const std::vector<Judgement>& judgements) {
     if (j.decides() && (worst == nullptr || j.drop() > worst->drop())) worst = &j;
   }
   return worst;
+}
+
+// The most texts that any judgement over all kinds of text rests on.
+std::uint64_t evidence_of(const std::vector<Judgement>& judgements) {
+  std::uint64_t most = 0;
+  for (const Judgement& j : judgements) {
+    if (!j.slang) most = std::max(most, j.n);
+  }
+  return most;
 }
 
 // The model's folder as it is, or a copy of it to write into.
@@ -364,16 +412,18 @@ Json report_json(const Report& report) {
   }
   Json kept = Json::array();
   for (const KeptLayer& layer : recipe.kept_fp32) {
-    kept.push_back(
-        {{"node", layer.node},
+    kept.push_back({{"node", layer.node},
                     {"weight", layer.weight},
                     {"reason", layer.reason},
                     {"divergence", layer.divergence}});
   }
   Json judgements = Json::array();
   for (const Judgement& j : report.judgements) {
-    Json entry{{"task", j.task},   {"source", j.source}, {"slice", j.slang ? "slang" : "all"},
-               {"truth", j.truth}, {"n", j.n}};
+    Json entry{{"task", j.task},
+               {"source", j.source},
+               {"slice", j.slang ? "slang" : "all"},
+               {"truth", j.truth},
+               {"n", j.n}};
     if (j.truth) {
       entry["macro_f1_fp32"] = j.fp32;
       entry["macro_f1_int8"] = j.int8;
@@ -474,10 +524,7 @@ Result<CalibratorOutcome> calibrate_on(const CalibrateOptions& options, const Wo
 }
 
 Status calibrate(const CalibrateOptions& options) {
-  if (options.texts.empty() && !options.from_store) {
-    return Error{Code::kInvalidArgument,
-                 "nothing to draw from: name texts with --texts FILE, or --from-store"};
-  }
+  TRY(check_options(options));
   SystemClock clock;
   TRY_ASSIGN(const Workplace place, open_workplace(options));
   TRY_ASSIGN(const Drawn drawn, draw_set(options, place, clock));
@@ -499,7 +546,10 @@ Status calibrate(const CalibrateOptions& options) {
   judge_set(place.manifest.labels, judging, outcome, judgements);
 
   const Judgement* worst = worst_of(judgements);
-  const bool refused = worst != nullptr && worst->drop() > kDropMax && !options.allow_drop;
+  const bool drops = worst != nullptr && worst->drop() > kDropMax;
+  const std::uint64_t evidence = evidence_of(judgements);
+  const bool unproven = evidence < kJudgingTextsMin && !options.dry_run;
+  const bool refused = (drops || unproven) && !options.allow_drop;
   Report report{place, drawn, outcome, judgements, {}};
   if (!refused && !options.dry_run) {
     TRY_ASSIGN(const std::filesystem::path folder, output_folder(options, place.folder));
@@ -513,6 +563,13 @@ Status calibrate(const CalibrateOptions& options) {
   }
   std::fflush(stdout);
   if (!refused) return {};
+  if (!drops) {
+    return Error{Code::kFailedPrecondition,
+                 fmt::format("not written: INT8 was held against FP32 on {} texts, fewer than {}; "
+                             "draw a larger set or name a file with --evaluate, or write it all "
+                             "the same with --allow-drop",
+                             evidence, kJudgingTextsMin)};
+  }
   return Error{Code::kFailedPrecondition,
                fmt::format("not written: INT8 drops {:.2f} points of macro-F1 ({} on {}{}), more "
                            "than {:.1f}; draw a larger set, or write it all the same with "

@@ -96,13 +96,13 @@ class TextColumn {
     if (it == names.end()) {
       constexpr std::ptrdiff_t kNamesShown = 20;
       std::vector<std::string> shown;
-      for (auto name = names.begin() + 1; name != names.end() && name - names.begin() <= kNamesShown;
-           ++name) {
+      for (auto name = names.begin() + 1;
+           name != names.end() && name - names.begin() <= kNamesShown; ++name) {
         shown.push_back(quoted_cell(*name));
       }
-      return invalid(fmt::format(
-          "{}: the header names no text column {}; after the label's it has {}: {}", place,
-          quoted_cell(column), names.size() - 1, fmt::join(shown, ", ")));
+      return invalid(
+          fmt::format("{}: the header names no text column {}; after the label's it has {}: {}",
+                      place, quoted_cell(column), names.size() - 1, fmt::join(shown, ", ")));
     }
     found.index_ = static_cast<std::size_t>(it - names.begin());
     found.last_ = it + 1 == names.end();

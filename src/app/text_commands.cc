@@ -184,6 +184,7 @@ int run_models(const CommonOptions& options, bool json) {
     Status checked;
     if (manifest) {
       checked = verify_manifest_files(*manifest);
+      if (checked && manifest->calibration) checked = verify_manifest_file(*manifest->calibration);
     } else {
       checked = manifest.error();
     }

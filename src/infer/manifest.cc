@@ -200,17 +200,6 @@ Status read_tasks(const json& root, const std::filesystem::path& file, ModelMani
   return {};
 }
 
-Status verify_digest(const ManifestFile& file) {
-  TRY_ASSIGN(const std::string digest, sha256_of_file(file.path));
-  if (digest != file.sha256) {
-    return Error{Code::kDataLoss,
-                 fmt::format("{}: sha256 is {} but the manifest says {}; the file is truncated or "
-                             "of another version: fetch it again",
-                             file.path.string(), digest, file.sha256)};
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<std::string> sha256_of_file(const std::filesystem::path& path) {
@@ -268,10 +257,20 @@ Result<ModelManifest> read_manifest(const std::filesystem::path& folder) {
   return manifest;
 }
 
+Status verify_manifest_file(const ManifestFile& file) {
+  TRY_ASSIGN(const std::string digest, sha256_of_file(file.path));
+  if (digest != file.sha256) {
+    return Error{Code::kDataLoss,
+                 fmt::format("{}: sha256 is {} but the manifest says {}; the file is truncated or "
+                             "of another version: fetch it again",
+                             file.path.string(), digest, file.sha256)};
+  }
+  return {};
+}
+
 Status verify_manifest_files(const ModelManifest& manifest) {
-  TRY(verify_digest(manifest.vocabulary));
-  TRY(verify_digest(manifest.weights));
-  if (manifest.calibration) TRY(verify_digest(*manifest.calibration));
+  TRY(verify_manifest_file(manifest.vocabulary));
+  TRY(verify_manifest_file(manifest.weights));
   return {};
 }
 

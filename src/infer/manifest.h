@@ -46,8 +46,12 @@ struct ModelManifest {
 // Does not read the weights.
 Result<ModelManifest> read_manifest(const std::filesystem::path& folder);
 
-// Compares the sha256 and, for the vocabulary, the number of lines with what the manifest says.
-// kDataLoss names the file and both digests.
+// Compares the file's sha256 with what the manifest says. kDataLoss names the file and both
+// digests; kNotFound when it cannot be read.
+Status verify_manifest_file(const ManifestFile& file);
+
+// The same for the vocabulary and the weights. The calibration is checked where it is used, so that
+// a damaged one leaves the model as good as it is without.
 Status verify_manifest_files(const ModelManifest& manifest);
 
 // SHA-256 of a file as 64 lower-case hex digits; kNotFound when it cannot be read.

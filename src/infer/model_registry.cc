@@ -7,6 +7,24 @@
 #include <utility>
 
 namespace tidewatch {
+namespace {
+
+// A damaged calibration is an error for who asked for INT8, and as good as none for `auto`.
+Status check_calibration(Precision precision, ModelManifest& manifest) {
+  if (precision == Precision::kFp32 || !manifest.calibration) return {};
+  const Status intact = verify_manifest_file(*manifest.calibration);
+  if (intact) return {};
+  if (precision == Precision::kInt8) {
+    return Error{intact.error().code,
+                 fmt::format("{}; or make it again with `tidewatch calibrate --model {}`, or use "
+                             "--precision fp32",
+                             intact.error().message, manifest.name)};
+  }
+  manifest.calibration.reset();
+  return {};
+}
+
+}  // namespace
 
 ModelRegistry::ModelRegistry(std::filesystem::path models_dir, BackendOptions options)
     : models_dir_(std::move(models_dir)), options_(options) {}
@@ -41,6 +59,7 @@ Result<std::shared_ptr<const Model>> ModelRegistry::load(const std::string& name
   }
   TRY_ASSIGN(model->manifest, read_manifest(models_dir_ / name));
   TRY(verify_manifest_files(model->manifest));
+  TRY(check_calibration(options_.precision, model->manifest));
   TRY_ASSIGN(model->backend, load_openvino_backend(model->manifest, options_));
   return std::shared_ptr<const Model>(std::move(model));
 }

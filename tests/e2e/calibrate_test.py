@@ -53,7 +53,7 @@ class CalibrateTest(unittest.TestCase):
     def test_from_texts_to_a_model_that_runs(self):
         models = self.path("models")
         report, warnings = self.calibrate("--texts", self.posts, "--output", os.path.join(models, "fast"),
-                                          "--method", "minmax", "--method", "entropy")
+                                          "--method", "minmax", "--method", "entropy", "--allow-drop")
         self.assertTrue(report["written"])
         self.assertIn(report["method"], ("minmax", "entropy"))
         self.assertEqual(report["set"]["texts"], 96)
@@ -99,7 +99,7 @@ class CalibrateTest(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("int8.json: sha256 is", done.stderr.decode())
         again, _ = self.calibrate("--texts", self.posts, "--output", os.path.join(models, "fast"),
-                                  "--method", report["method"])
+                                  "--method", report["method"], "--allow-drop")
         self.assertTrue(again["written"], "a damaged recipe is made again")
         del manifest["calibration"]
         with open(os.path.join(models, "fast", "manifest.json"), "w", encoding="utf-8") as file:
@@ -130,6 +130,31 @@ class CalibrateTest(unittest.TestCase):
         self.assertGreater(strata["slang"]["found"], 0)
         self.assertEqual(strata["slang"]["drawn"], 0)
         self.assertIn("'slang'", warnings)
+
+    def test_too_few_texts_prove_nothing(self):
+        out = self.path("unproven")
+        report, error = self.calibrate("--texts", self.posts, "--method", "minmax", "--output", out, fails=True)
+        self.assertFalse(report["written"])
+        self.assertIn("on 48 texts, fewer than 200", error)
+        self.assertFalse(os.path.exists(out))
+
+    def test_a_damaged_calibration_harms_int8_only(self):
+        models = self.path("damaged")
+        self.calibrate("--texts", self.posts, "--method", "minmax", "--output", os.path.join(models, "fast"),
+                       "--allow-drop")
+        os.remove(os.path.join(models, "fast", "int8.json"))
+        for precision, status in (("fp32", 0), ("auto", 0), ("int8", 1)):
+            done = run("classify", "--models-dir", models, "--model", "fast", "--precision", precision, stdin=b"x\n")
+            self.assertEqual(done.returncode, status, done.stderr.decode())
+        self.assertIn("--precision fp32", done.stderr.decode())
+
+    def test_a_line_of_brackets_takes_linear_time(self):
+        # Seconds, or minutes when every bracket looked for its partner; the limit is the test's own.
+        hostile = self.path("brackets.txt")
+        with open(hostile, "w", encoding="utf-8") as file:
+            file.write("[" * 1_000_000 + "]\n")
+        _, error = self.calibrate("--texts", hostile, "--dry-run", fails=True)
+        self.assertIn("1 different texts were found", error)
 
     def test_a_drop_is_refused(self):
         # Ranges that cut off half of every tensor ruin the model.

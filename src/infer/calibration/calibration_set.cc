@@ -53,20 +53,23 @@ bool is_kaomoji(char32_t c) {
   return kOnes.find(c) != std::u32string_view::npos;
 }
 
-// [心], [doge]: one to five characters in brackets, none of them a digit.
+// [心], [doge]: one to five characters in brackets, none of them a digit. Looks no farther than
+// they can reach, so that a text of brackets takes linear time.
 bool has_bracket_emoticon(std::string_view text) {
+  constexpr std::size_t kBytesMax = 5 * 4 + 1;  // five characters and the bracket
   for (std::size_t open = text.find('['); open != std::string_view::npos;
        open = text.find('[', open + 1)) {
-    const std::size_t close = text.find(']', open);
-    if (close == std::string_view::npos) return false;
-    const std::string_view inside = text.substr(open + 1, close - open - 1);
+    std::string_view inside = text.substr(open + 1, kBytesMax);
+    const std::size_t close = inside.find(']');
+    if (close == std::string_view::npos) continue;
+    inside = inside.substr(0, close);
     std::size_t characters = 0;
     bool plain = true;
     for (std::size_t at = 0; at < inside.size();) {
       const char32_t c = next_code_point(inside, at);
       ++characters;
-      plain = plain && ((c >= 0x4E00 && c <= 0x9FFF) || (c >= 'a' && c <= 'z') ||
-                        (c >= 'A' && c <= 'Z'));
+      plain = plain &&
+              ((c >= 0x4E00 && c <= 0x9FFF) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'));
     }
     if (plain && characters >= 1 && characters <= 5) return true;
   }

@@ -80,10 +80,10 @@ struct CalibrationSample {
 // hash of its tokens and the seed; a stratum keeps the texts with the smallest. So the same text is
 // drawn once at most, and the sample does not depend on the order of the stream.
 // Half of the set goes to the seven special strata (four tenths of that to slang, the rest in equal
-// parts), half to the three ordinary ones; what a stratum lacks goes to the others. A text stands for the first of its strata in the order
-// of the enum, those of few texts first; rare tokens (in at most one text in 20,000, or three) are
-// looked for among the texts kept.
-// Threads: none. Bound: 4 x size texts of at most 512 ids for each stratum: 164 MB for 2,000.
+// parts), half to the three ordinary ones; what a stratum lacks goes to the others. A text stands
+// for the first of its strata in the order of the enum, those of few texts first; rare tokens (in
+// at most one text in 20,000, or three) are looked for among the texts kept. Threads: none. Bound:
+// 4 x size texts of at most 512 ids for each stratum: 164 MB for 2,000.
 class CalibrationSampler {
  public:
   CalibrationSampler(const SampleOptions& options, std::size_t vocabulary_size);

@@ -47,8 +47,7 @@ TaskAgreement compare_task(std::span<const Scores> fp32, std::span<const Scores>
       divergence += p * std::log(std::max(p, kProbabilityMin) / std::max(q, kProbabilityMin));
     }
   }
-  const ClassificationReport report =
-      classification_report(confusion_matrix(pairs, num_labels));
+  const ClassificationReport report = classification_report(confusion_matrix(pairs, num_labels));
   return {report.accuracy, report.macro_f1,
           expected_macro_f1(truth, said_fp32, num_labels) -
               expected_macro_f1(truth, said_int8, num_labels)};
@@ -111,7 +110,8 @@ class Trials {
     TRY_ASSIGN(const auto backend, load_openvino_int8(manifest_, recipe, backend_options()));
     Trial trial;
     TRY_ASSIGN(trial.scores, score_texts(*backend, judging_.first(texts)));
-    trial.comparison = compare_scores(manifest_.labels, std::span{fp32_}.first(texts), trial.scores);
+    trial.comparison =
+        compare_scores(manifest_.labels, std::span{fp32_}.first(texts), trial.scores);
     trial.precision = backend->precision();
     return trial;
   }

@@ -23,8 +23,8 @@ using TokenIds = std::span<const std::int32_t>;
 
 // How INT8 answers beside FP32 on texts whose truth is not known. Each figure is of one task.
 struct TaskAgreement {
-  double agreement = 1;      // share of equal labels
-  double agreement_f1 = 1;   // macro-F1 with FP32's labels as the truth
+  double agreement = 1;     // share of equal labels
+  double agreement_f1 = 1;  // macro-F1 with FP32's labels as the truth
   // By how much the macro-F1 falls that is to be expected if FP32's probabilities are the truth:
   // two labels FP32 holds for equally likely may be exchanged at no cost. May be under 0.
   double expected_drop = 0;
@@ -56,7 +56,7 @@ struct CalibratorOptions {
   std::size_t layer_texts_max = 256;  // texts that each layer by itself is tried on
   // Layers with fewer output channels stay in FP32: quantising their input costs what they gain.
   std::size_t channels_min = 32;
-  std::size_t instances = 0;          // 0: one for each core
+  std::size_t instances = 0;  // 0: one for each core
   // Told what is under way: a step and how much of it is done.
   std::function<void(std::string_view step, std::size_t done, std::size_t total)> progress;
 };
@@ -69,16 +69,16 @@ struct MethodTrial {
 struct CalibratorOutcome {
   CalibrationRecipe recipe;  // `set` is left to the caller, all else is filled
   std::vector<MethodTrial> trials;
-  Comparison comparison;  // of the recipe, on the judging texts
+  Comparison comparison;     // of the recipe, on the judging texts
   std::vector<Scores> fp32;  // scores of the judging texts
   std::vector<Scores> int8;
   std::string precision;  // what the backend really ran: "int8"
 };
 
 // Makes a model's recipe: ranges from `ranging`, everything chosen and measured on `judging`.
-// First each method is tried on all layers of channels_min and more, then each layer alone; those beyond
-// layer_divergence_max stay in FP32 and the methods are tried again on the rest.
-// Errors: those of the backend; kInvalidArgument when either part is empty.
+// First each method is tried on all layers of channels_min and more, then each layer alone; those
+// beyond layer_divergence_max stay in FP32 and the methods are tried again on the rest. Errors:
+// those of the backend; kInvalidArgument when either part is empty.
 Result<CalibratorOutcome> calibrate_model(const ModelManifest& manifest,
                                           std::span<const TokenIds> ranging,
                                           std::span<const TokenIds> judging,

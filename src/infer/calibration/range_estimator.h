@@ -24,7 +24,7 @@ class MagnitudeHistogram {
 
   std::uint64_t count() const noexcept { return count_; }  // values that are not zero
   std::uint64_t zeros() const noexcept { return zeros_; }
-  float max() const noexcept { return max_; }         // largest magnitude; exact
+  float max() const noexcept { return max_; }  // largest magnitude; exact
   double bin_width() const noexcept { return limit_ / static_cast<double>(kBins); }
   std::span<const std::uint64_t> bins() const noexcept { return bins_; }
 

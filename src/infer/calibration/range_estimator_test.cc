@@ -17,7 +17,7 @@ TEST(MagnitudeHistogramTest, GrowsByDoublingAndLosesNothing) {
   MagnitudeHistogram h;
   h.add(std::vector<float>{0.25F, -0.25F, 0, 0, -0.4F});  // limit 0.5, bins of 2^-12
   EXPECT_EQ(h.bin_width(), 0.5 / 2048);
-  EXPECT_EQ(h.bins()[1024], 2U);  // 0.25 starts the upper half
+  EXPECT_EQ(h.bins()[1024], 2U);     // 0.25 starts the upper half
   h.add(std::vector<float>{-3.0F});  // limit 4: three doublings
   EXPECT_EQ(h.bin_width(), 4.0 / 2048);
   EXPECT_EQ(h.bins()[128], 2U);   // 0.25 / (4/2048)

@@ -128,7 +128,8 @@ std::string to_json(const CalibrationRecipe& recipe) {
     fmt::vformat_to(std::back_inserter(out), format, fmt::make_format_args(args...));
   };
   add("{{\n\"format\": 1,\n\"model\": {},\n\"model_version\": {},\n\"model_sha256\": {},\n",
-      json_string(recipe.model), json_string(recipe.model_version), json_string(recipe.model_sha256));
+      json_string(recipe.model), json_string(recipe.model_version),
+      json_string(recipe.model_sha256));
   add("\"activation_type\": \"int8, symmetric, per tensor\",\n"
       "\"weight_type\": \"int8, symmetric, per output channel, -127 to 127\",\n"
       "\"measured\": {{\"divergence\": {:.4g}, \"speedup\": {:.3g}}},\n",
@@ -179,9 +180,9 @@ Result<CalibrationRecipe> read_recipe(const std::filesystem::path& file) {
     return Error{Code::kNotFound, fmt::format("{}: cannot be read; {}", file.string(), kRemedy)};
   }
   if (bytes > kRecipeBytesMax) {
-    return Error{Code::kInvalidArgument, fmt::format("{}: {} bytes, more than {}; {}",
-                                                     file.string(), bytes, kRecipeBytesMax,
-                                                     kRemedy)};
+    return Error{Code::kInvalidArgument,
+                 fmt::format("{}: {} bytes, more than {}; {}", file.string(), bytes,
+                             kRecipeBytesMax, kRemedy)};
   }
   const json root = json::parse(in, nullptr, /*allow_exceptions=*/false);
   if (root.is_discarded() || !root.is_object()) {
@@ -203,8 +204,7 @@ Result<CalibrationRecipe> read_recipe(const std::filesystem::path& file) {
         {r.text(a, "tensor"), r.text(a, "method"), r.scale(r.member(a, "scale"), "scale")});
   }
   for (const json& kept : r.array(root, "kept_fp32")) {
-    recipe.kept_fp32.push_back(
-        {r.text(kept, "node"), r.text(kept, "weight"),
+    recipe.kept_fp32.push_back({r.text(kept, "node"), r.text(kept, "weight"),
                                 r.text(kept, "reason"), r.number(kept, "divergence")});
   }
   for (const json& layer : r.array(root, "layers")) recipe.layers.push_back(read_layer(r, layer));

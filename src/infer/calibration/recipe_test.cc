@@ -91,8 +91,8 @@ TEST_F(RecipeTest, NamesWhatIsWrong) {
       {"no scales", [](json& r) { r["layers"][0]["scales"] = json::array(); }, "has no scales"},
       {"input without a scale", [](json& r) { r["layers"][0]["input"] = "y"; },
        "'y' has 0 activation scales"},
-      {"input with two scales",
-       [](json& r) { r["activations"].push_back(r["activations"][0]); }, "has 2 activation scales"},
+      {"input with two scales", [](json& r) { r["activations"].push_back(r["activations"][0]); },
+       "has 2 activation scales"},
       {"no set", [](json& r) { r.erase("set"); }, "'set' is missing"},
   };
   for (const Case& c : cases) {

@@ -71,8 +71,8 @@ class OpenVinoBackend final : public Backend {
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const std::size_t ids = batch.offsets[i + 1] - batch.offsets[i];
       if (ids == 0 || ids > shapes_.tokens_max) {
-        return Error{Code::kInvalidArgument, fmt::format("a text of {} ids: 1 to {} are taken", ids,
-                                                         shapes_.tokens_max)};
+        return Error{Code::kInvalidArgument,
+                     fmt::format("a text of {} ids: 1 to {} are taken", ids, shapes_.tokens_max)};
       }
     }
     if (sequences.empty()) return run_by_length(instances_[instance], batch, scores);
@@ -311,10 +311,17 @@ Result<std::unique_ptr<Backend>> load_openvino_backend(const ModelManifest& mani
   if (options.precision == Precision::kFp32 || (options.precision == Precision::kAuto && !could)) {
     return load(manifest, nullptr, options);
   }
-  TRY_ASSIGN(const CalibrationRecipe recipe, recipe_of(manifest));
-  const bool pays = recipe.speedup >= kAutoSpeedupMin;
-  const bool int8 = options.precision == Precision::kInt8 || pays;
-  return load(manifest, int8 ? &recipe : nullptr, options);
+  const Result<CalibrationRecipe> recipe = recipe_of(manifest);
+  if (options.precision == Precision::kInt8) {
+    if (!recipe) return recipe.error();
+    return load(manifest, &*recipe, options);
+  }
+  // `auto`: a calibration that is malformed or of other weights is as good as none.
+  if (recipe && recipe->speedup >= kAutoSpeedupMin) {
+    auto backend = load(manifest, &*recipe, options);
+    if (backend) return backend;
+  }
+  return load(manifest, nullptr, options);
 }
 
 Result<std::unique_ptr<Backend>> load_openvino_int8(const ModelManifest& manifest,

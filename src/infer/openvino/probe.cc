@@ -59,8 +59,8 @@ Status TensorProbe::run(std::span<const std::int32_t> ids,
     ov::InferRequest& infer = request_->infer;
     const ov::Shape shape{1, ids.size()};
     // OpenVINO only reads inputs; its tensors have no const form.
-    infer.set_tensor("input_ids", ov::Tensor(ov::element::i32, shape,
-                                             const_cast<std::int32_t*>(ids.data())));
+    infer.set_tensor("input_ids",
+                     ov::Tensor(ov::element::i32, shape, const_cast<std::int32_t*>(ids.data())));
     infer.set_tensor("attention_mask", ov::Tensor(ov::element::i32, shape, mask_.data()));
     infer.infer();
     for (std::size_t i = 0; i < tensors_.size(); ++i) {

@@ -10,8 +10,10 @@
 #include <openvino/op/constant.hpp>
 #include <openvino/op/convert.hpp>
 #include <openvino/op/fake_quantize.hpp>
+#include <openvino/op/matmul.hpp>
 #include <openvino/op/multiply.hpp>
 #include <openvino/openvino.hpp>
+#include <set>
 
 namespace tidewatch {
 namespace {
@@ -58,7 +60,9 @@ std::vector<FoundLayer> find_layers(const ov::Model& model) {
     layer.input = *std::min_element(names.begin(), names.end());
     layer.weight = weights->get_friendly_name();
     const ov::Shape& shape = weights->get_shape();
-    layer.axis = type == "MatMul" ? static_cast<std::uint32_t>(shape.size() - 1) : 0;
+    const auto product = ov::as_type_ptr<ov::op::v0::MatMul>(node);
+    if (product && product->get_transpose_b()) continue;  // its channels lie along another axis
+    layer.axis = product ? static_cast<std::uint32_t>(shape.size() - 1) : 0;
     layer.weight_max.assign(shape[layer.axis], 0);
     const std::vector<float> values = weights->cast_vector<float>();
     for (std::size_t i = 0; i < values.size(); ++i) {
@@ -76,8 +80,7 @@ ov::Output<ov::Node> dequantised(const ov::op::v0::Constant& weights, const Quan
   const std::vector<float> values = weights.cast_vector<float>();
   std::vector<std::int8_t> bytes(values.size());
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const float level =
-        std::nearbyint(values[i] / layer.scales[channel_of(i, shape, layer.axis)]);
+    const float level = std::nearbyint(values[i] / layer.scales[channel_of(i, shape, layer.axis)]);
     bytes[i] = static_cast<std::int8_t>(std::clamp(level, -kWeightLevelMax, kWeightLevelMax));
   }
   ov::Shape scale_shape(shape.size(), 1);
@@ -94,8 +97,7 @@ ov::Output<ov::Node> fake_quantised(const ov::Output<ov::Node>& value, float sca
   };
   const auto low = bound(kActivationLow);
   const auto high = bound(kActivationHigh);
-  return std::make_shared<ov::op::v0::FakeQuantize>(value, low, high, low, high,
-                                                    kActivationLevels);
+  return std::make_shared<ov::op::v0::FakeQuantize>(value, low, high, low, high, kActivationLevels);
 }
 
 Error wrong_graph(const std::string& layer, std::string_view what) {
@@ -120,6 +122,7 @@ Status quantise(ov::Model& model, const CalibrationRecipe& recipe) {
     graph.emplace(std::move(name), std::move(found));
   }
   std::map<std::string, ov::Output<ov::Node>> inputs;
+  std::set<std::string> done;
   for (const QuantisedLayer& layer : recipe.layers) {
     const auto it = graph.find(layer.node);
     if (it == graph.end()) return wrong_graph(layer.node, "is not in it");
@@ -135,6 +138,15 @@ Status quantise(ov::Model& model, const CalibrationRecipe& recipe) {
     if (there.weight_max.size() != layer.scales.size()) {
       return wrong_graph(layer.node, fmt::format("has {} output channels, not {}",
                                                  there.weight_max.size(), layer.scales.size()));
+    }
+    if (!done.insert(layer.node).second) return wrong_graph(layer.node, "is listed twice");
+    for (std::size_t i = 0; i < layer.scales.size(); ++i) {
+      const float needed = there.weight_max[i] / kWeightLevelMax;
+      if (needed > 0 && (layer.scales[i] > 4 * needed || layer.scales[i] < needed / 4)) {
+        return wrong_graph(layer.node, fmt::format("has a scale of {} in channel {}: its weights "
+                                                   "need {}",
+                                                   layer.scales[i], i, needed));
+      }
     }
     const auto& node = it->second.node;
     auto input = inputs.find(layer.input);

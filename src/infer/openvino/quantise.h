@@ -19,10 +19,10 @@ namespace tidewatch {
 struct GraphLayer {
   std::string node;
   std::string op;
-  std::string input;   // ONNX tensor name of what is multiplied
-  std::string weight;  // ONNX initializer name
-  std::uint32_t axis = 0;          // of the weights: the output channels
-  std::vector<float> weight_max;   // largest magnitude of each output channel
+  std::string input;              // ONNX tensor name of what is multiplied
+  std::string weight;             // ONNX initializer name
+  std::uint32_t axis = 0;         // of the weights: the output channels
+  std::vector<float> weight_max;  // largest magnitude of each output channel
 };
 
 // In the order of the graph. Layers without ONNX names are left out. May throw ov::Exception.
