@@ -73,7 +73,8 @@ std::vector<NumberedLine> split_in_chunks(std::string_view bytes, std::size_t ch
 bool prepare_for_reference(std::string& json) {
   bool exponent = false;
   for (std::size_t at = 0; at < json.size(); ++at) {
-    exponent = exponent || (at > 0 && (json[at] | 0x20) == 'e' && json[at - 1] >= '0' && json[at - 1] <= '9');
+    exponent = exponent ||
+               (at > 0 && (json[at] | 0x20) == 'e' && json[at - 1] >= '0' && json[at - 1] <= '9');
     if (json[at] != '\\' || at + 1 >= json.size()) continue;
     if (json[at + 1] == 'u' && at + 3 < json.size() && (json[at + 2] | 0x20) == 'd' &&
         std::string_view("89abcdefABCDEF").find(json[at + 3]) != std::string_view::npos) {

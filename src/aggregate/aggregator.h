@@ -73,13 +73,13 @@ enum class EvidenceOrder : std::uint8_t { kNewest, kNegativeFirst };
 
 // Counts posts by key in seconds and minutes of event time. Stage after store, before detect.
 //
-// A region is counted up to its first space: "广东 深圳" counts for 广东 (cities are a later matter).
-// Keys of a post: topic@region, topic@*, *@region, *@*, each distinct #hashtag# of its text (the
-// first kHashtagsPerPostMax of at most kHashtagCodePointsMax code points; full-width ＃ too; inner
-// and outer spaces trimmed, ASCII lower-cased) and each followed keyword in it. A bare repost
-// (empty text, or not classified) has no topic of its own: it takes the topic of the head of its
-// cascade (`repost_of`) when that was seen, else the one last seen in the cascade, else `unknown`;
-// its emotion is neutral.
+// A region is counted up to its first space: "广东 深圳" counts for 广东 (cities are a later
+// matter). Keys of a post: topic@region, topic@*, *@region, *@*, each distinct #hashtag# of its
+// text (the first kHashtagsPerPostMax of at most kHashtagCodePointsMax code points; full-width ＃
+// too; inner and outer spaces trimmed, ASCII lower-cased) and each followed keyword in it. A bare
+// repost (empty text, or not classified) has no topic of its own: it takes the topic of the head of
+// its cascade (`repost_of`) when that was seen, else the one last seen in the cascade, else
+// `unknown`; its emotion is neutral.
 //
 // Time. `front` is the newest event time believed, the watermark is front - lateness. A post at
 // most `lateness` ahead of the front (or of the wall clock given to advance_to) moves the front.

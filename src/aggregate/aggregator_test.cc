@@ -173,14 +173,10 @@ TEST(AggregatorTest, ABareRepostTakesTheTopicOfItsCascade) {
 
 TEST(AggregatorTest, RegionsAreCleaned) {
   const std::pair<std::string, std::string> cases[] = {
-      {"广东", "*@广东"},
-      {" 广东\t", "*@广东"},
-      {"广东 深圳", "*@广东"},
-      {"", "*@unknown"},
-      {"  ", "*@unknown"},
-      {"*", "*@unknown"},
-      {"a@b", "*@a@b"},
-      {std::string(500, 'r'), "*@" + std::string(128, 'r')},
+      {"广东", "*@广东"},      {" 广东\t", "*@广东"},
+      {"广东 深圳", "*@广东"}, {"", "*@unknown"},
+      {"  ", "*@unknown"},     {"*", "*@unknown"},
+      {"a@b", "*@a@b"},        {std::string(500, 'r'), "*@" + std::string(128, 'r')},
   };
   for (const auto& [region, key] : cases) {
     Told told;

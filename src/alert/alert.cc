@@ -132,9 +132,12 @@ class Reader {
 
 std::string_view event_name(AlertEvent event) noexcept {
   switch (event) {
-    case AlertEvent::kOpened: return "opened";
-    case AlertEvent::kUpdated: return "updated";
-    case AlertEvent::kClosed: return "closed";
+    case AlertEvent::kOpened:
+      return "opened";
+    case AlertEvent::kUpdated:
+      return "updated";
+    case AlertEvent::kClosed:
+      return "closed";
   }
   return "updated";
 }

@@ -17,19 +17,19 @@ namespace tidewatch {
 // Ids derive from content and event time (key, kind, opened_at), so the same stream gives the
 // same ids and an alert told twice is recognised.
 struct Alert {
-  std::string id;         // "al_" and 16 hex digits
-  std::string key;        // text form of the KeyName
-  std::string topic;      // "*" when the key has none
-  std::string region;     // "*" when the key has none
-  std::string kind;       // volume | negative | emergent | coordinated
-  std::string severity;   // info | warning | critical
-  std::string state;      // open | acknowledged | closed
-  std::string title;      // one line for people, Chinese: "财经 · 广东:讨论量升至 3 倍"
-  EventTime onset_at{};   // estimate of when it began
+  std::string id;        // "al_" and 16 hex digits
+  std::string key;       // text form of the KeyName
+  std::string topic;     // "*" when the key has none
+  std::string region;    // "*" when the key has none
+  std::string kind;      // volume | negative | emergent | coordinated
+  std::string severity;  // info | warning | critical
+  std::string state;     // open | acknowledged | closed
+  std::string title;     // one line for people, Chinese: "财经 · 广东:讨论量升至 3 倍"
+  EventTime onset_at{};  // estimate of when it began
   EventTime opened_at{};
   EventTime updated_at{};
   std::optional<EventTime> closed_at;
-  double from_rate = 0;   // posts a minute (kind negative: share 0..1)
+  double from_rate = 0;  // posts a minute (kind negative: share 0..1)
   double to_rate = 0;
   double score = 0;
   std::uint64_t posts = 0;

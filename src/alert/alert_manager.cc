@@ -87,9 +87,9 @@ struct Part {
   KeyName key_name;
   KeyId key;
   std::uint64_t order = 0;
-  bool late = false;      // joined after the join window: leads only when no other can
-  bool heard = false;     // false: restored, and no change since
-  bool recounted = false; // restored, and the posts behind `restored` are counted again
+  bool late = false;       // joined after the join window: leads only when no other can
+  bool heard = false;      // false: restored, and no change since
+  bool recounted = false;  // restored, and the posts behind `restored` are counted again
   bool ended = false;
   std::int64_t onset = 0;
   double from_rate = 0;
@@ -119,12 +119,12 @@ struct Wave {
   bool acknowledged = false;
   std::vector<Part> parts;
   EventTime started_at{};
-  PartName lead;          // of the last telling
+  PartName lead;  // of the last telling
   EventTime told_at{};
   double told_rate = 0;
   Severity told_severity = Severity::kInfo;
   std::optional<Alert> told_closed;  // reopened, but not told so: as it was told to be closed
-  EventTime ended_at{};   // of a closed one, for the merge window
+  EventTime ended_at{};              // of a closed one, for the merge window
   EvidenceChoice evidence;
 
   Part* find(const PartName& name) {
@@ -329,12 +329,13 @@ class AlertManager::State {
             part.key_name.kind == KeyKind::kKeyword || !joins_with_others(part.name.second)) {
           continue;
         }
-        const bool echo = part.name.second == change.kind &&
-                          breadth(change.name) > breadth(part.key_name);
+        const bool echo =
+            part.name.second == change.kind && breadth(change.name) > breadth(part.key_name);
         if (!young && !echo) continue;
         const std::set<std::string> others =
-            part.heard ? recent_ids(part.key)
-                       : std::set<std::string>(wave.alert.evidence.begin(), wave.alert.evidence.end());
+            part.heard
+                ? recent_ids(part.key)
+                : std::set<std::string>(wave.alert.evidence.begin(), wave.alert.evidence.end());
         const auto shared = static_cast<double>(std::count_if(
             own.begin(), own.end(), [&](const std::string& id) { return others.contains(id); }));
         const auto smaller = static_cast<double>(std::min(own.size(), others.size()));
@@ -379,9 +380,8 @@ class AlertManager::State {
       return std::tuple(part.ended, part.late, part.name.second != ChangeKind::kNegative,
                         rank(part.key_name), part.order);
     };
-    return *std::min_element(
-        wave.parts.begin(), wave.parts.end(),
-        [&](const Part& a, const Part& b) { return order(a) < order(b); });
+    return *std::min_element(wave.parts.begin(), wave.parts.end(),
+                             [&](const Part& a, const Part& b) { return order(a) < order(b); });
   }
 
   void evaluate(WaveNumber number, EventTime now, std::vector<AlertUpdate>& updates) REQUIRES(mu_) {
@@ -474,9 +474,9 @@ class AlertManager::State {
     alert.emotions.clear();
     for (std::size_t i = 0; i < sums.emotions.size(); ++i) {
       if (sums.emotions[i] == 0) continue;
-      alert.emotions.emplace_back(schema_.emotion_name(static_cast<std::uint8_t>(i)),
-                                  static_cast<double>(sums.emotions[i]) /
-                                      static_cast<double>(total));
+      alert.emotions.emplace_back(
+          schema_.emotion_name(static_cast<std::uint8_t>(i)),
+          static_cast<double>(sums.emotions[i]) / static_cast<double>(total));
     }
     std::sort(alert.emotions.begin(), alert.emotions.end(), [](const auto& a, const auto& b) {
       return a.second != b.second ? a.second > b.second : a.first < b.first;
@@ -577,7 +577,8 @@ class AlertManager::State {
     part.key_name = parse_key(alert.key).value_or(
         KeyName{KeyKind::kTopicRegion, alert.topic, alert.region, {}});
     part.order = next_order_++;
-    part.onset = std::chrono::floor<std::chrono::seconds>(alert.onset_at).time_since_epoch().count();
+    part.onset =
+        std::chrono::floor<std::chrono::seconds>(alert.onset_at).time_since_epoch().count();
     part.from_rate = alert.from_rate;
     part.peak_rate = alert.to_rate;
     part.peak_score = alert.score;
@@ -610,8 +611,8 @@ class AlertManager::State {
   }
 
   // An alert tells one kind, but may have held the other as well: expect that too.
-  void restore_other_kind(WaveNumber number, Wave& wave,
-                          std::map<PartName, WaveNumber>& parts) REQUIRES(mu_) {
+  void restore_other_kind(WaveNumber number, Wave& wave, std::map<PartName, WaveNumber>& parts)
+      REQUIRES(mu_) {
     if (wave.parts.size() != 1 || !joins_with_others(wave.parts[0].name.second)) return;
     Part other;
     other.name = {wave.parts[0].name.first, wave.parts[0].name.second == ChangeKind::kVolume

@@ -16,8 +16,8 @@
 
 namespace tidewatch {
 
-// Where the manager finds posts to show. The aggregate stage's ring of recent posts, adapted in app.
-// Called only from within AlertManager::on_changes, on its thread.
+// Where the manager finds posts to show. The aggregate stage's ring of recent posts, adapted in
+// app. Called only from within AlertManager::on_changes, on its thread.
 class EvidenceSource {
  public:
   virtual ~EvidenceSource() = default;
@@ -46,8 +46,8 @@ struct AlertOptions {
   Level warning{30, 4.0, 0.5};
   Level critical{200, 8.0, 0.7};
 
-  std::size_t evidence_min = 3;   // no alert is told with fewer posts to show
-  std::size_t evidence_max = 10;  // ids kept in an alert
+  std::size_t evidence_min = 3;              // no alert is told with fewer posts to show
+  std::size_t evidence_max = 10;             // ids kept in an alert
   std::size_t evidence_considered_max = 64;  // posts looked at for evidence, terms and overlap
   std::size_t terms_max = 8;
 
@@ -116,8 +116,8 @@ class AlertManager {
   // Told and not closed, the oldest first, with their latest numbers.
   std::vector<Alert> open() const;
   std::size_t open_count() const;
-  std::size_t waiting_count() const;     // started, but without enough evidence so far
-  std::uint64_t refused_total() const;   // not opened because open_max was reached
+  std::size_t waiting_count() const;    // started, but without enough evidence so far
+  std::uint64_t refused_total() const;  // not opened because open_max was reached
 
  private:
   class State;

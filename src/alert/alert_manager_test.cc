@@ -260,10 +260,9 @@ TEST_F(AlertManagerTest, TheVolumeLeadsAgainWhenTheNegativeShareEnds) {
 
 TEST_F(AlertManagerTest, EmergentAndCoordinatedStandAlone) {
   source_.add(KeyId{1}, "p", 5);
-  const auto updates =
-      apply({change(finance_guangdong, 1, ChangeKind::kVolume, kStarted, 0),
-             change(finance_guangdong, 1, ChangeKind::kEmergent, kStarted, 0),
-             change(finance_guangdong, 1, ChangeKind::kCoordinated, kStarted, 0)});
+  const auto updates = apply({change(finance_guangdong, 1, ChangeKind::kVolume, kStarted, 0),
+                              change(finance_guangdong, 1, ChangeKind::kEmergent, kStarted, 0),
+                              change(finance_guangdong, 1, ChangeKind::kCoordinated, kStarted, 0)});
   ASSERT_THAT(updates, SizeIs(3));
   EXPECT_EQ(updates[0].alert.kind, "volume");
   EXPECT_EQ(updates[1].alert.kind, "emergent");
@@ -294,7 +293,7 @@ TEST_F(AlertManagerTest, AWaveThatStartsAgainSoonContinuesItsAlert) {
 
 TEST_F(AlertManagerTest, KeysOfTheSamePostsAreOneAlertAndTheTopicLeads) {
   source_.add(KeyId{1}, "p", 12);
-  source_.add(KeyId{2}, "p", 8);   // the same posts, and others
+  source_.add(KeyId{2}, "p", 8);  // the same posts, and others
   source_.add(KeyId{2}, "other", 4);
   const auto opened = apply({change(tag_key, 2, ChangeKind::kVolume, kStarted, 0)});
   ASSERT_THAT(opened, SizeIs(1));
@@ -488,7 +487,8 @@ TEST_F(AlertManagerTest, ARelatedKeyJoinsARestoredAlertByItsEvidence) {
 TEST_F(AlertManagerTest, AShortFlareAfterClosingIsNotToldAtAll) {
   source_.add(KeyId{1}, "p", 5);
   apply({volume(kStarted, 0), volume(kEnded, 100)});
-  EXPECT_THAT(apply({volume(kStarted, 120), volume(kContinues, 130), volume(kEnded, 140)}), IsEmpty());
+  EXPECT_THAT(apply({volume(kStarted, 120), volume(kContinues, 130), volume(kEnded, 140)}),
+              IsEmpty());
   EXPECT_EQ(manager_->open_count(), 0U);
 }
 
@@ -496,7 +496,8 @@ TEST_F(AlertManagerTest, BoundsTheWavesUnderWatch) {
   AlertOptions options;
   options.open_max = 2;
   reset(options);
-  for (std::uint64_t key = 1; key <= 4; ++key) source_.add(KeyId{key}, "k" + std::to_string(key), 5);
+  for (std::uint64_t key = 1; key <= 4; ++key)
+    source_.add(KeyId{key}, "k" + std::to_string(key), 5);
   std::vector<Change> changes;
   for (std::uint64_t key = 1; key <= 4; ++key) {
     const KeyName name{KeyKind::kHashtag, "", "", "tag" + std::to_string(key)};
@@ -514,7 +515,8 @@ TEST_F(AlertManagerTest, BoundsTheWavesUnderWatch) {
 // Random changes of a few keys against the rules that must always hold; and twice the same input
 // gives twice the same output, however it is cut into calls.
 TEST_F(AlertManagerTest, RandomStreamsKeepTheRules) {
-  const std::vector<KeyName> names{finance_guangdong, finance_everywhere, everything, tag_key, word_key};
+  const std::vector<KeyName> names{finance_guangdong, finance_everywhere, everything, tag_key,
+                                   word_key};
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     std::mt19937_64 random(seed);
     source_.posts.clear();
@@ -524,16 +526,18 @@ TEST_F(AlertManagerTest, RandomStreamsKeepTheRules) {
     }
     std::vector<Change> changes;
     std::map<std::pair<std::uint64_t, ChangeKind>, bool> going;
-    for (std::int64_t second = 0; second < 4'000; second += 1 + static_cast<std::int64_t>(random() % 200)) {
+    for (std::int64_t second = 0; second < 4'000;
+         second += 1 + static_cast<std::int64_t>(random() % 200)) {
       for (int i = 0; i < 3; ++i) {
         const std::uint64_t key = 1 + random() % names.size();
         const auto kind = random() % 2 == 0 ? ChangeKind::kVolume : ChangeKind::kNegative;
         bool& open = going[{key, kind}];
         const ChangePhase phase = !open ? kStarted : random() % 4 == 0 ? kEnded : kContinues;
         open = phase != kEnded;
-        changes.push_back(change(names[key - 1], key, kind, phase, second,
-                                 kind == ChangeKind::kNegative ? 0.6 : static_cast<double>(random() % 90),
-                                 static_cast<std::uint32_t>(random() % 400)));
+        changes.push_back(
+            change(names[key - 1], key, kind, phase, second,
+                   kind == ChangeKind::kNegative ? 0.6 : static_cast<double>(random() % 90),
+                   static_cast<std::uint32_t>(random() % 400)));
       }
     }
     reset({});
@@ -566,7 +570,8 @@ TEST_F(AlertManagerTest, RandomStreamsKeepTheRules) {
     }
     ASSERT_EQ(apart.size(), together.size()) << "seed " << seed;
     for (std::size_t i = 0; i < apart.size(); ++i) {
-      ASSERT_EQ(to_json(apart[i].alert, apart[i].event), to_json(together[i].alert, together[i].event));
+      ASSERT_EQ(to_json(apart[i].alert, apart[i].event),
+                to_json(together[i].alert, together[i].event));
     }
     // A crash in the middle, then all is counted again.
     const EventTime crash{std::chrono::seconds{changes[changes.size() / 2].at}};
@@ -582,14 +587,16 @@ TEST_F(AlertManagerTest, RandomStreamsKeepTheRules) {
     auto again = apply(changes);
     for (const AlertUpdate& update : again) {
       ASSERT_GT(update.alert.updated_at, crash) << "seed " << seed;
-      ASSERT_EQ(update.event == AlertEvent::kOpened, !stored.contains(update.alert.id)) << "seed " << seed;
+      ASSERT_EQ(update.event == AlertEvent::kOpened, !stored.contains(update.alert.id))
+          << "seed " << seed;
       stored[update.alert.id] = update.alert;
     }
 
     // When everything ends, everything told is closed.
     std::vector<Change> ends;
     for (const auto& [name, is_open] : going) {
-      if (is_open) ends.push_back(change(names[name.first - 1], name.first, name.second, kEnded, 9'000));
+      if (is_open)
+        ends.push_back(change(names[name.first - 1], name.first, name.second, kEnded, 9'000));
     }
     again = apply(ends);
     manager_->close_orphans(at(9'000), again);

@@ -88,7 +88,9 @@ TEST(AlertJson, HasTheShapeOfTheApi) {
 
 TEST(AlertJson, InvalidUtf8BecomesTheReplacementCharacter) {
   Alert alert = full_alert();
-  alert.title = "a\xFF" "b\xE4\xB8";
+  alert.title =
+      "a\xFF"
+      "b\xE4\xB8";
   const std::string json = to_json(alert);
   const Result<Alert> back = alert_from_json(json);
   ASSERT_TRUE(back.ok()) << json;

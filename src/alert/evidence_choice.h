@@ -19,10 +19,10 @@ class EvidenceChoice {
  public:
   struct Rules {
     std::size_t ids_max;
-    std::size_t ids_wanted;     // with `negative_only`, other posts come in only below this many
+    std::size_t ids_wanted;  // with `negative_only`, other posts come in only below this many
     bool negative_only = false;
-    bool start_anew = false;    // the alert is about something else now: choose again, unless that
-                                // would leave fewer than ids_wanted
+    bool start_anew = false;  // the alert is about something else now: choose again, unless that
+                              // would leave fewer than ids_wanted
   };
 
   // Adds posts until there are ids_max: first those with a text and an author not yet shown, then
@@ -38,7 +38,7 @@ class EvidenceChoice {
   void choose(std::span<const EvidencePost> posts, std::size_t ids_max, bool negative);
 
   std::vector<std::string> ids_;
-  std::set<std::uint64_t> texts_;    // hashes of those shown
+  std::set<std::uint64_t> texts_;  // hashes of those shown
   std::set<std::string> authors_;
 };
 

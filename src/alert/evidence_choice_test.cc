@@ -23,14 +23,15 @@ TEST(EvidenceChoice, PrefersNewTextsAndAuthors) {
   EvidenceChoice choice;
   const std::vector<EvidencePost> posts{post("1", "a", "x"), post("2", "a", "y"),
                                         post("3", "b", "x"), post("4", "c", "z"),
-                                        post("5", "", "w"), post("6", "", "")};
+                                        post("5", "", "w"),  post("6", "", "")};
   choice.add(posts, {.ids_max = 10, .ids_wanted = 3});
   EXPECT_THAT(choice.ids(), ElementsAre("1", "4", "5", "2", "3", "6"));
 }
 
 TEST(EvidenceChoice, WhatWasShownStays) {
   EvidenceChoice choice;
-  choice.add(std::vector{post("1", "a", "x"), post("2", "b", "x")}, {.ids_max = 3, .ids_wanted = 3});
+  choice.add(std::vector{post("1", "a", "x"), post("2", "b", "x")},
+             {.ids_max = 3, .ids_wanted = 3});
   choice.add(std::vector{post("3", "c", "x"), post("4", "d", "y"), post("2", "b", "x")},
              {.ids_max = 3, .ids_wanted = 3});
   EXPECT_THAT(choice.ids(), ElementsAre("1", "2", "4"));

@@ -12,10 +12,10 @@ namespace tidewatch {
 
 // One message that must reach one channel at least once.
 struct OutboxMessage {
-  std::uint64_t id = 0;           // set by the outbox
-  std::string dedupe_key;         // alert id + event + revision + channel: put() twice keeps one
-  std::string channel;            // name of a configured channel
-  std::string body;               // what is sent: JSON
+  std::uint64_t id = 0;    // set by the outbox
+  std::string dedupe_key;  // alert id + event + revision + channel: put() twice keeps one
+  std::string channel;     // name of a configured channel
+  std::string body;        // what is sent: JSON
   std::uint32_t attempts = 0;
   EventTime next_attempt_at{};
   std::string last_error;

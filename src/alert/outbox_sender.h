@@ -23,9 +23,9 @@ namespace tidewatch {
 struct OutboxSenderOptions {
   std::chrono::milliseconds backoff_first{1'000};
   std::chrono::milliseconds backoff_max{10 * 60'000};
-  double jitter = 0.2;            // each wait is spread by this share to either side
-  std::uint64_t seed = 1;         // of the jitter
-  std::size_t batch_max = 64;     // messages taken from the outbox at once
+  double jitter = 0.2;         // each wait is spread by this share to either side
+  std::uint64_t seed = 1;      // of the jitter
+  std::size_t batch_max = 64;  // messages taken from the outbox at once
   std::chrono::milliseconds poll_interval{1'000};  // how often the thread looks without a notify
 };
 
@@ -51,8 +51,8 @@ class OutboxSender {
 
   struct StepResult {
     std::size_t delivered = 0;
-    std::size_t failed = 0;     // attempts that failed, and messages held back with them
-    bool more_due = false;      // the batch was full: call again without waiting
+    std::size_t failed = 0;  // attempts that failed, and messages held back with them
+    bool more_due = false;   // the batch was full: call again without waiting
   };
   // One round at the wall time `now`. An error is the outbox's own; nothing is lost by it.
   Result<StepResult> step(EventTime now);

@@ -152,7 +152,8 @@ TEST_F(OutboxSenderTest, JitterSpreadsTheWaitAndComesFromTheSeed) {
     restart(options);
     std::vector<std::int64_t> waits;
     for (int i = 0; i < 30; ++i) {
-      const std::string key = std::to_string(seed) + "." + std::to_string(clock_.wall_now().time_since_epoch().count());
+      const std::string key =
+          std::to_string(seed) + "." + std::to_string(clock_.wall_now().time_since_epoch().count());
       put(message(key));
       hook_.answer({Code::kInvalidArgument});
       step();
@@ -239,8 +240,12 @@ TEST_F(OutboxSenderTest, RandomFaultsLoseNothing) {
       put(message(key, random() % 2 == 0 ? "hook" : "chat"));
       wanted.insert(key);
     }
-    const std::vector<Code> codes{Code::kOk, Code::kOk, Code::kUnavailable, Code::kInvalidArgument,
-                                  Code::kDeadlineExceeded, Code::kInternal};
+    const std::vector<Code> codes{Code::kOk,
+                                  Code::kOk,
+                                  Code::kUnavailable,
+                                  Code::kInvalidArgument,
+                                  Code::kDeadlineExceeded,
+                                  Code::kInternal};
     for (int i = 0; i < 5'000 && *outbox_.size() > 0; ++i) {
       if (i < 300) {
         (random() % 2 == 0 ? hook_ : chat_).answer({codes[random() % codes.size()]});
@@ -351,8 +356,8 @@ TEST(LogChannel, WritesOneLineWithTheAlert) {
   EXPECT_TRUE(channel.send(sent).ok());
   const std::string lines = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 2) << lines;
-  for (const char* part : {"alert opened", "al_0123456789abcdef", "财经:讨论量升至 3 倍", "p1 p2 p3",
-                           "not an alert"}) {
+  for (const char* part : {"alert opened", "al_0123456789abcdef", "财经:讨论量升至 3 倍",
+                           "p1 p2 p3", "not an alert"}) {
     EXPECT_NE(lines.find(part), std::string::npos) << part << " in " << lines;
   }
 }

@@ -17,9 +17,9 @@ std::optional<Severity> parse_severity(std::string_view name) noexcept;
 
 // What severity goes by.
 struct SeverityInput {
-  std::uint64_t authors = 0;    // unique, since the onset
-  double ratio = 0;             // to_rate / from_rate; 0 for changes of negative share
-  double negative_share = 0;    // since the onset
+  std::uint64_t authors = 0;  // unique, since the onset
+  double ratio = 0;           // to_rate / from_rate; 0 for changes of negative share
+  double negative_share = 0;  // since the onset
 };
 
 Severity severity_of(const SeverityInput& input, const AlertOptions& options) noexcept;

@@ -32,8 +32,8 @@ constexpr std::array<std::u32string_view, 38> kCommonWords{
     U"觉得",     U"时候",     U"转发",     U"微博",     U"视频",     U"全文",     U"这样", U"不要",
     U"不会",     U"不能",     U"一下",     U"一样",     U"为什么",   U"有人"};
 constexpr std::array<std::string_view, 20> kCommonLatin{
-    "http", "https", "www",  "com",  "cn",  "the", "and", "of",  "to",  "in",
-    "is",   "rt",    "you",  "for",  "it",  "on",  "that", "this", "me", "my"};
+    "http", "https", "www", "com", "cn", "the", "and",  "of",   "to", "in",
+    "is",   "rt",    "you", "for", "it", "on",  "that", "this", "me", "my"};
 
 // Decodes the character at `at` and moves past it; bytes that are not UTF-8 give U+FFFD.
 char32_t next_character(std::string_view text, std::size_t& at) {
@@ -51,7 +51,9 @@ char32_t next_character(std::string_view text, std::size_t& at) {
 }
 
 void append_utf8(char32_t c, std::string& out) {
-  const auto put = [&](char32_t byte) { out += static_cast<char>(static_cast<unsigned char>(byte)); };
+  const auto put = [&](char32_t byte) {
+    out += static_cast<char>(static_cast<unsigned char>(byte));
+  };
   if (c < 0x80) {
     put(c);
   } else if (c < 0x800) {
@@ -84,7 +86,8 @@ bool is_word(char32_t c) {
 }
 bool is_space(char32_t c) { return c <= 0x20 || c == 0xA0 || c == 0x3000; }
 bool ends_name(char32_t c) {
-  return is_space(c) || std::u32string_view(U":：,，/。@#！!、").find(c) != std::u32string_view::npos;
+  return is_space(c) ||
+         std::u32string_view(U":：,，/。@#！!、").find(c) != std::u32string_view::npos;
 }
 
 // Blanks out what is not prose: addresses, @names, #tags#, [emoticons].
@@ -94,7 +97,8 @@ void blank_markup(std::u32string& text) {
               text.begin() + static_cast<std::ptrdiff_t>(to), U'\n');
   };
   const auto blank_to = [&](std::size_t from, char32_t closing, std::size_t length_max) {
-    for (std::size_t i = from + 1; i < text.size() && i - from <= length_max && text[i] != U'\n'; ++i) {
+    for (std::size_t i = from + 1; i < text.size() && i - from <= length_max && text[i] != U'\n';
+         ++i) {
       if (text[i] == closing) return blank(from, i + 1);
     }
   };
@@ -198,7 +202,8 @@ void count_text(std::string_view bytes, std::size_t text_number, Pieces& pieces)
 void drop_parts(Pieces& pieces, std::size_t texts_min) {
   std::vector<std::pair<std::u32string_view, const Piece*>> by_length;
   for (const auto& [piece, counted] : pieces) {
-    if (counted.texts >= texts_min && is_han(piece.front())) by_length.emplace_back(piece, &counted);
+    if (counted.texts >= texts_min && is_han(piece.front()))
+      by_length.emplace_back(piece, &counted);
   }
   for (const auto& [piece, counted] : by_length) {
     if (piece.size() <= kPieceMin) continue;
@@ -210,7 +215,8 @@ void drop_parts(Pieces& pieces, std::size_t texts_min) {
       if (size < kPieceMin) continue;
       const auto part = pieces.find(std::u32string(piece.substr(from, size)));
       if (part == pieces.end()) continue;
-      if (static_cast<double>(counted->texts) >= kSameTexts * static_cast<double>(part->second.texts)) {
+      if (static_cast<double>(counted->texts) >=
+          kSameTexts * static_cast<double>(part->second.texts)) {
         part->second.dropped = true;
       }
     }

@@ -19,7 +19,8 @@ std::vector<std::string> terms(const std::vector<std::string_view>& texts, std::
 }
 
 TEST(TellingTerms, MergesPiecesIntoTheLongestOne) {
-  const auto found = terms({"这家店食品安全太差了", "食品安全谁来管", "关注食品安全!", "又见食品安全,唉"});
+  const auto found =
+      terms({"这家店食品安全太差了", "食品安全谁来管", "关注食品安全!", "又见食品安全,唉"});
   ASSERT_FALSE(found.empty());
   EXPECT_EQ(found.front(), "食品安全");
   for (const char* part : {"食品", "品安", "安全", "食品安", "品安全"}) {
@@ -28,12 +29,14 @@ TEST(TellingTerms, MergesPiecesIntoTheLongestOne) {
 }
 
 TEST(TellingTerms, KeepsAPieceThatAlsoStandsAlone) {
-  const auto found = terms({"退款通道关闭", "退款通道打不开", "退款", "要求退款", "退款!", "何时退款"});
+  const auto found =
+      terms({"退款通道关闭", "退款通道打不开", "退款", "要求退款", "退款!", "何时退款"});
   EXPECT_EQ(found.front(), "退款");
 }
 
 TEST(TellingTerms, HashtagsComeFirstAndCountOnce) {
-  const auto found = terms({"#高考# 加油", "#高考#高考作文好难", "作文题目 #高考#", "#别的# 作文题目"});
+  const auto found =
+      terms({"#高考# 加油", "#高考#高考作文好难", "作文题目 #高考#", "#别的# 作文题目"});
   ASSERT_GE(found.size(), 2U);
   EXPECT_EQ(found[0], "#高考#");
   EXPECT_THAT(found, Contains("作文题目"));
@@ -79,7 +82,7 @@ TEST(TellingTerms, IsBoundedAndSurvivesAnyBytes) {
 
 TEST(TellingTerms, IsTheSameInAnyOrderOfTexts) {
   std::vector<std::string_view> texts{"食品安全出问题了", "地铁停运两小时", "食品安全无小事",
-                                      "地铁停运,迟到了", "今天地铁停运", "食品安全!"};
+                                      "地铁停运,迟到了",  "今天地铁停运",   "食品安全!"};
   const auto first = terms(texts);
   std::sort(texts.begin(), texts.end());
   do {

@@ -24,7 +24,7 @@ struct TitleFacts {
   std::uint64_t authors = 0;
   std::uint64_t texts = 0;
   std::uint64_t bare_reposts = 0;
-  std::string_view hashtag = {};     // one that most of the evidence carries; empty: none
+  std::string_view hashtag = {};  // one that most of the evidence carries; empty: none
 };
 
 // One line for people: "财经 · 广东:讨论量升至 3 倍(120 条,98 人)". Says so when most posts

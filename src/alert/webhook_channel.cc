@@ -99,10 +99,10 @@ class WebhookChannel::Impl {
 
   Status send(const OutboxMessage& message) {
     if (message.body.size() > options_.body_bytes_max) {
-      return Error{Code::kInvalidArgument,
-                   "webhook " + url_.origin() + ": the message has " +
-                       std::to_string(message.body.size()) + " bytes; the limit is " +
-                       std::to_string(options_.body_bytes_max)};
+      return Error{Code::kInvalidArgument, "webhook " + url_.origin() + ": the message has " +
+                                               std::to_string(message.body.size()) +
+                                               " bytes; the limit is " +
+                                               std::to_string(options_.body_bytes_max)};
     }
     const Request request = make_request(message);
     std::optional<Status> status;
@@ -173,8 +173,10 @@ class WebhookChannel::Impl {
     stream.set_verify_callback(ssl::host_name_verification(url_.host));
     beast::error_code not_an_address;
     net::ip::make_address(url_.host, not_an_address);
-    if (not_an_address && SSL_set_tlsext_host_name(stream.native_handle(), url_.host.c_str()) != 1) {
-      co_return Error{Code::kInternal, "webhook " + url_.origin() + ": the host name cannot be set"};
+    if (not_an_address &&
+        SSL_set_tlsext_host_name(stream.native_handle(), url_.host.c_str()) != 1) {
+      co_return Error{Code::kInternal,
+                      "webhook " + url_.origin() + ": the host name cannot be set"};
     }
     {
       const auto [error] = co_await stream.async_handshake(ssl::stream_base::client, kAwait);
@@ -199,7 +201,8 @@ Result<std::unique_ptr<WebhookChannel>> WebhookChannel::create(WebhookOptions op
                                                                const Clock& clock) {
   TRY_ASSIGN(WebhookUrl url, parse_webhook_url(options.url));
   if (options.timeout.count() <= 0) {
-    return Error{Code::kInvalidArgument, "webhook '" + options.name + "': the time-out must be > 0"};
+    return Error{Code::kInvalidArgument,
+                 "webhook '" + options.name + "': the time-out must be > 0"};
   }
   ssl::context tls(ssl::context::tls_client);
   const bool trusts = options.ca_file.empty()
@@ -207,9 +210,9 @@ Result<std::unique_ptr<WebhookChannel>> WebhookChannel::create(WebhookOptions op
                           : SSL_CTX_load_verify_locations(tls.native_handle(),
                                                           options.ca_file.c_str(), nullptr) == 1;
   if (!trusts && url.tls) {
-    return Error{Code::kInvalidArgument,
-                 "webhook '" + options.name + "': the CA file '" + options.ca_file +
-                     "' cannot be used; name a PEM file that can be read"};
+    return Error{Code::kInvalidArgument, "webhook '" + options.name + "': the CA file '" +
+                                             options.ca_file +
+                                             "' cannot be used; name a PEM file that can be read"};
   }
   ERR_clear_error();
   beast::error_code error;
@@ -234,7 +237,8 @@ std::string webhook_signature(std::string_view secret, std::int64_t unix_seconds
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int size = 0;
   HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
-       reinterpret_cast<const unsigned char*>(content.data()), content.size(), digest.data(), &size);
+       reinterpret_cast<const unsigned char*>(content.data()), content.size(), digest.data(),
+       &size);
   std::string header = "t=" + time + ",v1=";
   for (unsigned int i = 0; i < size; ++i) {
     header += "0123456789abcdef"[digest[i] >> 4];

@@ -14,10 +14,10 @@
 namespace tidewatch {
 
 struct WebhookOptions {
-  std::string name = "webhook";  // the channel's name in the configuration
-  std::string url;               // http://host[:port]/path?query or https://…
-  std::string secret;            // not empty: sign each request
-  std::string ca_file;           // PEM; empty: the system's certificates
+  std::string name = "webhook";               // the channel's name in the configuration
+  std::string url;                            // http://host[:port]/path?query or https://…
+  std::string secret;                         // not empty: sign each request
+  std::string ca_file;                        // PEM; empty: the system's certificates
   std::chrono::milliseconds timeout{10'000};  // for the whole exchange
   std::size_t body_bytes_max = 1 << 20;
 };

@@ -242,7 +242,7 @@ TEST_F(WebhookTest, SignsWithTheSecret) {
 
 TEST_F(WebhookTest, SignatureMatchesARecordedOne) {
   // printf '1700000000.{}' | openssl dgst -sha256 -hmac key
-  EXPECT_EQ(webhook_signature("key", 1'700'000'000, "{}"), 
+  EXPECT_EQ(webhook_signature("key", 1'700'000'000, "{}"),
             "t=1700000000,v1="
             "9d713ed406bb7076d4123f0dc2c39d2df5c654ed4b0cd56b52c8b4c940bd63ae");
 }
@@ -252,10 +252,14 @@ TEST_F(WebhookTest, JudgesTheAnswer) {
     unsigned status;
     Code code;
   } cases[] = {
-      {200, Code::kOk},          {202, Code::kOk},
-      {301, Code::kInvalidArgument}, {400, Code::kInvalidArgument},
-      {404, Code::kInvalidArgument}, {408, Code::kUnavailable},
-      {429, Code::kUnavailable}, {500, Code::kUnavailable},
+      {200, Code::kOk},
+      {202, Code::kOk},
+      {301, Code::kInvalidArgument},
+      {400, Code::kInvalidArgument},
+      {404, Code::kInvalidArgument},
+      {408, Code::kUnavailable},
+      {429, Code::kUnavailable},
+      {500, Code::kUnavailable},
       {503, Code::kUnavailable},
   };
   for (const auto& c : cases) {
@@ -432,7 +436,8 @@ TEST_F(WebhookDeliveryTest, NeverTwiceWhenAllGoesWell) {
     ASSERT_TRUE(made->step(clock_.wall_now()).ok());
   }
   std::map<std::string, int> seen;
-  for (const Request& request : receiver.requests()) ++seen[std::string(request["Idempotency-Key"])];
+  for (const Request& request : receiver.requests())
+    ++seen[std::string(request["Idempotency-Key"])];
   EXPECT_THAT(seen, SizeIs(20));
   for (const auto& [key, count] : seen) EXPECT_EQ(count, 1) << key;
 }
@@ -498,9 +503,9 @@ TEST(WebhookUrl, TakesAddressesApart) {
     EXPECT_EQ(parsed->target, c.target) << c.url;
     EXPECT_EQ(parsed->host_header(), c.host_header) << c.url;
   }
-  for (const char* url : {"", "a", "ftp://a", "http://", "http:///x", "http://a:0", "http://a:65536",
-                          "http://a:x", "http://u:p@a/", "http://a/\r\nX: 1", "http://a/b c",
-                          "http://[::1", "http://例.cn/", "http://[::1]x/"}) {
+  for (const char* url : {"", "a", "ftp://a", "http://", "http:///x", "http://a:0",
+                          "http://a:65536", "http://a:x", "http://u:p@a/", "http://a/\r\nX: 1",
+                          "http://a/b c", "http://[::1", "http://例.cn/", "http://[::1]x/"}) {
     EXPECT_FALSE(parse_webhook_url(url).ok()) << url;
   }
 }

@@ -82,8 +82,9 @@ Result<std::ofstream> open_output(std::string_view option, const std::string& pa
   for (const std::string& input : inputs) {
     std::error_code missing;
     if (std::filesystem::equivalent(input, path, missing)) {
-      return Error{Code::kInvalidArgument,
-                   fmt::format("{} {}: is used by this command already; name another file", option, input)};
+      return Error{
+          Code::kInvalidArgument,
+          fmt::format("{} {}: is used by this command already; name another file", option, input)};
     }
   }
   out.open(path, std::ios::binary);

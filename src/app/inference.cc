@@ -117,9 +117,8 @@ Inference::Inference(ModelRegistry& registry, const Options& options, const Cloc
     escalation.instances = options.escalation_instances;
     escalation.policy = policy_for(second->backend->shapes());
     escalation.bucket_items_max = options.bucket_items_max;
-    escalation_ =
-        std::make_unique<Escalation>(escalation, std::move(second), clock_, metrics_, cache_,
-                                     *answered_);
+    escalation_ = std::make_unique<Escalation>(escalation, std::move(second), clock_, metrics_,
+                                               cache_, *answered_);
   }
   for (const auto& model : models()) {
     metrics_.set_model({model->manifest.name, model->manifest.version, model->backend->precision(),

@@ -146,8 +146,8 @@ TEST_F(LabelledFileTest, TakesAColumnByName) {
   for (const std::string missing : {"body", "label"}) {
     const auto file = column(missing);
     ASSERT_FALSE(file.ok()) << missing;
-    EXPECT_THAT(file.error().message,
-                AllOf(HasSubstr("eval.tsv:1:"), HasSubstr(missing), HasSubstr("'id', 'text', 'note'")));
+    EXPECT_THAT(file.error().message, AllOf(HasSubstr("eval.tsv:1:"), HasSubstr(missing),
+                                            HasSubstr("'id', 'text', 'note'")));
   }
   LabelledFileOptions options;
   options.column = "note";

@@ -21,10 +21,10 @@ Error broken(const char* format, std::uint64_t offset, std::string_view why) {
 }
 
 Error truncated(const char* format, std::uint64_t offset) {
-  return Error{Code::kInvalidArgument,
-               std::string(format) + " data truncated: it ends after " + std::to_string(offset) +
-                   " compressed bytes, within a " + (format[0] == 'g' ? "member" : "frame") +
-                   "; what was read before stands"};
+  return Error{Code::kInvalidArgument, std::string(format) + " data truncated: it ends after " +
+                                           std::to_string(offset) + " compressed bytes, within a " +
+                                           (format[0] == 'g' ? "member" : "frame") +
+                                           "; what was read before stands"};
 }
 
 class Plain final : public Decompressor {
@@ -170,9 +170,12 @@ std::optional<Encoding> encoding_from_name(std::string_view name) noexcept {
 
 std::unique_ptr<Decompressor> Decompressor::create(Encoding encoding, int window_log_max) {
   switch (encoding) {
-    case Encoding::kGzip: return std::make_unique<Gzip>();
-    case Encoding::kZstd: return std::make_unique<Zstd>(window_log_max);
-    case Encoding::kPlain: break;
+    case Encoding::kGzip:
+      return std::make_unique<Gzip>();
+    case Encoding::kZstd:
+      return std::make_unique<Zstd>(window_log_max);
+    case Encoding::kPlain:
+      break;
   }
   return std::make_unique<Plain>();
 }

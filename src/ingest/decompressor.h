@@ -20,8 +20,8 @@ Encoding detect_encoding(std::string_view first_bytes) noexcept;
 std::optional<Encoding> encoding_from_name(std::string_view name) noexcept;
 
 // Decompresses a stream given in pieces, into pieces of at most 256 KiB, however well it was
-// compressed; so a small body that unpacks to a huge one costs no memory. Gzip members and zstd frames may be
-// concatenated.
+// compressed; so a small body that unpacks to a huge one costs no memory. Gzip members and zstd
+// frames may be concatenated.
 //
 //   decompressor->feed(bytes);
 //   for (;;) {

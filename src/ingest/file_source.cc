@@ -23,10 +23,13 @@ constexpr int kWindowLogMax = 27;
 Code code_of(int error) {
   switch (error) {
     case ENOENT:
-    case ENOTDIR: return Code::kNotFound;
+    case ENOTDIR:
+      return Code::kNotFound;
     case EACCES:
-    case EPERM: return Code::kPermissionDenied;
-    default: return Code::kUnavailable;
+    case EPERM:
+      return Code::kPermissionDenied;
+    default:
+      return Code::kUnavailable;
   }
 }
 
@@ -116,7 +119,7 @@ Result<std::unique_ptr<ByteSource>> open_file_source(const std::string& path) {
   }
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return system_error(path, "cannot be opened", errno);
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
     ::close(fd);
     return Error{Code::kInvalidArgument, path + ": is a folder; name the files in it"};

@@ -105,7 +105,8 @@ TEST(Decompressor, SaysWhereItWasTruncated) {
   const std::string text = random_text(1, 5'000);
   for (const auto& [encoding, packed] :
        {std::pair{Encoding::kGzip, gzip(text)}, std::pair{Encoding::kZstd, zstd(text)}}) {
-    for (const std::size_t cut : {std::size_t{1}, std::size_t{5}, packed.size() / 2, packed.size() - 1}) {
+    for (const std::size_t cut :
+         {std::size_t{1}, std::size_t{5}, packed.size() / 2, packed.size() - 1}) {
       std::string error;
       const std::string out = unpack(encoding, packed.substr(0, cut), 64, &error);
       EXPECT_THAT(error, HasSubstr("truncated")) << cut;
@@ -200,8 +201,10 @@ class FileSourceTest : public ::testing::Test {
 TEST_F(FileSourceTest, TellsTheFormatByContent) {
   const std::string text = random_text(3, 600'000);
   for (const auto& [name, bytes] :
-       {std::pair<std::string, std::string>{"plain.gz", text}, {"gzip", gzip(text)},
-        {"zstd.txt", zstd(text)}, {"two", gzip(text.substr(0, 1'000)) + gzip(text.substr(1'000))}}) {
+       {std::pair<std::string, std::string>{"plain.gz", text},
+        {"gzip", gzip(text)},
+        {"zstd.txt", zstd(text)},
+        {"two", gzip(text.substr(0, 1'000)) + gzip(text.substr(1'000))}}) {
     const auto read = read_all(file(name, bytes));
     ASSERT_TRUE(read.ok()) << read.error().message;
     EXPECT_EQ(*read, text) << name;
@@ -222,7 +225,8 @@ TEST_F(FileSourceTest, ErrorsNameTheFile) {
   ASSERT_FALSE(folder.ok());
   EXPECT_EQ(folder.error().code, Code::kInvalidArgument);
 
-  const auto source = open_file_source(file("cut.gz", gzip(random_text(1, 9'000)).substr(0, 3'000)));
+  const auto source =
+      open_file_source(file("cut.gz", gzip(random_text(1, 9'000)).substr(0, 3'000)));
   ASSERT_TRUE(source.ok());
   Result<std::string_view> piece = (*source)->read();
   while (piece.ok() && !piece->empty()) piece = (*source)->read();

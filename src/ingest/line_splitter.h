@@ -18,10 +18,10 @@ namespace tidewatch {
 //   if (auto line = splitter.finish()) use(*line);   // a last line without "\n"
 //
 // A byte-order mark at the start of the stream is skipped. Lines end with "\n" (a "\r" before it
-// is taken off). Lines of nothing but spaces and tabs are not handed out, but are counted, so that numbers
-// are those an editor shows. Threads: none (a plain value).
-// Bound: holds at most line_bytes_max and four bytes. A longer line is handed out once, as soon as that is
-// known, as `too_long` without text; the rest of it is skipped and the stream goes on.
+// is taken off). Lines of nothing but spaces and tabs are not handed out, but are counted, so that
+// numbers are those an editor shows. Threads: none (a plain value). Bound: holds at most
+// line_bytes_max and four bytes. A longer line is handed out once, as soon as that is known, as
+// `too_long` without text; the rest of it is skipped and the stream goes on.
 class LineSplitter {
  public:
   struct Line {
@@ -46,10 +46,10 @@ class LineSplitter {
   std::string_view without_mark(std::string_view text) const;
 
   const std::size_t line_bytes_max_;
-  std::string_view chunk_;   // not looked at yet
-  std::string partial_;      // the start of a line that goes on in the next chunk
+  std::string_view chunk_;     // not looked at yet
+  std::string partial_;        // the start of a line that goes on in the next chunk
   bool partial_used_ = false;  // the line handed out last lies in partial_
-  bool skipping_ = false;    // within a line that was too long
+  bool skipping_ = false;      // within a line that was too long
   std::uint64_t lines_ended_ = 0;
 };
 

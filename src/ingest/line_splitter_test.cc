@@ -16,7 +16,8 @@ std::vector<std::string> split(const std::string& bytes, std::size_t max,
   LineSplitter splitter(max);
   std::vector<std::string> lines;
   const auto keep = [&](const LineSplitter::Line& line) {
-    lines.push_back(std::to_string(line.number) + (line.too_long ? "!" : ":" + std::string(line.text)));
+    lines.push_back(std::to_string(line.number) +
+                    (line.too_long ? "!" : ":" + std::string(line.text)));
   };
   std::size_t from = 0;
   for (std::size_t i = 0; i <= cuts.size(); ++i) {
@@ -45,20 +46,33 @@ TEST(LineSplitter, SplitsHoweverTheChunksFall) {
       {"no break at the end", "a\nb", {"1:a", "2:b"}},
       {"CRLF", "a\r\nb\r\n", {"1:a", "2:b"}},
       {"blank lines keep the numbers", "\na\n\n \t\r\nb\n\n", {"2:a", "5:b"}},
-      {"byte-order mark", "\xEF\xBB\xBF" "a\nb", {"1:a", "2:b"}},
-      {"a mark later is text", "a\n\xEF\xBB\xBF" "b", {"1:a", "2:\xEF\xBB\xBF" "b"}},
+      {"byte-order mark",
+       "\xEF\xBB\xBF"
+       "a\nb",
+       {"1:a", "2:b"}},
+      {"a mark later is text",
+       "a\n\xEF\xBB\xBF"
+       "b",
+       {"1:a",
+        "2:\xEF\xBB\xBF"
+        "b"}},
       {"only a mark", "\xEF\xBB\xBF", {}},
       {"a mark before a blank line", "\xEF\xBB\xBF\r\nb", {"2:b"}},
       {"bare CR is text", "a\rb\n", {"1:a\rb"}},
       {"NUL is text", std::string("a\0b\n", 4), {std::string("1:a\0b", 5)}},
       {"exactly the limit", "12345678\na\n", {"1:12345678", "2:a"}},
       {"the limit and CR", "12345678\r\na\n", {"1:12345678", "2:a"}},
-      {"the limit and a mark", "\xEF\xBB\xBF" "12345678\r\na\n", {"1:12345678", "2:a"}},
+      {"the limit and a mark",
+       "\xEF\xBB\xBF"
+       "12345678\r\na\n",
+       {"1:12345678", "2:a"}},
       {"over the limit", "123456789\na\n", {"1!", "2:a"}},
       {"far over the limit", "a\n" + std::string(100, 'x') + "\nb", {"1:a", "2!", "3:b"}},
       {"over the limit without end", "a\n" + std::string(100, 'x'), {"1:a", "2!"}},
       {"over by CR inside", "1234567\r9\na", {"1!", "2:a"}},
-      {"two over the limit", std::string(20, 'x') + "\n" + std::string(20, 'y') + "\n", {"1!", "2!"}},
+      {"two over the limit",
+       std::string(20, 'x') + "\n" + std::string(20, 'y') + "\n",
+       {"1!", "2!"}},
   };
   for (const auto& c : cases) {
     EXPECT_EQ(split(c.bytes, 8, {}), c.lines) << c.name << ", whole";

@@ -39,14 +39,17 @@ std::string syntax_reason(simdjson::error_code error) {
   switch (error) {
     case simdjson::UNESCAPED_CHARS:
       return "a control character stands unescaped in a string; write it as \\u00XX";
-    case simdjson::UNCLOSED_STRING: return "a string has no closing quote; is the line cut off?";
+    case simdjson::UNCLOSED_STRING:
+      return "a string has no closing quote; is the line cut off?";
     case simdjson::INCOMPLETE_ARRAY_OR_OBJECT:
       return "the object has no end; send one whole JSON object a line";
     case simdjson::INCORRECT_TYPE:
       return "not a JSON object; send one object a line, as {\"text\":\"…\"}";
     case simdjson::CAPACITY:
-    case simdjson::MEMALLOC: return "no memory to parse it; send it again";
-    default: return "not valid JSON; send one whole JSON object a line";
+    case simdjson::MEMALLOC:
+      return "no memory to parse it; send it again";
+    default:
+      return "not valid JSON; send one whole JSON object a line";
   }
 }
 
@@ -74,7 +77,17 @@ std::optional<EventTime> from_number(std::string_view token) {
 }
 
 enum class Field : std::uint8_t {
-  kText, kId, kTime, kSource, kAuthor, kRegion, kRepostOf, kUrl, kLikes, kReposts, kUnknown
+  kText,
+  kId,
+  kTime,
+  kSource,
+  kAuthor,
+  kRegion,
+  kRepostOf,
+  kUrl,
+  kLikes,
+  kReposts,
+  kUnknown
 };
 
 Field field_of(std::string_view key) {
@@ -176,17 +189,28 @@ class PostDecoder::Impl {
     if (field == Field::kUnknown) return take_unknown(written, key, member.value());
     const std::string_view token = trim(scalar_token(member.value()));
     switch (field) {
-      case Field::kText: return take_text(token);
-      case Field::kId: return take_id("id", token, post_.id);
-      case Field::kTime: return take_time(token);
-      case Field::kSource: return take_string("source", token, post_.source);
-      case Field::kAuthor: return take_string_or_integer("author", token, post_.author);
-      case Field::kRegion: return take_string("region", token, post_.region);
-      case Field::kRepostOf: return take_id("repost_of", token, post_.repost_of);
-      case Field::kUrl: return take_string("url", token, post_.url);
-      case Field::kLikes: return take_count("likes", token, post_.likes);
-      case Field::kReposts: return take_count("reposts", token, post_.reposts);
-      case Field::kUnknown: break;
+      case Field::kText:
+        return take_text(token);
+      case Field::kId:
+        return take_id("id", token, post_.id);
+      case Field::kTime:
+        return take_time(token);
+      case Field::kSource:
+        return take_string("source", token, post_.source);
+      case Field::kAuthor:
+        return take_string_or_integer("author", token, post_.author);
+      case Field::kRegion:
+        return take_string("region", token, post_.region);
+      case Field::kRepostOf:
+        return take_id("repost_of", token, post_.repost_of);
+      case Field::kUrl:
+        return take_string("url", token, post_.url);
+      case Field::kLikes:
+        return take_count("likes", token, post_.likes);
+      case Field::kReposts:
+        return take_count("reposts", token, post_.reposts);
+      case Field::kUnknown:
+        break;
     }
     return true;
   }
@@ -350,9 +374,9 @@ class PostDecoder::Impl {
   const Clock& clock_;
   FreshIds& fresh_ids_;
   ondemand::parser parser_;
-  std::string buffer_;      // the line in UTF-8, with the padding simdjson reads over
-  std::size_t size_ = 0;    // without the padding
-  std::string key_;         // unescaped
+  std::string buffer_;    // the line in UTF-8, with the padding simdjson reads over
+  std::size_t size_ = 0;  // without the padding
+  std::string key_;       // unescaped
   Post post_;
   bool has_text_ = false;
   bool has_time_ = false;

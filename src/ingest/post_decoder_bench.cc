@@ -16,16 +16,17 @@ namespace {
 std::string make_lines(std::size_t count, bool with_escapes) {
   std::mt19937_64 random(1);
   static constexpr const char* kWords[] = {"食品", "安全", "地铁", "停运", "高考", "加油",
-                                           "退款", "通道", "今天", "大家", "😀", "，"};
+                                           "退款", "通道", "今天", "大家", "😀",   "，"};
   std::string lines;
   for (std::size_t i = 0; i < count; ++i) {
     lines += "{\"id\":\"46" + std::to_string(random() % 1'000'000'000'000) + "\",\"text\":\"";
     for (int word = 0; word < 25; ++word) lines += kWords[random() % std::size(kWords)];
     if (with_escapes) lines += "\\n\\\"\\u4e2d\\ud83d\\ude00\\\"";
-    lines += "\",\"time\":" + std::to_string(1'700'000'000 + i) + ",\"author\":\"u" +
-             std::to_string(random() % 100'000) +
-             "\",\"region\":\"广东\",\"source\":\"weibo\",\"likes\":" + std::to_string(random() % 99) +
-             ",\"lang\":\"zh\"}\n";
+    lines +=
+        "\",\"time\":" + std::to_string(1'700'000'000 + i) + ",\"author\":\"u" +
+        std::to_string(random() % 100'000) +
+        "\",\"region\":\"广东\",\"source\":\"weibo\",\"likes\":" + std::to_string(random() % 99) +
+        ",\"lang\":\"zh\"}\n";
   }
   return lines;
 }

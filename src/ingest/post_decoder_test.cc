@@ -132,8 +132,7 @@ TEST_F(PostDecoderTest, Times) {
 }
 
 TEST_F(PostDecoderTest, IntegersAsIdsAndAuthors) {
-  const Post read = post(
-      R"({"text":"","id":12345678901234567890123,"author":-5,"repost_of":7})");
+  const Post read = post(R"({"text":"","id":12345678901234567890123,"author":-5,"repost_of":7})");
   EXPECT_EQ(read.id, "12345678901234567890123");
   EXPECT_EQ(read.author, "-5");
   EXPECT_EQ(read.repost_of, "7");
@@ -153,10 +152,12 @@ TEST_F(PostDecoderTest, Unicode) {
       {R"("a\u0000b")", "a\uFFFDb"},
       {R"("\ufeff")", "\uFEFF"},
       {R"("\/\b\f\n\r\t\"\\")", "/\b\f\n\r\t\"\\"},
-      {"\"a\xFF" "b\"", "a\uFFFDb"},
-      {"\"\xE4\xB8\"", "\uFFFD"},           // cut off
+      {"\"a\xFF"
+       "b\"",
+       "a\uFFFDb"},
+      {"\"\xE4\xB8\"", "\uFFFD"},  // cut off
       {"\"\xE4\xB8\xE4\xB8\xAD\"", "\uFFFD中"},
-      {"\"\xC0\xAF\"", "\uFFFD\uFFFD"},       // over-long
+      {"\"\xC0\xAF\"", "\uFFFD\uFFFD"},            // over-long
       {"\"\xED\xA0\x80\"", "\uFFFD\uFFFD\uFFFD"},  // a surrogate
       {"\"\xF0\x9F\x98\"", "\uFFFD"},
       {"\"\xF4\x90\x80\x80\"", "\uFFFD\uFFFD\uFFFD\uFFFD"},  // past U+10FFFF
@@ -282,9 +283,9 @@ TEST_F(PostDecoderTest, LimitsAreExact) {
   const struct {
     const char* field;
     std::size_t bytes_max;
-  } cases[] = {{"text", limits.text_bytes_max},     {"id", limits.id_bytes_max},
-               {"repost_of", limits.id_bytes_max},  {"author", limits.field_bytes_max},
-               {"region", limits.field_bytes_max},  {"source", limits.field_bytes_max},
+  } cases[] = {{"text", limits.text_bytes_max},    {"id", limits.id_bytes_max},
+               {"repost_of", limits.id_bytes_max}, {"author", limits.field_bytes_max},
+               {"region", limits.field_bytes_max}, {"source", limits.field_bytes_max},
                {"url", limits.field_bytes_max}};
   for (const auto& c : cases) {
     post(line(c.field, c.bytes_max));
@@ -295,7 +296,8 @@ TEST_F(PostDecoderTest, LimitsAreExact) {
   }
   const std::size_t around = std::string(R"("x":"")").size();
   EXPECT_EQ(post(line("x", limits.extra_bytes_max - around)).extra.size(), limits.extra_bytes_max);
-  EXPECT_TRUE(std::holds_alternative<DecodeError>(decode(line("x", limits.extra_bytes_max - around + 1))));
+  EXPECT_TRUE(
+      std::holds_alternative<DecodeError>(decode(line("x", limits.extra_bytes_max - around + 1))));
 
   std::string longest = R"({"text":""})";
   longest.append(limits.line_bytes_max - longest.size(), ' ');
@@ -308,9 +310,10 @@ TEST_F(PostDecoderTest, LimitsAreExact) {
 TEST_F(PostDecoderTest, HostileLinesAreAnsweredQuickly) {
   const std::size_t size = DecodeLimits{}.line_bytes_max - 100;
   for (const std::string& line :
-       {std::string(size, '['), std::string(size, '{'), std::string(size, '"'), std::string(size, '\\'),
-        std::string(size, '\0'), std::string(size, '\xFF'), "{\"text\":" + std::string(size, '['),
-        "{\"text\":\"x\",\"a\":" + std::string(size, '['), "{\"text\":\"x\",\"a\":" + std::string(size, '9'),
+       {std::string(size, '['), std::string(size, '{'), std::string(size, '"'),
+        std::string(size, '\\'), std::string(size, '\0'), std::string(size, '\xFF'),
+        "{\"text\":" + std::string(size, '['), "{\"text\":\"x\",\"a\":" + std::string(size, '['),
+        "{\"text\":\"x\",\"a\":" + std::string(size, '9'),
         "{\"text\":\"x\",\"likes\":" + std::string(size, '9') + "}",
         "{\"text\":\"x\",\"" + std::string(size, 'k') + "\":01}"}) {
     const auto decoded = decode(line);
@@ -322,10 +325,11 @@ TEST_F(PostDecoderTest, HostileLinesAreAnsweredQuickly) {
 }
 
 TEST_F(PostDecoderTest, EncodesWhatItDecodes) {
-  for (const char* line :
-       {R"({"text":""})", R"({"id":"1","text":"a\u0001\"\\\n😀","time":1700000000123,"likes":0})",
-        R"({"id":5,"text":"转发微博","time":5,"source":"s","author":"a","region":"r","repost_of":"p","url":"u",)"
-        R"("likes":9223372036854775807,"reposts":3,"x":{"y":[1,"\u4e2d"]},"x":1e999})"}) {
+  for (
+      const char* line :
+      {R"({"text":""})", R"({"id":"1","text":"a\u0001\"\\\n😀","time":1700000000123,"likes":0})",
+       R"({"id":5,"text":"转发微博","time":5,"source":"s","author":"a","region":"r","repost_of":"p","url":"u",)"
+       R"("likes":9223372036854775807,"reposts":3,"x":{"y":[1,"\u4e2d"]},"x":1e999})"}) {
     const Post first = post(line);
     std::string encoded;
     append_post_json(first, encoded);
@@ -363,10 +367,18 @@ TEST_F(PostDecoderTest, AgreesWithAnotherParserOnMutatedLines) {
       const std::size_t at = random() % line.size();
       const char c = alphabet[random() % alphabet.size()];
       switch (random() % 4) {
-        case 0: line[at] = c; break;
-        case 1: line.insert(at, 1, c); break;
-        case 2: line.erase(at, 1 + random() % 3); break;
-        default: line.resize(at); break;
+        case 0:
+          line[at] = c;
+          break;
+        case 1:
+          line.insert(at, 1, c);
+          break;
+        case 2:
+          line.erase(at, 1 + random() % 3);
+          break;
+        default:
+          line.resize(at);
+          break;
       }
     }
     std::string clean;
@@ -396,8 +408,8 @@ TEST_F(PostDecoderTest, AgreesWithAnotherParserOnMutatedLines) {
       ASSERT_TRUE(nlohmann::json::accept(encoded)) << encoded;
     } else if (std::get<DecodeError>(decoded).field.empty()) {
       ++rejected;
-      ASSERT_FALSE(reference.is_object()) << "JSON, but refused: " << line << " ("
-                                          << std::get<DecodeError>(decoded).reason << ")";
+      ASSERT_FALSE(reference.is_object())
+          << "JSON, but refused: " << line << " (" << std::get<DecodeError>(decoded).reason << ")";
     }
   }
   EXPECT_GT(accepted, 10'000);
@@ -413,7 +425,9 @@ TEST(Utf8, ReplacesAsPythonDoes) {
       {"abc", "abc"},
       {"\x80", "\uFFFD"},
       {"a\xE2\x82", "a\uFFFD"},
-      {"\xE2\x82" "a", "\uFFFDa"},
+      {"\xE2\x82"
+       "a",
+       "\uFFFDa"},
       {"\xE2(\xA1", "\uFFFD(\uFFFD"},
       {"\xF0\x9F\x98\xF0\x9F\x98\x80", "\uFFFD😀"},
       {"\xF5\x80", "\uFFFD\uFFFD"},
@@ -429,7 +443,9 @@ TEST(Utf8, ReplacesAsPythonDoes) {
   std::mt19937_64 random(1);
   for (int i = 0; i < 20'000; ++i) {
     std::string bytes(random() % 12, '\0');
-    for (char& c : bytes) c = "\xF0\x9F\x98\x80\xE4\xB8\xAD\xC3\xA9\xED\xA0\xFF" "a"[random() % 13];
+    for (char& c : bytes)
+      c = "\xF0\x9F\x98\x80\xE4\xB8\xAD\xC3\xA9\xED\xA0\xFF"
+          "a"[random() % 13];
     std::string out;
     append_replacing(bytes, out);
     ASSERT_TRUE(is_utf8(out));

@@ -43,14 +43,22 @@ std::optional<Escape> read_escape(std::string_view text, std::size_t at) {
   switch (text[at + 1]) {
     case '"':
     case '\\':
-    case '/': return Escape{static_cast<char32_t>(text[at + 1]), 2};
-    case 'b': return Escape{U'\b', 2};
-    case 'f': return Escape{U'\f', 2};
-    case 'n': return Escape{U'\n', 2};
-    case 'r': return Escape{U'\r', 2};
-    case 't': return Escape{U'\t', 2};
-    case 'u': break;
-    default: return std::nullopt;
+    case '/':
+      return Escape{static_cast<char32_t>(text[at + 1]), 2};
+    case 'b':
+      return Escape{U'\b', 2};
+    case 'f':
+      return Escape{U'\f', 2};
+    case 'n':
+      return Escape{U'\n', 2};
+    case 'r':
+      return Escape{U'\r', 2};
+    case 't':
+      return Escape{U'\t', 2};
+    case 'u':
+      break;
+    default:
+      return std::nullopt;
   }
   const auto first = hex4(text, at + 2);
   if (!first) return std::nullopt;
@@ -90,10 +98,14 @@ class Compacter {
 
   bool value(int depth) {
     switch (peek()) {
-      case '{': return object(depth + 1);
-      case '[': return array(depth + 1);
-      case '"': return string();
-      default: return literal();
+      case '{':
+        return object(depth + 1);
+      case '[':
+        return array(depth + 1);
+      case '"':
+        return string();
+      default:
+        return literal();
     }
   }
 
@@ -147,7 +159,8 @@ class Compacter {
       }
       const auto escape = read_escape(text_, at_);
       if (!escape) return false;
-      const bool lone = is_high_surrogate(escape->code_point) || is_low_surrogate(escape->code_point);
+      const bool lone =
+          is_high_surrogate(escape->code_point) || is_low_surrogate(escape->code_point);
       out_ += lone ? std::string_view("\\ufffd") : text_.substr(at_, escape->size);
       at_ += escape->size;
     }
@@ -155,8 +168,7 @@ class Compacter {
   }
 
   bool literal() {
-    const std::size_t end =
-        std::min(text_.find_first_of(" \t\n\r,:]}[{\"", at_), text_.size());
+    const std::size_t end = std::min(text_.find_first_of(" \t\n\r,:]}[{\"", at_), text_.size());
     const std::string_view token = text_.substr(at_, end - at_);
     if (token != "null" && token != "true" && token != "false" && !is_json_number(token)) {
       return false;

@@ -57,7 +57,9 @@ void append_replacing(std::string_view bytes, std::string& out) {
 }
 
 void append_code_point(char32_t code_point, std::string& out) {
-  const auto put = [&](char32_t byte) { out += static_cast<char>(static_cast<unsigned char>(byte)); };
+  const auto put = [&](char32_t byte) {
+    out += static_cast<char>(static_cast<unsigned char>(byte));
+  };
   if (code_point < 0x80) {
     put(code_point);
   } else if (code_point < 0x800) {
