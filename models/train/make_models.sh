@@ -3,7 +3,7 @@
 # Makes every model from ../shared, in resumable stages: a stage whose WORK/*.done exists is skipped.
 #   make_models.sh SHARED WORK [MODELS]     MODELS: where NAME/ folders are written (default: the project's models/)
 # TRIAL=1 runs every stage on a few texts and steps, to see that all of it works; the models are useless then.
-# One CUDA GPU and the packages of requirements.txt. The INT8 recipes need the engine: `make recipes`.
+# One CUDA GPU and the packages of requirements.txt. The INT8 scales need the engine: README.md beside this file.
 set -euo pipefail
 shared=$(realpath "$1")
 mkdir -p "$2"
