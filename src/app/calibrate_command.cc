@@ -170,6 +170,7 @@ Result<Drawn> draw_set(const CalibrateOptions& options, const Workplace& place,
 double macro_f1(std::span<const Scores> scores, std::span<const std::uint8_t> truth, bool emotion,
                 std::size_t num_labels) {
   std::vector<LabelPair> pairs;
+  pairs.reserve(scores.size());
   for (std::size_t i = 0; i < scores.size(); ++i) {
     pairs.push_back({truth[i], emotion ? scores[i].emotion : scores[i].topic});
   }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <fstream>
 #include <iterator>
 #include <unordered_set>
@@ -124,7 +125,7 @@ std::array<std::size_t, kStrata> quotas(const std::array<std::size_t, kStrata>& 
   std::size_t left = size;
   for (const std::size_t i : order) {
     const double share = static_cast<double>(left) * weight(i) / weight_left;
-    quota[i] = std::min(there[i], static_cast<std::size_t>(share + 0.5));
+    quota[i] = std::min(there[i], static_cast<std::size_t>(std::lround(share)));
     left -= quota[i];
     weight_left -= weight(i);
   }

@@ -169,8 +169,7 @@ class Trials {
     std::array<std::unique_ptr<Backend>, 2> backends;
     TRY_ASSIGN(backends[0], load_openvino_backend(manifest_, one));
     TRY_ASSIGN(backends[1], load_openvino_int8(manifest_, recipe, one));
-    std::vector<std::int32_t> text;
-    for (std::size_t i = 0; i < kSpeedTokens; ++i) text.push_back(judging_[0].front());
+    const std::vector<std::int32_t> text(kSpeedTokens, judging_[0].front());
     const std::array<std::uint32_t, 2> offsets{0, kSpeedTokens};
     std::array<double, 2> best{};
     std::array<Scores, 1> scores;
@@ -259,6 +258,7 @@ Result<std::vector<Scores>> score_texts(Backend& backend, std::span<const TokenI
   std::atomic<std::size_t> next{0};
   {
     std::vector<std::jthread> workers;
+    workers.reserve(failed.size());
     for (std::size_t instance = 0; instance < failed.size(); ++instance) {
       workers.emplace_back([&, instance] {
         for (std::size_t i = next++; i < texts.size() && failed[instance].ok(); i = next++) {

@@ -36,11 +36,11 @@ class Reader {
                    fmt::format("{}: '{}' {}; {}", file_.string(), field, what, kRemedy)};
   }
   const json& member(const json& object, const char* field) {
-    static const json kNothing;
+    static const json nothing;
     const auto it = object.is_object() ? object.find(field) : object.end();
     if (!object.is_object() || it == object.end()) {
       wrong(field, "is missing");
-      return kNothing;
+      return nothing;
     }
     return *it;
   }
@@ -69,11 +69,11 @@ class Reader {
     return 1;
   }
   const json& array(const json& object, const char* field) {
-    static const json kEmpty = json::array();
+    static const json empty = json::array();
     const json& value = member(object, field);
     if (value.is_array()) return value;
     wrong(field, "must be an array");
-    return kEmpty;
+    return empty;
   }
   const std::optional<Error>& error() const { return error_; }
 

@@ -31,13 +31,13 @@ struct FoundLayer {
 };
 
 // The FP16 or FP32 weights behind an input, if it is constant.
-std::shared_ptr<ov::op::v0::Constant> constant_behind(ov::Output<ov::Node> value) {
+std::shared_ptr<ov::op::v0::Constant> constant_behind(const ov::Output<ov::Node>& value) {
   std::shared_ptr<ov::Node> node = value.get_node_shared_ptr();
   while (ov::is_type<ov::op::v0::Convert>(node)) node = node->get_input_node_shared_ptr(0);
   return ov::as_type_ptr<ov::op::v0::Constant>(node);
 }
 
-std::size_t channel_of(std::size_t flat, const ov::Shape& shape, std::size_t axis) {
+std::size_t channel_of(std::size_t flat, const std::vector<std::size_t>& shape, std::size_t axis) {
   std::size_t below = 1;
   for (std::size_t i = axis + 1; i < shape.size(); ++i) below *= shape[i];
   return flat / below % shape[axis];
