@@ -40,13 +40,11 @@ double milliseconds(std::chrono::nanoseconds time) {
 
 Status bench_tokenize(const BenchTokenizeOptions& options) {
   TRY_ASSIGN(const Config config, resolve_config(options.common));
-  const std::filesystem::path dir =
-      config.models_dir.empty() ? bundled_models_dir() : config.models_dir;
+  const std::filesystem::path dir = config.models();
   const std::string first_model =
       config.inference.model == kCascadeName ? std::string{kCascadeFirst} : config.inference.model;
   TRY_ASSIGN(const ModelManifest manifest, read_manifest(dir / first_model));
-  TRY_ASSIGN(auto vocabulary, Vocabulary::load(manifest.vocabulary.path));
-  const Tokenizer tokenizer(std::move(vocabulary), TokenizerOptions{manifest.max_length});
+  TRY_ASSIGN(const Tokenizer tokenizer, load_tokenizer(manifest));
   std::vector<std::string> texts;
   if (options.file.empty()) {
     texts = make_tokenize_bench_texts(tokenizer);

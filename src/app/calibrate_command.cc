@@ -17,6 +17,7 @@
 
 #include "app/cli_support.h"
 #include "app/commands.h"
+#include "app/inference.h"
 #include "app/labelled_file.h"
 #include "app/text_files.h"
 #include "core/rfc3339.h"
@@ -99,20 +100,12 @@ Result<Workplace> open_workplace(const CalibrateOptions& options) {
     return Error{Code::kInvalidArgument,
                  fmt::format("--model {}: name one model, such as fast or base", name)};
   }
-  const std::filesystem::path models =
-      place.config.models_dir.empty() ? bundled_models_dir() : place.config.models_dir;
+  const std::filesystem::path models = place.config.models();
   place.folder = models / name;
   TRY_ASSIGN(place.manifest, read_manifest(place.folder));
   place.manifest.calibration.reset();  // it is made anew, whatever became of the old one
   TRY(verify_manifest_files(place.manifest));
-  TRY_ASSIGN(auto vocabulary, Vocabulary::load(place.manifest.vocabulary.path));
-  if (vocabulary->size() != place.manifest.vocabulary_size) {
-    return Error{Code::kInvalidArgument,
-                 fmt::format("{}: holds {} tokens but the manifest says {}; fetch the model again",
-                             place.manifest.vocabulary.path.string(), vocabulary->size(),
-                             place.manifest.vocabulary_size)};
-  }
-  place.tokenizer.emplace(std::move(vocabulary), TokenizerOptions{place.manifest.max_length});
+  TRY_ASSIGN(place.tokenizer, load_tokenizer(place.manifest));
   TRY_ASSIGN(place.slang, read_terms(models, "slang.txt"));
   TRY_ASSIGN(place.dialect, read_terms(models, "dialect.txt"));
   return place;
@@ -476,7 +469,7 @@ void print_report(const Report& report) {
                kept.reason == "narrow" ? kept.reason : fmt::format("{:.4f}", kept.divergence));
   }
   fmt::print("\nruns as {}, {:.2f} times as fast as FP32 (one core, {} tokens)\n\n",
-             report.outcome.precision, recipe.speedup, 32);
+             report.outcome.precision, recipe.speedup, kSpeedTokens);
   fmt::print("{:<9}{:<28}{:<7}{:>6}{:>9}{:>9}{:>8}{:>12}\n", "task", "texts", "slice", "n", "FP32",
              "INT8", "drop", "agreement");
   for (const Judgement& j : report.judgements) {

@@ -285,6 +285,10 @@ Result<Config> read_config(const std::filesystem::path& file) {
   return parse_config(text.str(), file.string());
 }
 
+std::filesystem::path Config::models() const {
+  return models_dir.empty() ? bundled_models_dir() : models_dir;
+}
+
 std::filesystem::path bundled_models_dir() {
   std::error_code error;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", error);

@@ -31,7 +31,7 @@ inline AggregateOptions default_aggregate() {
 struct Config {
   HttpOptions http;
   StoreOptions store;
-  std::filesystem::path models_dir;  // empty: the bundled models
+  std::filesystem::path models_dir;  // empty: the bundled models; models() says where that is
   Inference::Options inference;      // margins.topic_floor follows aggregate.topic_probability_min
   Pipeline::Options pipeline;
   DecodeLimits decode;
@@ -41,6 +41,8 @@ struct Config {
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kAuto;
   std::uint32_t deadline_ms = 50;  // what the dashboard measures the P99 against
+
+  std::filesystem::path models() const;  // the folder that the models are taken from
 };
 
 // Reads a TOML file over the defaults. Errors (kInvalidArgument, kNotFound) name file, line and

@@ -357,8 +357,7 @@ Status evaluate(const EvaluateOptions& options) {
   Metrics metrics;
   BackendOptions backend;
   backend.precision = config.inference.precision;
-  ModelRegistry registry(config.models_dir.empty() ? bundled_models_dir() : config.models_dir,
-                         backend);
+  ModelRegistry registry(config.models(), backend);
   const bool cascade = config.inference.model == kCascadeName;
   if (!cascade && (options.margin || !options.curve_file.empty())) {
     return Error{Code::kInvalidArgument, "--margin and --curve need --model auto"};

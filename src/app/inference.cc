@@ -66,6 +66,17 @@ Status check_alike(const ModelManifest& first, const ModelManifest& second) {
 
 }  // namespace
 
+Result<Tokenizer> load_tokenizer(const ModelManifest& manifest) {
+  TRY_ASSIGN(auto vocabulary, Vocabulary::load(manifest.vocabulary.path));
+  if (vocabulary->size() != manifest.vocabulary_size) {
+    return Error{Code::kInvalidArgument,
+                 manifest.vocabulary.path.string() + ": holds " +
+                     std::to_string(vocabulary->size()) + " tokens but the manifest says " +
+                     std::to_string(manifest.vocabulary_size) + "; it belongs to another model"};
+  }
+  return Tokenizer(std::move(vocabulary), TokenizerOptions{manifest.max_length});
+}
+
 Result<std::unique_ptr<Inference>> Inference::create(ModelRegistry& registry,
                                                      const Options& options, const Clock& clock,
                                                      Metrics& metrics) {
@@ -78,15 +89,7 @@ Result<std::unique_ptr<Inference>> Inference::create(ModelRegistry& registry,
   }
   std::optional<Tokenizer> tokenizer;
   if (options.model != "none") {
-    TRY_ASSIGN(auto vocabulary, Vocabulary::load(model->manifest.vocabulary.path));
-    if (vocabulary->size() != model->manifest.vocabulary_size) {
-      return Error{Code::kInvalidArgument, model->manifest.vocabulary.path.string() + ": holds " +
-                                               std::to_string(vocabulary->size()) +
-                                               " tokens but the manifest says " +
-                                               std::to_string(model->manifest.vocabulary_size) +
-                                               "; it belongs to another model"};
-    }
-    tokenizer.emplace(std::move(vocabulary), TokenizerOptions{model->manifest.max_length});
+    TRY_ASSIGN(tokenizer, load_tokenizer(model->manifest));
   }
   LabelSchema labels = model->manifest.labels;
   registry.activate(std::move(model));

@@ -23,6 +23,10 @@
 
 namespace tidewatch {
 
+// The tokenizer that a model was trained with. Errors as Vocabulary::load, and kInvalidArgument
+// when the vocabulary's size is not the one that the manifest names.
+Result<Tokenizer> load_tokenizer(const ModelManifest& manifest);
+
 // From a text to its scores: tokenizer, result cache, dispatcher and the active model in one. With
 // the model `auto` also the second model of the cascade (infer/cascade.h); the cache then holds
 // the final scores, and Scores::model says which of the two answered.

@@ -41,12 +41,10 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const Config& config, Mode mode,
 }
 
 Status Runtime::open() {
-  const std::filesystem::path models =
-      config_.models_dir.empty() ? bundled_models_dir() : config_.models_dir;
   BackendOptions backend;
   backend.instances = config_.inference.instances;
   backend.precision = config_.inference.precision;
-  registry_ = std::make_unique<ModelRegistry>(models, backend);
+  registry_ = std::make_unique<ModelRegistry>(config_.models(), backend);
   Inference::Options inference = config_.inference;
   // Whatever is admitted fits, and what the query threads may ask beside it: submit never waits.
   inference.bucket_items_max =

@@ -45,8 +45,7 @@ Status classify(const ClassifyOptions& options) {
   Metrics metrics;
   BackendOptions backend;
   backend.precision = config.inference.precision;
-  ModelRegistry registry(config.models_dir.empty() ? bundled_models_dir() : config.models_dir,
-                         backend);
+  ModelRegistry registry(config.models(), backend);
   TRY_ASSIGN(const auto inference, Inference::create(registry, config.inference, clock, metrics));
   TRY_ASSIGN(const std::unique_ptr<ByteSource> source, open_file_source(options.file));
   const std::optional<SequenceTask> sequence = inference->model()->manifest.sequence;

@@ -19,7 +19,6 @@ namespace {
 
 constexpr float kLevelMax = 127;
 constexpr float kScaleMin = 1e-8F;
-constexpr std::size_t kSpeedTokens = 32;
 constexpr int kSpeedRounds = 5;
 constexpr std::chrono::milliseconds kSpeedSlice{100};
 

@@ -21,6 +21,9 @@ namespace tidewatch {
 // A text to be scored: [CLS] … [SEP], borrowed.
 using TokenIds = std::span<const std::int32_t>;
 
+// The length of the texts by which the recipe's `speedup` is measured.
+inline constexpr std::size_t kSpeedTokens = 32;
+
 // How INT8 answers beside FP32 on texts whose truth is not known. Each figure is of one task.
 struct TaskAgreement {
   double agreement = 1;     // share of equal labels

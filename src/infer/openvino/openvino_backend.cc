@@ -135,12 +135,7 @@ class OpenVinoBackend final : public Backend {
   Status run_group(Instance& instance, std::span<const std::int32_t> ids, std::size_t tokens,
                    std::span<const std::size_t> texts, std::span<Scores> scores) {
     try {
-      const ov::Shape shape{texts.size(), tokens};
-      // OpenVINO only reads inputs; its tensors have no const form.
-      instance.request.set_tensor(
-          "input_ids", ov::Tensor(ov::element::i32, shape, const_cast<std::int32_t*>(ids.data())));
-      instance.request.set_tensor("attention_mask",
-                                  ov::Tensor(ov::element::i32, shape, instance.mask.data()));
+      lend_inputs(instance.request, ids, instance.mask, {texts.size(), tokens});
       instance.request.infer();
       const ov::Tensor emotion = instance.request.get_tensor(manifest_.emotion.output);
       const ov::Tensor topic = instance.request.get_tensor(manifest_.topic.output);

@@ -57,11 +57,7 @@ Status TensorProbe::run(std::span<const std::int32_t> ids,
   }
   try {
     ov::InferRequest& infer = request_->infer;
-    const ov::Shape shape{1, ids.size()};
-    // OpenVINO only reads inputs; its tensors have no const form.
-    infer.set_tensor("input_ids",
-                     ov::Tensor(ov::element::i32, shape, const_cast<std::int32_t*>(ids.data())));
-    infer.set_tensor("attention_mask", ov::Tensor(ov::element::i32, shape, mask_.data()));
+    lend_inputs(infer, ids, mask_, {1, ids.size()});
     infer.infer();
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
       const ov::Tensor tensor = infer.get_tensor(tensors_[i]);
