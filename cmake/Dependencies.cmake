@@ -5,6 +5,7 @@
 # apt: libsimdjson-dev libsqlite3-dev libssl-dev libboost1.81-dev libfmt-dev libspdlog-dev
 # apt: libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libgtest-dev libgmock-dev libbenchmark-dev libxxhash-dev
 # apt: zlib1g-dev libzstd-dev prometheus-cpp-dev
+# apt: libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
 # apt: python3 python3-venv nodejs npm
 # apt-test: zstd curl chromium fonts-noto-cjk sqlite3
 # apt-lint: clang-19 clang-tidy-19 libclang-rt-19-dev

@@ -431,6 +431,42 @@ Result<std::string> EngineApi::post(const std::string& id) {
   return stored_post_json(*post);
 }
 
+void EngineApi::classify_async(ClassifyCall call,
+                               std::function<void(Result<ClassifyResult>)> done) {
+  Inference& inference = runtime_.inference();
+  ClassifyResult result;
+  result.model = inference.name();
+  result.version = inference.version();
+  if (!call.model.empty() && call.model != result.model) {
+    done(Error{Code::kNotFound,
+               fmt::format("no model '{}' is served; there is: {}", call.model, result.model)});
+    return;
+  }
+  inference.classify_async(
+      call.texts, call.limits,
+      [&inference, result = std::move(result),
+       done = std::move(done)](Result<std::vector<Scores>> scores) mutable {
+        if (!scores) {
+          done(scores.error());
+          return;
+        }
+        result.scores = std::move(*scores);
+        for (const Scores& one : result.scores) {
+          result.answered_by.emplace_back(inference.answered_by(one));
+        }
+        done(std::move(result));
+      });
+}
+
+const LabelSchema& EngineApi::labels() const { return runtime_.inference().labels(); }
+
+std::vector<ServedModel> EngineApi::served_models() {
+  const Inference& inference = runtime_.inference();
+  const auto model = inference.model();
+  return {{inference.name(), inference.version(), model->backend->name(),
+           model->manifest.max_length, true}};
+}
+
 Result<std::string> EngineApi::models() {
   const Inference& inference = runtime_.inference();
   Json models = Json::array();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <utility>
 
 #include "core/mutex.h"
@@ -50,6 +51,58 @@ class Gather final : public ScoreSink {
   std::vector<Scores> scores_ GUARDED_BY(mu_);
   std::size_t left_ GUARDED_BY(mu_);
   std::optional<Error> error_ GUARDED_BY(mu_);
+};
+
+// Collects the answers of one classify_async() call, tells `done` and is gone.
+class AsyncGather final : public ScoreSink {
+ public:
+  using Done = std::function<void(Result<std::vector<Scores>>)>;
+  AsyncGather(std::size_t count, Done done)
+      : scores_(count), left_(count + 1), done_(std::move(done)) {}
+
+  void scored(std::uint64_t cookie, const Result<Scores>& scores, const ScoreTiming&) override {
+    if (scores) {
+      scores_[cookie] = *scores;  // each text has its own place
+    } else {
+      failed(scores.error());
+    }
+    release();
+  }
+  void answered(std::uint64_t index, const Scores& scores) {
+    scores_[index] = scores;
+    release();
+  }
+  void refused(Error error) {
+    failed(std::move(error));
+    release();
+  }
+  // Once for each text and once for whoever submits them; the last call ends the object's life.
+  void release() {
+    if (left_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    const std::unique_ptr<AsyncGather> self(this);
+    std::optional<Error> error;
+    {
+      MutexLock lock(mu_);
+      error = std::move(error_);
+    }
+    if (error) {
+      done_(std::move(*error));
+    } else {
+      done_(std::move(scores_));
+    }
+  }
+
+ private:
+  void failed(Error error) {
+    MutexLock lock(mu_);
+    if (!error_) error_ = std::move(error);
+  }
+
+  std::vector<Scores> scores_;
+  std::atomic<std::size_t> left_;
+  Mutex mu_;
+  std::optional<Error> error_ GUARDED_BY(mu_);
+  const Done done_;
 };
 
 Status check_alike(const ModelManifest& first, const ModelManifest& second) {
@@ -281,6 +334,24 @@ Result<std::vector<Scores>> Inference::classify(std::span<const std::string> tex
     if (!enqueue(std::move(item), /*wait=*/true)) gather.refused();
   }
   return gather.wait();
+}
+
+void Inference::classify_async(std::span<const std::string> texts, const RequestLimits& limits,
+                               std::function<void(Result<std::vector<Scores>>)> done) {
+  static_cast<void>(limits);
+  auto* gather = new AsyncGather(texts.size(), std::move(done));  // release() frees it
+  std::vector<std::int32_t> ids;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    tokenize(texts[i], ids);
+    if (ids.empty()) {
+      gather->answered(i, unclassified());
+    } else if (const auto found = cached(ids)) {
+      gather->answered(i, *found);
+    } else if (!submit(std::move(ids), gather, i, /*wait=*/false)) {
+      gather->refused({Code::kResourceExhausted, "the engine is behind; try again later"});
+    }
+  }
+  gather->release();
 }
 
 void Inference::drain() {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,6 +13,7 @@
 #include "app/escalation.h"
 #include "batch/dispatcher.h"
 #include "core/clock.h"
+#include "core/request_limits.h"
 #include "core/result.h"
 #include "infer/cascade.h"
 #include "infer/model_registry.h"
@@ -78,6 +80,11 @@ class Inference {
   // also the labels of each text's tokens, by the first model; the cache is then not asked.
   Result<std::vector<Scores>> classify(std::span<const std::string> texts,
                                        std::vector<TokenLabels>* sequences = nullptr);
+
+  // The same without blocking: `done` is told exactly once, maybe within this call. The error of
+  // the first text that could not be answered is the error of all.
+  void classify_async(std::span<const std::string> texts, const RequestLimits& limits,
+                      std::function<void(Result<std::vector<Scores>>)> done);
 
   void drain();
   std::size_t queue_depth() const;

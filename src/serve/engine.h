@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "alert/alert.h"
+#include "core/request_limits.h"
 #include "core/result.h"
+#include "infer/scores.h"
 
 namespace tidewatch {
 
@@ -53,6 +55,28 @@ class IngestSession {
   virtual void finish(bool arrived_whole, std::function<void(IngestSummary)> done) = 0;
 };
 
+// Texts to label, for the front ends that carry a deadline (gRPC, KServe v2).
+struct ClassifyCall {
+  std::string model;  // empty: the one that is served
+  std::vector<std::string> texts;
+  RequestLimits limits;
+};
+struct ClassifyResult {
+  std::vector<Scores> scores;  // one a text, in their order
+  std::vector<std::string> answered_by;  // the model of each; empty for an empty text
+  std::string model;           // what was asked, by name and version
+  std::string version;
+};
+
+// A model that texts can be sent to now, for GET /v2/models/{name} and its gRPC twin.
+struct ServedModel {
+  std::string name;
+  std::string version;
+  std::string backend;
+  std::uint32_t max_length = 0;
+  bool ready = false;
+};
+
 // The running engine as the HTTP front end sees it; src/app implements it. JSON answers are built
 // in app from the shapes in docs/api.md, so that this header stays small: each returns one JSON
 // document, or an Error that the front end turns into problem details
@@ -77,6 +101,14 @@ class Engine {
   virtual Result<std::string> posts(const Params& params) = 0;
   virtual Result<std::string> post(const std::string& id) = 0;
   virtual Result<std::string> models() = 0;
+
+  // Labels texts; `done` is told exactly once, from any thread, maybe within this call. Never
+  // blocks. kNotFound: no such model; kResourceExhausted: the deadline cannot be kept (the message
+  // says the predicted wait); kDeadlineExceeded: it passed while a text waited; kCancelled.
+  virtual void classify_async(ClassifyCall call,
+                              std::function<void(Result<ClassifyResult>)> done) = 0;
+  virtual const LabelSchema& labels() const = 0;
+  virtual std::vector<ServedModel> served_models() = 0;
   virtual Status ready() = 0;  // why not, if not
   virtual std::string metrics_text() = 0;
 };

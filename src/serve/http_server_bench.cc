@@ -52,10 +52,21 @@ class CountingEngine final : public Engine {
   Result<std::string> posts(const Params&) override { return none(); }
   Result<std::string> post(const std::string&) override { return none(); }
   Result<std::string> models() override { return none(); }
+  void classify_async(ClassifyCall call,
+                      std::function<void(Result<ClassifyResult>)> done) override {
+    ClassifyResult result;
+    result.model = call.model;
+    result.scores.resize(call.texts.size());
+    result.answered_by.resize(call.texts.size());
+    done(std::move(result));
+  }
+  const LabelSchema& labels() const override { return labels_; }
+  std::vector<ServedModel> served_models() override { return {}; }
   Status ready() override { return {}; }
   std::string metrics_text() override { return {}; }
 
  private:
+  const LabelSchema labels_{};
   static Result<std::string> none() { return Error{Code::kUnimplemented, "only a benchmark"}; }
 };
 

@@ -55,6 +55,16 @@ class FakeEngine final : public Engine {
   Result<std::string> posts(const Params& params) override;
   Result<std::string> post(const std::string& id) override;
   Result<std::string> models() override;
+  void classify_async(ClassifyCall call,
+                      std::function<void(Result<ClassifyResult>)> done) override {
+    ClassifyResult result;
+    result.model = call.model;
+    result.scores.resize(call.texts.size());
+    result.answered_by.resize(call.texts.size());
+    done(std::move(result));
+  }
+  const LabelSchema& labels() const override { return labels_; }
+  std::vector<ServedModel> served_models() override { return {}; }
   Status ready() override;
   std::string metrics_text() override;
 
@@ -63,6 +73,7 @@ class FakeEngine final : public Engine {
   Result<std::string> asked(std::string_view what, std::string_view argument,
                             const Params& params = {});
 
+  const LabelSchema labels_{};
   Mutex mu_;
   CondVar changed_;
   std::vector<std::shared_ptr<Ingested>> sessions_ GUARDED_BY(mu_);
