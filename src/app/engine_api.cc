@@ -442,20 +442,19 @@ void EngineApi::classify_async(ClassifyCall call,
                fmt::format("no model '{}' is served; there is: {}", call.model, result.model)});
     return;
   }
-  inference.classify_async(
-      call.texts, call.limits,
-      [&inference, result = std::move(result),
-       done = std::move(done)](Result<std::vector<Scores>> scores) mutable {
-        if (!scores) {
-          done(scores.error());
-          return;
-        }
-        result.scores = std::move(*scores);
-        for (const Scores& one : result.scores) {
-          result.answered_by.emplace_back(inference.answered_by(one));
-        }
-        done(std::move(result));
-      });
+  inference.classify_async(call.texts, call.limits,
+                           [&inference, result = std::move(result),
+                            done = std::move(done)](Result<std::vector<Scores>> scores) mutable {
+                             if (!scores) {
+                               done(scores.error());
+                               return;
+                             }
+                             result.scores = std::move(*scores);
+                             for (const Scores& one : result.scores) {
+                               result.answered_by.emplace_back(inference.answered_by(one));
+                             }
+                             done(std::move(result));
+                           });
 }
 
 const LabelSchema& EngineApi::labels() const { return runtime_.inference().labels(); }

@@ -53,6 +53,7 @@ Status Runtime::open() {
                    static_cast<std::size_t>(config_.http.query_threads) * kClassifyTextsMax);
   // A replay escalates by margin only; a live stream never waits for the second model.
   inference.escalation_waits = mode_ == Mode::kReplay;
+  inference.measure = mode_ == Mode::kServe;
   TRY_ASSIGN(inference_, Inference::create(*registry_, inference, clock_, metrics_));
   TRY_ASSIGN(store_, Store::open(config_.store, clock_));
   fresh_ids_ = std::make_unique<FreshIds>(fresh_prefix(mode_, clock_, store_->stats().last));

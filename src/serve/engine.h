@@ -62,9 +62,9 @@ struct ClassifyCall {
   RequestLimits limits;
 };
 struct ClassifyResult {
-  std::vector<Scores> scores;  // one a text, in their order
+  std::vector<Scores> scores;            // one a text, in their order
   std::vector<std::string> answered_by;  // the model of each; empty for an empty text
-  std::string model;           // what was asked, by name and version
+  std::string model;                     // what was asked, by name and version
   std::string version;
 };
 
