@@ -31,6 +31,7 @@ Escalation::Escalation(const Options& options, std::shared_ptr<const Model> mode
       late_(metrics.cascade_skipped("deadline")) {
   const BackendShapes& shapes = model_->backend->shapes();
   Dispatcher::Options dispatch;
+  dispatch.name = "second";
   dispatch.policy = options_.policy;
   dispatch.policy.batch_max = std::min(options_.policy.batch_max, shapes.batch_max);
   const std::size_t wanted = options_.instances != 0   ? options_.instances

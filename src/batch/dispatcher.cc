@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cassert>
+#include <string>
 #include <utility>
 
 #include "batch/urgency.h"
+#include "core/thread_name.h"
 
 namespace tidewatch {
 namespace {
@@ -232,6 +234,7 @@ bool Dispatcher::next_batch(std::size_t worker) {
 }
 
 void Dispatcher::work(std::size_t worker) {
+  name_thread(options_.name + "-" + std::to_string(worker));
   Worker& scratch = scratch_[worker];
   while (next_batch(worker)) {
     has_room_.notify_all();

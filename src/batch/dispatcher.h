@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -60,6 +61,7 @@ struct Offer {
 class Dispatcher {
  public:
   struct Options {
+    std::string name = "model";  // of its threads
     BatchPolicyOptions policy;
     std::size_t workers = 2;
     std::size_t bucket_items_max = 4'096;

@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "core/thread_name.h"
 #include "store/alert_rows.h"
 #include "store/minute_rows.h"
 #include "store/post_rows.h"
@@ -66,6 +67,7 @@ Status Store::Impl::index_all() {
 }
 
 void Store::Impl::catch_up_thread() {
+  name_thread("index-2");
   lower_thread_priority(kCatchUpNice);
   const auto limit = static_cast<std::int64_t>(options.index_lag_max);
   const auto lag = [&] { return log->last() - index->indexed_until(); };
@@ -92,6 +94,7 @@ void Store::Impl::catch_up_thread() {
 }
 
 void Store::Impl::index_thread() {
+  name_thread("index");
   lower_thread_priority(kIndexerNice);
   while (true) {
     {
@@ -231,6 +234,7 @@ Status Store::Impl::vacuum() {
 }
 
 void Store::Impl::maintenance_thread() {
+  name_thread("maintain");
   while (true) {
     {
       const MutexLock lock(thread_mu);
