@@ -4,6 +4,7 @@
 #include <exception>
 #include <string>
 
+#include "app/bench/bench_cli.h"
 #include "app/commands.h"
 #include "app/version.h"
 
@@ -149,6 +150,7 @@ int main(int argc, char** argv) {
   bench_tokenize_app->add_option("--file", bench_tokenize.file, "Texts, one a line");
   bench_tokenize_app->add_flag("--json", bench_tokenize.json, "Print one JSON object");
   bench_tokenize_app->callback([&] { status = run_bench_tokenize(bench_tokenize); });
+  add_bench_commands(*bench_app, status);
 
   CommonOptions models;
   bool models_json = false;
