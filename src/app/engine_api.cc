@@ -154,11 +154,18 @@ std::string post_json(const ScoredPost& post, const LabelSchema& labels) {
 }
 
 EngineApi::EngineApi(Runtime& runtime)
-    : runtime_(runtime), started_at_(runtime.clock().steady_now()) {}
+    : runtime_(runtime),
+      started_at_(runtime.clock().steady_now()),
+      intake_(runtime.config().decode, runtime.clock(), runtime.fresh_ids(), runtime.pipeline(),
+              runtime.metrics(), runtime.times()) {}
 
 std::unique_ptr<IngestSession> EngineApi::open_ingest() {
   return make_ndjson_session(runtime_.config().decode, runtime_.clock(), runtime_.fresh_ids(),
                              runtime_.pipeline(), runtime_.metrics(), runtime_.times());
+}
+
+void EngineApi::ingest(PostBatch batch, std::function<void(PostBatchResult)> done) {
+  intake_.take(std::move(batch), std::move(done));
 }
 
 Result<std::string> EngineApi::classify(std::string_view request_json) {
@@ -442,20 +449,19 @@ void EngineApi::classify_async(ClassifyCall call,
                fmt::format("no model '{}' is served; there is: {}", call.model, result.model)});
     return;
   }
-  inference.classify_async(
-      call.texts, call.limits,
-      [&inference, result = std::move(result),
-       done = std::move(done)](Result<std::vector<Scores>> scores) mutable {
-        if (!scores) {
-          done(scores.error());
-          return;
-        }
-        result.scores = std::move(*scores);
-        for (const Scores& one : result.scores) {
-          result.answered_by.emplace_back(inference.answered_by(one));
-        }
-        done(std::move(result));
-      });
+  inference.classify_async(call.texts, call.limits,
+                           [&inference, result = std::move(result),
+                            done = std::move(done)](Result<std::vector<Scores>> scores) mutable {
+                             if (!scores) {
+                               done(scores.error());
+                               return;
+                             }
+                             result.scores = std::move(*scores);
+                             for (const Scores& one : result.scores) {
+                               result.answered_by.emplace_back(inference.answered_by(one));
+                             }
+                             done(std::move(result));
+                           });
 }
 
 const LabelSchema& EngineApi::labels() const { return runtime_.inference().labels(); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -41,6 +42,8 @@ std::string_view code_name(Code code) noexcept;
 struct Error {
   Code code = Code::kUnknown;
   std::string message;
+  // kResourceExhausted: after how long trying again makes sense; 0: not known.
+  std::chrono::milliseconds retry_after{0};
 };
 
 // Holds a value of T or an Error. The compiler warns when one is dropped; dropping on purpose is
