@@ -49,6 +49,14 @@ pkg_check_modules(zstd QUIET IMPORTED_TARGET libzstd)
 tidewatch_require("zstd" zstd_FOUND libzstd-dev)
 pkg_check_modules(xxhash QUIET IMPORTED_TARGET libxxhash)
 tidewatch_require("xxHash" xxhash_FOUND libxxhash-dev)
+find_package(Protobuf 3.21 QUIET)
+tidewatch_require("Protobuf" Protobuf_FOUND "libprotobuf-dev protobuf-compiler")
+pkg_check_modules(grpc QUIET IMPORTED_TARGET grpc++>=1.51)
+tidewatch_require("gRPC" grpc_FOUND libgrpc++-dev)
+find_program(TIDEWATCH_GRPC_PLUGIN grpc_cpp_plugin)
+tidewatch_require("grpc_cpp_plugin" TIDEWATCH_GRPC_PLUGIN protobuf-compiler-grpc)
+# Part of libgrpc++-dev in Debian; the server does without where it is missing.
+find_library(TIDEWATCH_GRPC_REFLECTION grpc++_reflection)
 
 # OpenVINO's wheel ships headers, libraries and a CMake package; it lives in the project's own .venv.
 file(GLOB TIDEWATCH_OPENVINO_DIRS

@@ -22,6 +22,8 @@ struct CommonOptions {
 struct ServeOptions {
   CommonOptions common;
   std::optional<std::uint16_t> port;
+  std::optional<std::uint16_t> grpc_port;
+  bool no_grpc = false;
   std::string bind;
   std::string data_dir;
   bool demo = false;

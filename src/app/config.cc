@@ -41,6 +41,15 @@ class Table {
       fail(*node, key, "must be a string in quotes");
     }
   }
+  void flag(const char* key, bool& value) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return;
+    if (const auto read = node->value_exact<bool>()) {
+      value = *read;
+    } else {
+      fail(*node, key, "must be true or false");
+    }
+  }
   void texts(const char* key, std::vector<std::string>& values, std::size_t count_max) {
     const toml::node* node = take(key);
     if (node == nullptr) return;
@@ -108,6 +117,13 @@ void read_server(Table& t, Config& c) {
   t.texts("allowed_origins", c.http.allowed_origins, 100);
   t.number("deadline_ms", c.deadline_ms, 1, 60'000);
   c.pipeline.target = std::chrono::milliseconds{c.deadline_ms};
+}
+
+void read_grpc(Table& t, Config& c) {
+  t.flag("enabled", c.grpc.enabled);
+  t.number("port", c.grpc.port, 0, 65'535);
+  t.number("calls_max", c.grpc.calls_max, 1, 100'000);
+  t.number("message_bytes_max", c.grpc.message_bytes_max, 1 << 10, 1 << 30);
 }
 
 void read_data(Table& t, Config& c) {
@@ -255,9 +271,10 @@ Result<Config> parse_config(std::string_view text, const std::string& name) {
   }
   Config config;
   const std::map<std::string, std::function<void(Table&, Config&)>, std::less<>> sections{
-      {"server", read_server},   {"data", read_data},     {"model", read_model},
-      {"cascade", read_cascade}, {"batch", read_batch},   {"ingest", read_ingest},
-      {"watch", read_watch},     {"detect", read_detect}, {"log", read_log}};
+      {"server", read_server}, {"grpc", read_grpc},       {"data", read_data},
+      {"model", read_model},   {"cascade", read_cascade}, {"batch", read_batch},
+      {"ingest", read_ingest}, {"watch", read_watch},     {"detect", read_detect},
+      {"log", read_log}};
   for (const auto& [key, node] : root) {
     if (key.str() == "webhook") {
       TRY(read_webhooks(node, name, config));
@@ -267,7 +284,7 @@ Result<Config> parse_config(std::string_view text, const std::string& name) {
     if (section == sections.end() || !node.is_table()) {
       return Error{
           Code::kInvalidArgument,
-          fmt::format("{}, line {}: '{}' is not a known section; known are [server], "
+          fmt::format("{}, line {}: '{}' is not a known section; known are [server], [grpc], "
                       "[data], [model], [cascade], [batch], [ingest], [watch], [detect], [log] and "
                       "[[webhook]]",
                       name, node.source().begin.line, key.str())};

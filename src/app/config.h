@@ -14,6 +14,7 @@
 #include "detect/detector.h"
 #include "ingest/post_decoder.h"
 #include "observe/log.h"
+#include "serve/grpc/grpc_server.h"
 #include "serve/http_server.h"
 #include "store/store.h"
 
@@ -30,6 +31,7 @@ inline AggregateOptions default_aggregate() {
 // Everything that can be set, with its default. docs/configuration.md lists the file's keys.
 struct Config {
   HttpOptions http;
+  GrpcOptions grpc;  // its bind follows http.bind
   StoreOptions store;
   std::filesystem::path models_dir;  // empty: the bundled models; models() says where that is
   Inference::Options inference;      // margins.topic_floor follows aggregate.topic_probability_min

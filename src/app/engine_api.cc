@@ -154,11 +154,18 @@ std::string post_json(const ScoredPost& post, const LabelSchema& labels) {
 }
 
 EngineApi::EngineApi(Runtime& runtime)
-    : runtime_(runtime), started_at_(runtime.clock().steady_now()) {}
+    : runtime_(runtime),
+      started_at_(runtime.clock().steady_now()),
+      intake_(runtime.config().decode, runtime.clock(), runtime.fresh_ids(), runtime.pipeline(),
+              runtime.metrics(), runtime.times()) {}
 
 std::unique_ptr<IngestSession> EngineApi::open_ingest() {
   return make_ndjson_session(runtime_.config().decode, runtime_.clock(), runtime_.fresh_ids(),
                              runtime_.pipeline(), runtime_.metrics(), runtime_.times());
+}
+
+void EngineApi::ingest(PostBatch batch, std::function<void(PostBatchResult)> done) {
+  intake_.take(std::move(batch), std::move(done));
 }
 
 Result<std::string> EngineApi::classify(std::string_view request_json) {

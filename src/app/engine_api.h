@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "app/post_intake.h"
 #include "app/runtime.h"
 #include "serve/engine.h"
 
@@ -19,6 +20,7 @@ class EngineApi final : public Engine {
   explicit EngineApi(Runtime& runtime);
 
   std::unique_ptr<IngestSession> open_ingest() override;
+  void ingest(PostBatch batch, std::function<void(PostBatchResult)> done) override;
   Result<std::string> classify(std::string_view request_json) override;
   Result<std::string> stats() override;
   Result<std::string> trends(const Params& params) override;
@@ -38,6 +40,7 @@ class EngineApi final : public Engine {
  private:
   Runtime& runtime_;
   const SteadyTime started_at_;
+  PostIntake intake_;
 };
 
 // One post with its labels, as search answers and GET /v1/live have it.

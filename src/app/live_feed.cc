@@ -12,13 +12,15 @@ void LiveFeed::set_labels(LabelSchema labels) {
   labels_ = std::move(labels);
 }
 
-void LiveFeed::connect(LiveEvents* live) {
+void LiveFeed::connect(LiveEvents* live, AlertEvents* alerts) {
   MutexLock lock(mu_);
   live_ = live;
+  alerts_ = alerts;
 }
 
 void LiveFeed::alert(const AlertUpdate& update) {
   MutexLock lock(mu_);
+  if (alerts_ != nullptr) alerts_->publish_alert(event_name(update.event), update.alert);
   if (live_ == nullptr) return;
   live_->publish("alert", alert_dedupe_key(update.alert, update.event, "live"),
                  to_json(update.alert, update.event));

@@ -13,9 +13,9 @@
 
 namespace tidewatch {
 
-// Turns what the engine does into events of GET /v1/live: every alert, and a sample of at most
-// kPostsPerSecond posts. Says nothing while it is not connected to a server.
-// Ownership: clock must outlive it; the LiveEvents must until connect(nullptr).
+// Turns what the engine does into events of GET /v1/live (every alert, and a sample of at most
+// kPostsPerSecond posts) and of gRPC Watch (every alert). Says nothing while it is not connected.
+// Ownership: clock must outlive it; what it is connected to must until connect(nullptr, nullptr).
 // Threads: every member may be called concurrently; none blocks.
 class LiveFeed {
  public:
@@ -24,7 +24,8 @@ class LiveFeed {
   explicit LiveFeed(const Clock& clock) : clock_(clock) {}
 
   void set_labels(LabelSchema labels) EXCLUDES(mu_);
-  void connect(LiveEvents* live) EXCLUDES(mu_);
+  // `alerts` may be null: nothing but GET /v1/live is served.
+  void connect(LiveEvents* live, AlertEvents* alerts) EXCLUDES(mu_);
   void alert(const AlertUpdate& update) EXCLUDES(mu_);
   void stored(std::span<const CommittedPost> posts) EXCLUDES(mu_);
 
@@ -32,6 +33,7 @@ class LiveFeed {
   const Clock& clock_;
   Mutex mu_;
   LiveEvents* live_ GUARDED_BY(mu_) = nullptr;
+  AlertEvents* alerts_ GUARDED_BY(mu_) = nullptr;
   LabelSchema labels_ GUARDED_BY(mu_);
   SteadyTime second_start_ GUARDED_BY(mu_){};
   std::uint32_t sampled_ GUARDED_BY(mu_) = 0;

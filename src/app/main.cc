@@ -38,6 +38,9 @@ int main(int argc, char** argv) {
   add_common(*serve_app, serve.common);
   add_precision(*serve_app, serve.common);
   serve_app->add_option("--port", serve.port, "Port to listen on; 0: any free one (default 8000)");
+  serve_app->add_option("--grpc-port", serve.grpc_port,
+                        "Port for gRPC; 0: any free one (default 8001)");
+  serve_app->add_flag("--no-grpc", serve.no_grpc, "Do not serve gRPC");
   serve_app->add_option("--bind", serve.bind, "Address to listen on (default 127.0.0.1)");
   serve_app->add_option("--data-dir", serve.data_dir,
                         "Folder for posts, counts and alerts (default ./tidewatch-data)");

@@ -15,6 +15,7 @@
 #include "app/live_feed.h"
 #include "app/runtime.h"
 #include "observe/log.h"
+#include "serve/grpc/grpc_server.h"
 #include "serve/http_server.h"
 
 namespace tidewatch {
@@ -38,6 +39,9 @@ Status serve(const ServeOptions& options) {
   TRY_ASSIGN(Config config, resolve_config(options.common));
   if (options.port) config.http.port = *options.port;
   if (!options.bind.empty()) config.http.bind = options.bind;
+  if (options.grpc_port) config.grpc.port = *options.grpc_port;
+  if (options.no_grpc) config.grpc.enabled = false;
+  config.grpc.bind = config.http.bind;
   if (!options.data_dir.empty()) config.store.dir = options.data_dir;
   if (config.store.dir.empty()) config.store.dir = kDefaultDataDir;
   init_logging(config.log_level, config.log_format);
@@ -52,8 +56,13 @@ Status serve(const ServeOptions& options) {
   EngineApi api(*runtime);
   TRY_ASSIGN(const auto server,
              HttpServer::start(config.http, api, runtime->metrics(), dashboard_files()));
-  feed.connect(&server->live());
+  std::unique_ptr<GrpcServer> grpc;
+  if (config.grpc.enabled) {
+    TRY_ASSIGN(grpc, GrpcServer::start(config.grpc, api, runtime->metrics()));
+  }
+  feed.connect(&server->live(), grpc ? &grpc->alerts() : nullptr);
   fmt::print("listening on http://{}:{}\n", config.http.bind, server->port());
+  if (grpc) fmt::print("grpc on {}:{}\n", config.grpc.bind, grpc->port());
   std::fflush(stdout);
   log(LogLevel::kInfo, "app", "started",
       {{"address", fmt::format("http://{}:{}", config.http.bind, server->port())},
@@ -74,8 +83,9 @@ Status serve(const ServeOptions& options) {
   }
   log(LogLevel::kInfo, "app", "stopping", {{"signal", signal}});
   demo.reset();
+  if (grpc) grpc->stop();
   server->stop();
-  feed.connect(nullptr);
+  feed.connect(nullptr, nullptr);
   runtime->stop();
   log(LogLevel::kInfo, "app", "stopped");
   return {};

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "core/rfc3339.h"
+#include "ingest/post_rules.h"
 #include "ingest/raw_json.h"
 #include "ingest/utf8.h"
 
@@ -21,8 +22,6 @@ namespace ondemand = simdjson::ondemand;
 
 // From here on a number is milliseconds: 1e11 seconds would be the year 5138.
 constexpr double kMillisecondsFrom = 1e11;
-constexpr std::int64_t kTimeEndMs = 4'133'980'800'000;  // 2101-01-01
-constexpr std::size_t kFieldNameBytesMax = 64;          // of an error's field
 
 std::string_view trim(std::string_view token) {
   while (!token.empty() && (token.back() == ' ' || token.back() == '\t' || token.back() == '\n' ||
@@ -54,7 +53,8 @@ std::string syntax_reason(simdjson::error_code error) {
 }
 
 std::optional<EventTime> from_milliseconds(double milliseconds) {
-  if (!(milliseconds >= 0) || milliseconds >= static_cast<double>(kTimeEndMs)) return std::nullopt;
+  if (!(milliseconds >= 0) || milliseconds >= static_cast<double>(kPostTimeEndMs))
+    return std::nullopt;
   return EventTime{std::chrono::milliseconds{static_cast<std::int64_t>(milliseconds)}};
 }
 
@@ -65,7 +65,8 @@ std::optional<EventTime> from_number(std::string_view token) {
   const auto integer = std::from_chars(begin, end, whole);
   if (integer.ec == std::errc{} && integer.ptr == end) {
     const bool seconds = whole < static_cast<std::int64_t>(kMillisecondsFrom);
-    if (whole < 0 || whole >= (seconds ? kTimeEndMs / 1'000 : kTimeEndMs)) return std::nullopt;
+    if (whole < 0 || whole >= (seconds ? kPostTimeEndMs / 1'000 : kPostTimeEndMs))
+      return std::nullopt;
     return EventTime{std::chrono::milliseconds{seconds ? whole * 1'000 : whole}};
   }
   double number = 0;
@@ -133,12 +134,7 @@ class PostDecoder::Impl {
 
  private:
   bool fail(std::string_view field, std::string reason) {
-    if (field.size() > kFieldNameBytesMax) {
-      std::size_t cut = kFieldNameBytesMax;
-      while ((static_cast<unsigned char>(field[cut]) & 0xC0) == 0x80) --cut;
-      field = field.substr(0, cut);
-    }
-    error_ = DecodeError{std::string(field), std::move(reason)};
+    error_ = field_error(field, std::move(reason));
     return false;
   }
   bool fail_syntax(simdjson::error_code error) { return fail("", syntax_reason(error)); }
@@ -238,9 +234,9 @@ class PostDecoder::Impl {
       return fail(name, "has an escape that JSON does not know; write \\\\ for a backslash");
     }
     if (out.size() > bytes_max) {
-      const std::string size = std::to_string(out.size());
+      const std::size_t size = out.size();
       out.clear();
-      return fail(name, "has " + size + " bytes; " + at_most(bytes_max) + " are taken");
+      return fail(name, bytes_reason(size, bytes_max));
     }
     return true;
   }
@@ -286,8 +282,7 @@ class PostDecoder::Impl {
     }
     if (out.empty()) return fail(name, "must not be empty; leave it out instead");
     if (out.size() > limits_.id_bytes_max) {
-      return fail(name, "has " + std::to_string(out.size()) + " bytes; " +
-                            at_most(limits_.id_bytes_max) + " are taken");
+      return fail(name, bytes_reason(out.size(), limits_.id_bytes_max));
     }
     return true;
   }
@@ -305,10 +300,8 @@ class PostDecoder::Impl {
       return fail("time", "must be an RFC 3339 string or a Unix time in seconds or milliseconds");
     }
     if (!time || time->time_since_epoch().count() < 0 ||
-        time->time_since_epoch().count() >= kTimeEndMs) {
-      return fail("time",
-                  "not a time from 1970 to 2100; write RFC 3339 with an offset, as "
-                  "2026-11-23T12:31:05+08:00, or Unix seconds or milliseconds");
+        time->time_since_epoch().count() >= kPostTimeEndMs) {
+      return fail("time", std::string(kTimeReason));
     }
     post_.time = *time;
     has_time_ = true;
@@ -323,7 +316,7 @@ class PostDecoder::Impl {
     const char* const end = begin + token.size();
     const auto parsed = std::from_chars(begin, end, count);
     if (!is_json_integer(token) || parsed.ec != std::errc{} || parsed.ptr != end || count < 0) {
-      return fail(name, "must be a whole number from 0 to 9223372036854775807, or null");
+      return fail(name, std::string(kCountReason));
     }
     out = count;
     return true;

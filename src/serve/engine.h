@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -14,6 +15,7 @@
 #include "core/request_limits.h"
 #include "core/result.h"
 #include "infer/scores.h"
+#include "ingest/post.h"
 
 namespace tidewatch {
 
@@ -55,6 +57,32 @@ class IngestSession {
   virtual void finish(bool arrived_whole, std::function<void(IngestSummary)> done) = 0;
 };
 
+// Posts that came as one message (gRPC Ingest), not yet checked: strings are any bytes, an empty id
+// and the epoch as time mean "none", `extra` is a JSON object or empty. Checked as
+// ingest/post_rules.h says.
+struct PostBatch {
+  std::vector<Post> posts;
+  RequestLimits limits;
+};
+struct PostError {
+  std::uint32_t index = 0;  // within the batch, from 0
+  std::string field;        // empty: the post as a whole
+  std::string reason;       // for people: what is wrong and what to do
+};
+// accepted + duplicates + refused + errors = posts of the batch.
+struct PostBatchResult {
+  std::uint32_t accepted = 0;    // new and on disk
+  std::uint32_t duplicates = 0;  // their id was stored before
+  // Posts from `refused_from` on that are to be sent again: the engine is behind (after
+  // `retry_after`), or, when `unavailable` says why, they could not be stored. Of the latter some
+  // may have been stored already, and are recognised when they have ids.
+  std::uint32_t refused = 0;
+  std::uint32_t refused_from = 0;
+  std::chrono::milliseconds retry_after{0};
+  std::vector<PostError> errors;  // in the order of their posts
+  std::string unavailable;
+};
+
 // Texts to label, for the front ends that carry a deadline (gRPC, KServe v2).
 struct ClassifyCall {
   std::string model;  // empty: the one that is served
@@ -91,6 +119,9 @@ class Engine {
   using Params = std::function<std::optional<std::string>(std::string_view)>;
 
   virtual std::unique_ptr<IngestSession> open_ingest() = 0;
+  // Takes a batch of posts; never blocks. `done` is called exactly once, from any thread (maybe
+  // within this call), when every accepted post is on disk.
+  virtual void ingest(PostBatch batch, std::function<void(PostBatchResult)> done) = 0;
   virtual Result<std::string> classify(std::string_view request_json) = 0;  // blocks on inference
   virtual Result<std::string> stats() = 0;                                  // cheap
   virtual Result<std::string> trends(const Params& params) = 0;
@@ -109,8 +140,25 @@ class Engine {
                               std::function<void(Result<ClassifyResult>)> done) = 0;
   virtual const LabelSchema& labels() const = 0;
   virtual std::vector<ServedModel> served_models() = 0;
+  // Loads a model from the repository and serves it under its name, or stops serving it. May block
+  // for seconds: call them from a query pool. kUnimplemented where the engine cannot.
+  virtual Status load_model(const std::string& name) {
+    return Error{Code::kUnimplemented, "model '" + name + "': loading is not supported"};
+  }
+  virtual Status unload_model(const std::string& name) {
+    return Error{Code::kUnimplemented, "model '" + name + "': unloading is not supported"};
+  }
   virtual Status ready() = 0;  // why not, if not
   virtual std::string metrics_text() = 0;
+};
+
+// Is told of every alert, for gRPC Watch. Owned by the gRPC server, called by the engine.
+// Threads: publish may be called from any thread and never blocks. `event` is one of "opened",
+// "updated", "closed" and "acknowledged".
+class AlertEvents {
+ public:
+  virtual ~AlertEvents() = default;
+  virtual void publish_alert(std::string_view event, const Alert& alert) = 0;
 };
 
 // Sends events to every open GET /v1/live. Owned by the HTTP server, called by the engine.

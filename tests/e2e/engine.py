@@ -16,7 +16,7 @@ class Engine:
     def __init__(self, binary, data_dir, *arguments, ready_seconds=60):
         self.data_dir = data_dir
         self.process = subprocess.Popen(
-            [binary, "serve", "--port", "0", "--data-dir", data_dir, *arguments],
+            [binary, "serve", "--port", "0", "--grpc-port", "0", "--data-dir", data_dir, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

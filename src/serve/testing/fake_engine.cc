@@ -101,6 +101,47 @@ void FakeEngine::drop_done() {
   dropped.swap(held_);
 }
 
+std::vector<PostBatch> FakeEngine::batches(std::size_t count) {
+  MutexLock lock(mu_);
+  while (batches_.size() < count) changed_.wait(mu_);
+  return batches_;
+}
+
+void FakeEngine::ingest(PostBatch batch, std::function<void(PostBatchResult)> done) {
+  PostBatchResult result;
+  result.accepted = static_cast<std::uint32_t>(batch.posts.size());
+  if (on_batch) result = on_batch(batch);
+  std::function<void()> call = [done = std::move(done), result] { done(result); };
+  {
+    MutexLock lock(mu_);
+    batches_.push_back(std::move(batch));
+    if (hold_done) held_.push_back(call);
+  }
+  changed_.notify_all();
+  if (!hold_done) call();
+}
+
+void FakeEngine::classify_async(ClassifyCall call,
+                                std::function<void(Result<ClassifyResult>)> done) {
+  if (on_classify) {
+    on_classify(std::move(call), std::move(done));
+    return;
+  }
+  ClassifyResult result;
+  result.model = call.model;
+  result.scores.resize(call.texts.size());
+  result.answered_by.resize(call.texts.size());
+  done(std::move(result));
+}
+
+Status FakeEngine::load_model(const std::string& name) {
+  return on_repository ? on_repository("load", name) : Engine::load_model(name);
+}
+
+Status FakeEngine::unload_model(const std::string& name) {
+  return on_repository ? on_repository("unload", name) : Engine::unload_model(name);
+}
+
 std::unique_ptr<IngestSession> FakeEngine::open_ingest() {
   auto record = std::make_shared<Ingested>();
   MutexLock lock(mu_);

@@ -35,16 +35,26 @@ class FakeEngine final : public Engine {
   std::function<void()> on_query;    // within every query member
   std::optional<Error> query_error;  // what query members answer
   std::optional<Error> not_ready;
+  // What becomes of a batch of posts; not set: all are accepted. hold_done holds its answer too.
+  std::function<PostBatchResult(const PostBatch&)> on_batch;
+  // Answers a classify_async(); not set: zeros for every text, under the model that was asked for.
+  std::function<void(ClassifyCall, std::function<void(Result<ClassifyResult>)>)> on_classify;
+  LabelSchema schema;
+  std::vector<ServedModel> served;
+  std::function<Status(const std::string& what, const std::string& model)> on_repository;
 
   // Observations. ingested(n) waits until n sessions have been finished.
   std::vector<Ingested> ingested(std::size_t finished_count);
   std::uint64_t bytes_fed();
+  // Waits until `count` batches of posts have come.
+  std::vector<PostBatch> batches(std::size_t count);
   // Waits until `count` done callbacks are held, then calls them.
   void release_done(std::size_t count);
   // Drops what is held without calling it.
   void drop_done();
 
   std::unique_ptr<IngestSession> open_ingest() override;
+  void ingest(PostBatch batch, std::function<void(PostBatchResult)> done) override;
   Result<std::string> classify(std::string_view request_json) override;
   Result<std::string> stats() override;
   Result<std::string> trends(const Params& params) override;
@@ -55,16 +65,11 @@ class FakeEngine final : public Engine {
   Result<std::string> posts(const Params& params) override;
   Result<std::string> post(const std::string& id) override;
   Result<std::string> models() override;
-  void classify_async(ClassifyCall call,
-                      std::function<void(Result<ClassifyResult>)> done) override {
-    ClassifyResult result;
-    result.model = call.model;
-    result.scores.resize(call.texts.size());
-    result.answered_by.resize(call.texts.size());
-    done(std::move(result));
-  }
-  const LabelSchema& labels() const override { return labels_; }
-  std::vector<ServedModel> served_models() override { return {}; }
+  void classify_async(ClassifyCall call, std::function<void(Result<ClassifyResult>)> done) override;
+  const LabelSchema& labels() const override { return schema; }
+  std::vector<ServedModel> served_models() override { return served; }
+  Status load_model(const std::string& name) override;
+  Status unload_model(const std::string& name) override;
   Status ready() override;
   std::string metrics_text() override;
 
@@ -73,10 +78,10 @@ class FakeEngine final : public Engine {
   Result<std::string> asked(std::string_view what, std::string_view argument,
                             const Params& params = {});
 
-  const LabelSchema labels_{};
   Mutex mu_;
   CondVar changed_;
   std::vector<std::shared_ptr<Ingested>> sessions_ GUARDED_BY(mu_);
+  std::vector<PostBatch> batches_ GUARDED_BY(mu_);
   std::uint64_t bytes_fed_ GUARDED_BY(mu_) = 0;
   std::vector<std::function<void()>> held_ GUARDED_BY(mu_);
 };
