@@ -81,4 +81,12 @@ class Transport {
 // on each of `connections` keep-alive connections.
 std::unique_ptr<Transport> make_http_transport(TransportOptions options);
 
+// grpc_transport.cc: tidewatch.v1 Ingest, or ClassifyStream; `connections` streams, each on a
+// connection of its own, with as many messages under way as are due.
+std::unique_ptr<Transport> make_grpc_transport(TransportOptions options);
+
+// kserve_transport.cc: unary ModelInfer calls to any KServe v2 server over gRPC, with the BYTES
+// input `text` [n, 1].
+std::unique_ptr<Transport> make_kserve_transport(TransportOptions options);
+
 }  // namespace tidewatch

@@ -22,9 +22,9 @@ TEST(BenchTarget, ReadsEveryWay) {
 }
 
 TEST(BenchTarget, RefusesWhatIsNone) {
-  for (const char* url : {"", "host:1", "ftp://h:1", "http://h", "http://h:", "http://:1",
-                          "http://h:0", "http://h:70000", "http://h:1x", "kserve://h:1",
-                          "kserve://h:1/", "grpc://h:1/model"}) {
+  for (const char* url :
+       {"", "host:1", "ftp://h:1", "http://h", "http://h:", "http://:1", "http://h:0",
+        "http://h:70000", "http://h:1x", "kserve://h:1", "kserve://h:1/", "grpc://h:1/model"}) {
     EXPECT_FALSE(parse_bench_target(url).ok()) << url;
   }
 }
@@ -50,17 +50,49 @@ TEST(BenchServeOptions, SaysWhichOptionsDoNotGoTogether) {
       {"--duplicates", [](auto& o) { o.duplicates = "2"; }},
       {"--target", [](auto& o) { o.target = "nowhere"; }},
       {"--pid", [](auto& o) { o.pid = 7; }},
-      {"--verify", [](auto& o) { o.target = "http://h:1"; o.verify = true; }},
-      {"--data-dir", [](auto& o) { o.target = "http://h:1"; o.data_dir = "x"; }},
-      {"--no-cache", [](auto& o) { o.target = "http://h:1"; o.no_cache = true; }},
-      {"--trace", [](auto& o) { o.trace_file = "t"; o.sweep = true; }},
-      {"--bare", [](auto& o) { o.verify = true; o.bare = true; }},
-      {"--path ingest", [](auto& o) { o.verify = true; o.path = "classify"; }},
+      {"--verify",
+       [](auto& o) {
+         o.target = "http://h:1";
+         o.verify = true;
+       }},
+      {"--data-dir",
+       [](auto& o) {
+         o.target = "http://h:1";
+         o.data_dir = "x";
+       }},
+      {"--no-cache",
+       [](auto& o) {
+         o.target = "http://h:1";
+         o.no_cache = true;
+       }},
+      {"--trace",
+       [](auto& o) {
+         o.trace_file = "t";
+         o.sweep = true;
+       }},
+      {"--bare",
+       [](auto& o) {
+         o.verify = true;
+         o.bare = true;
+       }},
+      {"--path ingest",
+       [](auto& o) {
+         o.verify = true;
+         o.path = "classify";
+       }},
       {"--swap-engines", [](auto& o) { o.swaps = 3; }},
       {"--swap-url",
-       [](auto& o) { o.swaps = 3; o.swap_engines = {"a", "b"}; o.target = "grpc://h:1"; }},
+       [](auto& o) {
+         o.swaps = 3;
+         o.swap_engines = {"a", "b"};
+         o.target = "grpc://h:1";
+       }},
       {"--overload",
-       [](auto& o) { o.swaps = 3; o.swap_engines = {"a", "b"}; o.overload = {2}; }},
+       [](auto& o) {
+         o.swaps = 3;
+         o.swap_engines = {"a", "b"};
+         o.overload = {2};
+       }},
   };
   for (const Case& c : cases) {
     BenchServeOptions options;

@@ -22,6 +22,7 @@ constexpr std::chrono::seconds kAnswerGrace{10};
 constexpr milliseconds kWatchEvery{100};
 constexpr std::size_t kSampledTexts = 5'000;
 constexpr std::size_t kHttpConnections = 64;
+constexpr std::size_t kKserveConnections = 2;
 
 double thread_cpu_seconds() {
   timespec cpu{};
@@ -189,7 +190,14 @@ Result<std::unique_ptr<Transport>> LoadRunner::make_transport() {
     if (engine_) options.port = engine_->http_port();
     return make_http_transport(options);
   }
-  return Error{Code::kUnimplemented, fmt::format("--via {} is not there yet", via_)};
+  if (via_ == "kserve") {
+    options.model = target_->model;
+    if (options.connections == 0) options.connections = kKserveConnections;
+    return make_kserve_transport(options);
+  }
+  if (options.connections == 0) options.connections = 1;
+  if (engine_) options.port = engine_->grpc_port();
+  return make_grpc_transport(options);
 }
 
 bool LoadRunner::acknowledged(std::uint64_t index) const {

@@ -13,6 +13,7 @@ Result<std::unique_ptr<LocalEngine>> LocalEngine::start(Config config, const Clo
     config.store.dir = engine->folder_->path();
   }
   config.http.port = 0;
+  config.grpc.port = 0;
   LiveFeed& feed = engine->feed_;
   Runtime::Hooks hooks;
   hooks.on_alert = [&feed](const AlertUpdate& update) { feed.alert(update); };
@@ -22,13 +23,16 @@ Result<std::unique_ptr<LocalEngine>> LocalEngine::start(Config config, const Clo
   engine->api_ = std::make_unique<EngineApi>(*engine->runtime_);
   TRY_ASSIGN(engine->http_, HttpServer::start(config.http, *engine->api_,
                                               engine->runtime_->metrics(), dashboard_files()));
-  feed.connect(&engine->http_->live());
+  TRY_ASSIGN(engine->grpc_,
+             GrpcServer::start(config.grpc, *engine->api_, engine->runtime_->metrics()));
+  feed.connect(&engine->http_->live(), &engine->grpc_->alerts());
   return engine;
 }
 
 LocalEngine::~LocalEngine() {
+  if (grpc_) grpc_->stop();
   if (http_) http_->stop();
-  feed_.connect(nullptr);
+  feed_.connect(nullptr, nullptr);
   if (runtime_) runtime_->stop();
 }
 

@@ -10,6 +10,7 @@
 #include "app/engine_api.h"
 #include "app/live_feed.h"
 #include "app/runtime.h"
+#include "serve/grpc/grpc_server.h"
 #include "serve/http_server.h"
 
 namespace tidewatch {
@@ -24,6 +25,7 @@ class LocalEngine {
 
   Runtime& runtime() { return *runtime_; }
   std::uint16_t http_port() const { return http_->port(); }
+  std::uint16_t grpc_port() const { return grpc_->port(); }
   const std::filesystem::path& data_dir() const { return runtime_->config().store.dir; }
 
  private:
@@ -34,6 +36,7 @@ class LocalEngine {
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<EngineApi> api_;
   std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<GrpcServer> grpc_;
 };
 
 }  // namespace tidewatch
