@@ -163,7 +163,7 @@ Inference::Inference(ModelRegistry& registry, const Options& options, const Cloc
       first_name_(registry.active()->manifest.name),
       tokenizer_(std::move(tokenizer)),
       cache_(options.cache_bytes_max),
-      pool_(options.bucket_items_max) {
+      pool_(options.bucket_items_max, kBucketTokens.back()) {
   const std::shared_ptr<const Model> active = registry_.active();
   const BackendShapes& shapes = active->backend->shapes();
   inferred_ = &metrics_.inferred(active->manifest.name, active->manifest.version);

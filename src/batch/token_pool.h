@@ -16,16 +16,23 @@ namespace tidewatch {
 // back beyond that is freed.
 class TokenPool {
  public:
-  explicit TokenPool(std::size_t buffers_max) : buffers_max_(buffers_max) {
+  // `tokens_max`: room of each buffer, so that none grows later.
+  TokenPool(std::size_t buffers_max, std::size_t tokens_max)
+      : buffers_max_(buffers_max), tokens_max_(tokens_max) {
     free_.reserve(buffers_max);
   }
 
-  // An empty buffer; without room only while the pool fills.
+  // An empty buffer with room for tokens_max ids; made only while the pool fills.
   std::vector<std::int32_t> take() {
-    MutexLock lock(mu_);
-    if (free_.empty()) return {};
-    std::vector<std::int32_t> buffer = std::move(free_.back());
-    free_.pop_back();
+    std::vector<std::int32_t> buffer;
+    {
+      MutexLock lock(mu_);
+      if (!free_.empty()) {
+        buffer = std::move(free_.back());
+        free_.pop_back();
+      }
+    }
+    buffer.reserve(tokens_max_);
     return buffer;
   }
   void give_back(std::vector<std::int32_t>&& buffer) {
@@ -36,6 +43,7 @@ class TokenPool {
 
  private:
   const std::size_t buffers_max_;
+  const std::size_t tokens_max_;
   Mutex mu_;
   std::vector<std::vector<std::int32_t>> free_ GUARDED_BY(mu_);
 };
