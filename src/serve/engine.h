@@ -62,9 +62,9 @@ struct ClassifyCall {
   RequestLimits limits;
 };
 struct ClassifyResult {
-  std::vector<Scores> scores;  // one a text, in their order
+  std::vector<Scores> scores;            // one a text, in their order
   std::vector<std::string> answered_by;  // the model of each; empty for an empty text
-  std::string model;           // what was asked, by name and version
+  std::string model;                     // what was asked, by name and version
   std::string version;
 };
 
@@ -75,6 +75,20 @@ struct ServedModel {
   std::string backend;
   std::uint32_t max_length = 0;
   bool ready = false;
+};
+
+// What can be done to the models of a running engine. Swaps and canaries take JSON requests.
+enum class ModelAction : std::uint8_t {
+  kSwap,
+  kRollback,
+  kCanaryState,
+  kCanaryStart,
+  kCanaryPromote,
+  kCanaryEnd
+};
+struct ControlAnswer {
+  std::optional<Error> refused;
+  std::string json;  // the document; of a refusal more members for the problem, or nothing
 };
 
 // The running engine as the HTTP front end sees it; src/app implements it. JSON answers are built
@@ -101,6 +115,9 @@ class Engine {
   virtual Result<std::string> posts(const Params& params) = 0;
   virtual Result<std::string> post(const std::string& id) = 0;
   virtual Result<std::string> models() = 0;
+  // Blocks for up to seconds. `model` may be empty where one is served, or the request names it.
+  virtual ControlAnswer control_model(ModelAction action, const std::string& model,
+                                      std::string_view request_json) = 0;
 
   // Labels texts; `done` is told exactly once, from any thread, maybe within this call. Never
   // blocks. kNotFound: no such model; kResourceExhausted: the deadline cannot be kept (the message
