@@ -80,6 +80,29 @@ struct CalibrateOptions {
 };
 int run_calibrate(const CalibrateOptions& options);
 
+struct BuildEngineOptions {
+  CommonOptions common;  // model: a name, or an ONNX file; precision is the next but one
+  std::string like;      // of an ONNX file: the model it is made to replace
+  std::string precision = "fp32";
+  std::string output;
+  std::string backend = "any";           // "openvino": compiled for this machine
+  std::vector<std::string> calibration;  // texts
+  std::vector<std::string> evaluate;     // "emotion=FILE", "topic=FILE"
+  std::string engine_version;            // empty: the output's name without .engine
+  bool allow_drop = false;
+  bool json = false;
+};
+int run_build_engine(const BuildEngineOptions& options);
+
+struct SwapCommandOptions {
+  std::string model;
+  std::string engine;
+  std::string url = "http://127.0.0.1:8000";
+  bool rollback = false;
+  bool json = false;
+};
+int run_swap(const SwapCommandOptions& options);
+
 struct SimulateCommandOptions {
   std::uint64_t seed = 1;
   std::uint32_t minutes = 10;

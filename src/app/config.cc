@@ -161,6 +161,30 @@ void read_model(Table& t, Config& c) {
   t.number("instances", c.inference.instances, 0, 1'024);
   t.number("cache_bytes_max", c.inference.cache_bytes_max, 0, 1ULL << 40);
   if (!dir.empty()) c.models_dir = dir;
+  std::string engines;
+  t.text("engines_dir", engines);
+  if (!engines.empty()) c.control.engines_dir = engines;
+}
+
+void read_swap(Table& t, Config& c) {
+  t.decimal("agreement_min", c.control.swap.agreement_min, 0, 1);
+  t.decimal("latency_ratio_max", c.control.swap.latency_ratio_max, 0, 1'000);
+  t.decimal("accuracy_drop_max", c.control.swap.accuracy_drop_max, 0, 1);
+  t.text("golden_file", c.control.golden_file);
+}
+
+void read_canary(Table& t, Config& c) {
+  CanaryLimits& limits = c.control.canary;
+  t.decimal("accuracy_drop_max", limits.accuracy_drop_max, 0, 1);
+  t.number("probes_min", limits.probes_min, 1, 1'000'000);
+  t.decimal("error_rate_max", limits.error_rate_max, 0, 1);
+  t.number("runs_min", limits.runs_min, 1, 1'000'000'000);
+  t.decimal("latency_ratio_max", limits.latency_ratio_max, 0, 1'000);
+  t.number("latency_runs_min", limits.latency_runs_min, 1, 1'000'000'000);
+  t.number("promote_after", limits.promote_after, 0, 1'000'000'000);
+  std::uint64_t seconds = static_cast<std::uint64_t>(c.control.probe_every.count()) / 1'000;
+  t.number("probe_seconds", seconds, 1, 86'400);
+  c.control.probe_every = std::chrono::seconds{seconds};
 }
 
 void read_cascade(Table& t, Config& c) {
@@ -283,8 +307,8 @@ Result<Config> parse_config(std::string_view text, const std::string& name) {
   const std::map<std::string, std::function<void(Table&, Config&)>, std::less<>> sections{
       {"server", read_server}, {"grpc", read_grpc},       {"data", read_data},
       {"model", read_model},   {"cascade", read_cascade}, {"batch", read_batch},
-      {"ingest", read_ingest}, {"watch", read_watch},     {"detect", read_detect},
-      {"log", read_log}};
+      {"ingest", read_ingest}, {"swap", read_swap},       {"canary", read_canary},
+      {"watch", read_watch},   {"detect", read_detect},   {"log", read_log}};
   for (const auto& [key, node] : root) {
     if (key.str() == "webhook") {
       TRY(read_webhooks(node, name, config));
@@ -295,8 +319,8 @@ Result<Config> parse_config(std::string_view text, const std::string& name) {
       return Error{
           Code::kInvalidArgument,
           fmt::format("{}, line {}: '{}' is not a known section; known are [server], [grpc], "
-                      "[data], [model], [cascade], [batch], [ingest], [watch], [detect], [log] and "
-                      "[[webhook]]",
+                      "[data], [model], [cascade], [swap], [canary], [batch], [ingest], [watch], "
+                      "[detect], [log] and [[webhook]]",
                       name, node.source().begin.line, key.str())};
     }
     Table table(*node.as_table(), section->first, name);

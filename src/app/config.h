@@ -9,6 +9,7 @@
 #include "aggregate/aggregator.h"
 #include "alert/webhook_channel.h"
 #include "app/inference.h"
+#include "app/model_control.h"
 #include "app/pipeline.h"
 #include "core/result.h"
 #include "detect/detector.h"
@@ -35,6 +36,8 @@ struct Config {
   StoreOptions store;
   std::filesystem::path models_dir;  // empty: the bundled models; models() says where that is
   Inference::Options inference;      // margins.topic_floor follows aggregate.topic_probability_min
+  // engines_dir empty: DATA_DIR/engines; state_file is DATA_DIR/engines.json.
+  ModelControl::Options control;
   Pipeline::Options pipeline;
   DecodeLimits decode;
   AggregateOptions aggregate = default_aggregate();

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "app/model_control_json.h"
 #include "app/ndjson_session.h"
 #include "core/rfc3339.h"
 #include "ingest/post_json.h"
@@ -476,7 +477,18 @@ std::vector<ServedModel> EngineApi::served_models() {
 Result<std::string> EngineApi::models() {
   const Inference& inference = runtime_.inference();
   Json models = Json::array();
-  for (const auto& model : inference.models()) models.push_back(model_json(*model));
+  for (const auto& model : inference.models()) {
+    Json entry = model_json(*model);
+    const SlotState state = runtime_.control().state_of(model->manifest.name);
+    entry["engine"] = model->engine.empty() ? Json(nullptr) : Json(model->engine);
+    entry["rollback_to"] = state.previous ? Json(*state.previous) : Json(nullptr);
+    entry["canary"] = nullptr;
+    if (const auto canary = runtime_.control().canary(model->manifest.name);
+        canary && canary->state == CanaryState::kRunning) {
+      entry["canary"] = canary_json(*canary, inference.labels());
+    }
+    models.push_back(std::move(entry));
+  }
   Json answer{{"models", std::move(models)}};
   if (inference.models().size() > 1) {
     answer["cascade"] = {{"name", inference.name()},
@@ -490,6 +502,12 @@ Result<std::string> EngineApi::models() {
                                          runtime_.metrics().cascade_skipped("failed").value()}};
   }
   return dump(answer);
+}
+
+ControlAnswer EngineApi::control_model(ModelAction action, const std::string& model,
+                                       std::string_view request_json) {
+  return answer_control(runtime_.control(), runtime_.inference().labels(), action, model,
+                        request_json);
 }
 
 Status EngineApi::ready() {

@@ -16,20 +16,17 @@ ScoreTiming both_runs(const ScoreTiming& first, SteadyTime started, SteadyTime f
 
 }  // namespace
 
-Escalation::Escalation(const Options& options, std::shared_ptr<const Model> model,
-                       const Clock& clock, Metrics& metrics, ScoreCache& cache,
-                       Counter& answered_first)
+Escalation::Escalation(const Options& options, ModelSlot& slot, const Clock& clock,
+                       Metrics& metrics, ScoreCache& cache, ModelSlot& first)
     : options_(options),
-      model_(std::move(model)),
+      slot_(slot),
+      first_(first),
       clock_(clock),
       cache_(cache),
-      inferred_(metrics.inferred(model_->manifest.name, model_->manifest.version)),
       escalated_(metrics.cascade_escalated()),
-      answered_(metrics.answered(model_->manifest.name, model_->manifest.version)),
-      answered_first_(answered_first),
       failed_(metrics.cascade_skipped("failed")),
       late_(metrics.cascade_skipped("deadline")) {
-  const BackendShapes& shapes = model_->backend->shapes();
+  const BackendShapes shapes = slot_.model()->backend->shapes();
   Dispatcher::Options dispatch;
   dispatch.name = "second";
   dispatch.policy = options_.policy;
@@ -95,7 +92,7 @@ void Escalation::drop(BatchItem& item) {
   const Pending pending = take({&item, 1}).front();
   tokens_.fetch_sub(item.token_ids.size(), std::memory_order_relaxed);
   late_.add();
-  answered_first_.add();
+  first_.count_answered(pending.doubtful.first.model);
   pending.sink->scored(pending.cookie, pending.doubtful.first, pending.doubtful.timing);
 }
 
@@ -128,8 +125,7 @@ void Escalation::run(std::size_t worker, std::span<BatchItem> batch) {
   std::vector<Scores> scores(offsets.size() - 1);
   Status status;
   if (!scores.empty()) {
-    status = model_->backend->run(worker, RaggedBatch{ids, offsets}, scores);
-    inferred_.add(scores.size());
+    status = slot_.run(worker, RaggedBatch{ids, offsets}, scores);
   }
   const SteadyTime finished = clock_.steady_now();
   tokens_.fetch_sub(tokens, std::memory_order_relaxed);
@@ -139,15 +135,16 @@ void Escalation::run(std::size_t worker, std::span<BatchItem> batch) {
     Scores answer = doubtful.first;
     if (answers[i]) {
       answer = *answers[i];
-      answered_.add();
+      slot_.count_answered(answer.model);
     } else if (status) {
       answer = scores[next++];
-      answer.model = model_->version;
-      cache_.insert(doubtful.key, answer);
-      answered_.add();
+      // By the version that answered: it may have been swapped since the text was offered.
+      cache_.insert(ScoreCache::key_of(batch[i].token_ids, doubtful.first.model, answer.model),
+                    answer);
+      slot_.count_answered(answer.model);
     } else {
       failed_.add();
-      answered_first_.add();
+      first_.count_answered(doubtful.first.model);
     }
     pending[i].sink->scored(pending[i].cookie, answer,
                             both_runs(doubtful.timing, started, finished));

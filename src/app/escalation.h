@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "app/model_slot.h"
 #include "batch/dispatcher.h"
 #include "core/clock.h"
 #include "core/mutex.h"
@@ -48,8 +49,9 @@ class Escalation {
     ScoreTiming timing;  // of the first model's run
   };
 
-  Escalation(const Options& options, std::shared_ptr<const Model> model, const Clock& clock,
-             Metrics& metrics, ScoreCache& cache, Counter& answered_first);
+  // `slot` is the second model's; `first` counts the texts that keep their first scores.
+  Escalation(const Options& options, ModelSlot& slot, const Clock& clock, Metrics& metrics,
+             ScoreCache& cache, ModelSlot& first);
   ~Escalation();
   Escalation(const Escalation&) = delete;
   Escalation& operator=(const Escalation&) = delete;
@@ -61,8 +63,6 @@ class Escalation {
   void drain() { dispatcher_->drain(); }
   LatencyProfile& profile() { return dispatcher_->profile(); }
   std::size_t queue_depth() const { return dispatcher_->queue_depth(); }
-  const Model& model() const { return *model_; }
-  std::shared_ptr<const Model> shared_model() const { return model_; }
 
  private:
   struct Pending {
@@ -78,13 +78,11 @@ class Escalation {
   std::vector<Pending> take(std::span<const BatchItem> batch) EXCLUDES(mu_);
 
   const Options options_;
-  const std::shared_ptr<const Model> model_;
+  ModelSlot& slot_;
+  ModelSlot& first_;
   const Clock& clock_;
   ScoreCache& cache_;
-  Counter& inferred_;
   Counter& escalated_;
-  Counter& answered_;
-  Counter& answered_first_;  // counts the texts that keep their first scores after a failed run
   Counter& failed_;
   Counter& late_;
   std::atomic<std::size_t> tokens_{0};  // that wait or run

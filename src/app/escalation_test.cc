@@ -84,8 +84,14 @@ class EscalationTest : public testing::Test {
     auto backend = std::make_unique<FakeBackend>(instances);
     backend_ = backend.get();
     model->backend = std::move(backend);
-    return std::make_unique<Escalation>(options, std::move(model), clock_, metrics_, cache_,
-                                        metrics_.answered("fast", "1"));
+    slot_ = std::make_unique<ModelSlot>(std::move(model), metrics_, clock_);
+    auto first = std::make_shared<Model>();
+    first->manifest.name = "fast";
+    first->manifest.version = "1";
+    first->version = ModelVersion{1};
+    first->backend = std::make_unique<FakeBackend>(1);
+    first_ = std::make_unique<ModelSlot>(std::move(first), metrics_, clock_);
+    return std::make_unique<Escalation>(options, *slot_, clock_, metrics_, cache_, *first_);
   }
   BatchItem item(std::uint64_t cookie, std::size_t tokens) {
     BatchItem result;
@@ -96,7 +102,7 @@ class EscalationTest : public testing::Test {
   }
   Escalation::Doubtful doubtful(const BatchItem& of) {
     Escalation::Doubtful result;
-    result.key = ScoreCache::key_of(of.token_ids, ModelVersion{1});
+    result.key = ScoreCache::key_of(of.token_ids, ModelVersion{1}, ModelVersion{2});
     result.first.model = ModelVersion{1};
     result.first.emotion = 0;
     const SteadyTime now = clock_.steady_now();
@@ -113,6 +119,8 @@ class EscalationTest : public testing::Test {
   Metrics metrics_;
   ScoreCache cache_{1 << 20};
   Sink sink_;
+  std::unique_ptr<ModelSlot> slot_;
+  std::unique_ptr<ModelSlot> first_;
   FakeBackend* backend_ = nullptr;
 };
 
@@ -130,7 +138,7 @@ TEST_F(EscalationTest, TheSecondModelAnswersAndIsRemembered) {
   // The first model's 2 ms count as computing although another model came after it.
   EXPECT_EQ(answer.timing.finished_at - answer.timing.started_at, std::chrono::milliseconds{2});
   EXPECT_EQ(answer.timing.started_at - answer.timing.enqueued_at, std::chrono::milliseconds{3});
-  const auto remembered = cache_.find(ScoreCache::key_of(item(7, 10).token_ids, ModelVersion{1}));
+  const auto remembered = cache_.find(doubtful(item(7, 10)).key);
   ASSERT_TRUE(remembered.has_value());
   EXPECT_EQ(remembered->model, ModelVersion{2});
   EXPECT_EQ(metrics_.cascade_escalated().value(), 1U);
@@ -146,7 +154,7 @@ TEST_F(EscalationTest, ATextWhoseRunFailsKeepsItsFirstScores) {
   EXPECT_EQ(sink_.told().at(7).scores.model, ModelVersion{1});
   EXPECT_EQ(metrics_.cascade_skipped("failed").value(), 1U);
   EXPECT_EQ(metrics_.answered("fast", "1").value(), 1U);
-  EXPECT_FALSE(cache_.find(ScoreCache::key_of(item(7, 10).token_ids, ModelVersion{1})));
+  EXPECT_FALSE(cache_.find(doubtful(item(7, 10)).key));
 }
 
 TEST_F(EscalationTest, LiveItRefusesWhatWouldWaitTooLong) {

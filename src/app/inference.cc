@@ -146,28 +146,25 @@ Result<std::unique_ptr<Inference>> Inference::create(ModelRegistry& registry,
     TRY_ASSIGN(tokenizer, load_tokenizer(model->manifest));
   }
   LabelSchema labels = model->manifest.labels;
-  registry.activate(std::move(model));
+  registry.activate(model);
   return std::unique_ptr<Inference>(new Inference(registry, options, clock, metrics,
                                                   std::move(labels), std::move(tokenizer),
-                                                  std::move(second)));
+                                                  std::move(model), std::move(second)));
 }
 
 Inference::Inference(ModelRegistry& registry, const Options& options, const Clock& clock,
                      Metrics& metrics, LabelSchema labels, std::optional<Tokenizer> tokenizer,
-                     std::shared_ptr<const Model> second)
+                     std::shared_ptr<const Model> first, std::shared_ptr<const Model> second)
     : options_(options),
       registry_(registry),
       clock_(clock),
       metrics_(metrics),
       labels_(std::move(labels)),
-      first_name_(registry.active()->manifest.name),
       tokenizer_(std::move(tokenizer)),
       cache_(options.cache_bytes_max),
-      pool_(options.bucket_items_max, kBucketTokens.back()) {
-  const std::shared_ptr<const Model> active = registry_.active();
-  const BackendShapes& shapes = active->backend->shapes();
-  inferred_ = &metrics_.inferred(active->manifest.name, active->manifest.version);
-  answered_ = &metrics_.answered(active->manifest.name, active->manifest.version);
+      pool_(options.bucket_items_max, kBucketTokens.back()),
+      first_(std::move(first), metrics, clock) {
+  const BackendShapes shapes = model()->backend->shapes();
   if (second) {
     Escalation::Options escalation;
     escalation.wait_when_full = options.escalation_waits;
@@ -176,13 +173,9 @@ Inference::Inference(ModelRegistry& registry, const Options& options, const Cloc
     escalation.policy = policy_for(second->backend->shapes());
     escalation.bucket_items_max = options.bucket_items_max;
     escalation.deadline_reserve = options.deadline_reserve;
-    escalation_ = std::make_unique<Escalation>(escalation, std::move(second), clock_, metrics_,
-                                               cache_, *answered_);
-  }
-  for (const auto& model : models()) {
-    metrics_.set_model({model->manifest.name, model->manifest.version, model->backend->precision(),
-                        model->backend->name()},
-                       /*loaded=*/true);
+    second_ = std::make_unique<ModelSlot>(std::move(second), metrics_, clock_);
+    escalation_ =
+        std::make_unique<Escalation>(escalation, *second_, clock_, metrics_, cache_, first_);
   }
   Dispatcher::Options dispatch;
   dispatch.policy = policy_for(shapes);
@@ -194,8 +187,8 @@ Inference::Inference(ModelRegistry& registry, const Options& options, const Cloc
       [this](std::size_t worker, std::span<BatchItem> batch) { run(worker, batch); },
       [this](BatchItem& item, Code why) { drop(item, why); });
   if (options.measure && classifies()) {
-    measure_profile(*active, dispatcher_->profile(), clock_);
-    if (escalation_) measure_profile(escalation_->model(), escalation_->profile(), clock_);
+    measure_profile(*model(), dispatcher_->profile(), clock_);
+    if (second_) measure_profile(*second_->model(), escalation_->profile(), clock_);
   }
 }
 
@@ -218,22 +211,31 @@ std::string Inference::name() const {
 
 std::string Inference::version() const {
   std::string version = model()->manifest.version;
-  if (escalation_) version += "+" + escalation_->model().manifest.version;
+  if (second_) version += "+" + second_->model()->manifest.version;
   return version;
 }
 
 std::vector<std::shared_ptr<const Model>> Inference::models() const {
   std::vector<std::shared_ptr<const Model>> models{model()};
-  if (escalation_) models.push_back(escalation_->shared_model());
+  if (second_) models.push_back(second_->model());
   return models;
+}
+
+std::vector<ModelSlot*> Inference::slots() {
+  std::vector<ModelSlot*> slots{&first_};
+  if (second_) slots.push_back(second_.get());
+  return slots;
+}
+
+std::vector<const ModelSlot*> Inference::slots() const {
+  std::vector<const ModelSlot*> slots{&first_};
+  if (second_) slots.push_back(second_.get());
+  return slots;
 }
 
 std::string_view Inference::answered_by(const Scores& scores) const {
   if (scores.model.value == 0) return {};
-  if (escalation_ && escalation_->model().version == scores.model) {
-    return escalation_->model().manifest.name;
-  }
-  return first_name_;
+  return second_ && second_->had(scores.model) ? second_->name() : first_.name();
 }
 
 void Inference::tokenize(std::string_view text, std::vector<std::int32_t>& token_ids) const {
@@ -250,8 +252,14 @@ Scores Inference::unclassified() const {
   return scores;
 }
 
+ScoreCache::Key Inference::key_for(std::span<const std::int32_t> token_ids,
+                                   ModelVersion first) const {
+  return ScoreCache::key_of(token_ids, first,
+                            second_ ? second_->version_for(token_ids) : ModelVersion{});
+}
+
 std::optional<Scores> Inference::cached(std::span<const std::int32_t> token_ids) {
-  const auto found = cache_.find(ScoreCache::key_of(token_ids, registry_.active()->version));
+  const auto found = cache_.find(key_for(token_ids, first_.version_for(token_ids)));
   if (found) {
     metrics_.cache_hits().add();
   } else {
@@ -277,7 +285,6 @@ bool Inference::enqueue(BatchItem&& item, bool wait) {
 
 void Inference::run(std::size_t worker, std::span<BatchItem> batch) {
   const SteadyTime started = clock_.steady_now();
-  const std::shared_ptr<const Model> model = registry_.active();
   Scratch& scratch = scratch_[worker];
   scratch.ids.clear();
   scratch.offsets.assign(1, 0);
@@ -290,13 +297,10 @@ void Inference::run(std::size_t worker, std::span<BatchItem> batch) {
   scratch.scores.assign(batch.size(), Scores{});
   const RaggedBatch ragged{scratch.ids, scratch.offsets};
   std::vector<TokenLabels> sequences(label_tokens ? batch.size() : 0);
-  const Status status =
-      label_tokens ? model->backend->run_with_sequence(worker, ragged, scratch.scores, sequences)
-                   : model->backend->run(worker, ragged, scratch.scores);
+  const Status status = first_.run(worker, ragged, scratch.scores, sequences);
   const SteadyTime finished = clock_.steady_now();
   metrics_.batch_size().observe(static_cast<double>(batch.size()));
   metrics_.batch_token_fill_ratio().observe(1.0);  // ragged: every token computed is a real one
-  inferred_->add(batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i) {
     BatchItem& item = batch[i];
     const ScoreTiming timing{item.enqueued_at, started, finished};
@@ -306,7 +310,6 @@ void Inference::run(std::size_t worker, std::span<BatchItem> batch) {
         std::chrono::duration<double>(started - item.enqueued_at).count());
     if (status) {
       if (item.token_labels != nullptr) *item.token_labels = std::move(sequences[i]);
-      scratch.scores[i].model = model->version;
       answer(item, scratch.scores[i], timing);
     } else {
       item.sink->scored(item.cookie, status.error(), timing);
@@ -341,7 +344,7 @@ bool Inference::may_escalate(const BatchItem& item) {
 }
 
 void Inference::answer(BatchItem& item, const Scores& scores, const ScoreTiming& timing) {
-  const ScoreCache::Key key = ScoreCache::key_of(item.token_ids, scores.model);
+  const ScoreCache::Key key = key_for(item.token_ids, scores.model);
   if (escalation_ && cascade_doubt(options_.margins, scores).any()) {
     // Declined, the answer is not remembered: the same text may find room the next time.
     if (may_escalate(item)) {
@@ -353,7 +356,7 @@ void Inference::answer(BatchItem& item, const Scores& scores, const ScoreTiming&
   } else {
     cache_.insert(key, scores);
   }
-  answered_->add();
+  first_.count_answered(scores.model);
   item.sink->scored(item.cookie, scores, timing);
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "app/escalation.h"
+#include "app/model_slot.h"
 #include "batch/dispatcher.h"
 #include "batch/token_pool.h"
 #include "core/clock.h"
@@ -120,11 +121,16 @@ class Inference {
   std::string name() const;
   std::string version() const;
   // The model that answers first.
-  std::shared_ptr<const Model> model() const { return registry_.active(); }
+  std::shared_ptr<const Model> model() const { return first_.model(); }
   // Those that may answer: one, or a cascade's two in their order.
   std::vector<std::shared_ptr<const Model>> models() const;
   // Name of the model that gave these scores; empty for version 0.
   std::string_view answered_by(const Scores& scores) const;
+  // The places of those models, for a swap or a canary (app/model_control.h), in their order.
+  std::vector<ModelSlot*> slots();
+  std::vector<const ModelSlot*> slots() const;
+  // Forgets the remembered scores: after a swap.
+  void forget() { cache_.clear(); }
   const CascadeMargins& margins() const { return options_.margins; }
   const ScoreCache& cache() const { return cache_; }
   const Tokenizer* tokenizer() const { return tokenizer_ ? &*tokenizer_ : nullptr; }
@@ -132,7 +138,9 @@ class Inference {
  private:
   Inference(ModelRegistry& registry, const Options& options, const Clock& clock, Metrics& metrics,
             LabelSchema labels, std::optional<Tokenizer> tokenizer,
-            std::shared_ptr<const Model> second);
+            std::shared_ptr<const Model> first, std::shared_ptr<const Model> second);
+  // Under which the scores are remembered that `first` gives these ids now, or the cascade.
+  ScoreCache::Key key_for(std::span<const std::int32_t> token_ids, ModelVersion first) const;
   void run(std::size_t worker, std::span<BatchItem> batch);
   bool enqueue(BatchItem&& item, bool wait);
   // Answers one text, or gives it to the second model.
@@ -153,13 +161,12 @@ class Inference {
   const Clock& clock_;
   Metrics& metrics_;
   const LabelSchema labels_;
-  const std::string first_name_;
   const std::optional<Tokenizer> tokenizer_;
   ScoreCache cache_;
   TokenPool pool_;
   std::vector<Scratch> scratch_;  // by worker
-  Counter* inferred_ = nullptr;   // of the active model, as is the next
-  Counter* answered_ = nullptr;
+  ModelSlot first_;
+  std::unique_ptr<ModelSlot> second_;  // null: no cascade
   std::unique_ptr<Escalation> escalation_;  // null: no cascade
   std::unique_ptr<Dispatcher> dispatcher_;  // last: its workers use the rest
 };

@@ -133,6 +133,42 @@ int main(int argc, char** argv) {
   calibrate_app->add_flag("--json", calibrate.json, "Print one JSON object");
   calibrate_app->callback([&] { status = run_calibrate(calibrate); });
 
+  BuildEngineOptions build;
+  CLI::App* build_app = app.add_subcommand(
+      "build-engine", "Make one file of a model, checked against FP32, for a hot swap");
+  add_common(*build_app, build.common);
+  build_app->get_option("--model")
+      ->description("Model to build: a name, or an ONNX file")
+      ->required();
+  build_app->add_option("--output", build.output, "File to write, such as v2.engine")->required();
+  build_app->add_option("--like", build.like, "Of an ONNX file: the model it is made to replace");
+  build_app
+      ->add_option("--backend", build.backend,
+                   "'any': weights that every backend loads (default); 'openvino': compiled for "
+                   "this machine")
+      ->check(CLI::IsMember({"any", "openvino", "tensorrt"}));
+  build_app->add_option("--precision", build.precision, "Compute in 'fp32' (default) or 'int8'")
+      ->check(CLI::IsMember({"fp32", "int8"}));
+  build_app->add_option("--calibration", build.calibration,
+                        "Texts to make INT8's scales from (default: the model's own calibration)");
+  build_app->add_option("--evaluate", build.evaluate,
+                        "Judge by truth: emotion=FILE or topic=FILE of label<TAB>text");
+  build_app->add_option("--engine-version", build.engine_version,
+                        "Version it is known by (default: the output's name)");
+  build_app->add_flag("--allow-drop", build.allow_drop, "Write it whatever it costs in macro-F1");
+  build_app->add_flag("--json", build.json, "Print one JSON object");
+  build_app->callback([&] { status = run_build_engine(build); });
+
+  SwapCommandOptions swap;
+  CLI::App* swap_app =
+      app.add_subcommand("swap", "Put another engine in a model's place while the engine runs");
+  swap_app->add_option("model", swap.model, "Model, such as fast or base")->required();
+  swap_app->add_option("engine", swap.engine, "Name of a file in the engines folder");
+  swap_app->add_option("--url", swap.url, "Where it runs (default http://127.0.0.1:8000)");
+  swap_app->add_flag("--rollback", swap.rollback, "Return to the one before instead");
+  swap_app->add_flag("--json", swap.json, "Print the answer as one JSON object");
+  swap_app->callback([&] { status = run_swap(swap); });
+
   SimulateCommandOptions simulate;
   CLI::App* simulate_app = app.add_subcommand(
       "simulate", "Write a believable Chinese stream as NDJSON, with the truth beside it");

@@ -57,6 +57,7 @@ Status Runtime::open() {
   inference.measure = mode_ == Mode::kServe;
   TRY_ASSIGN(inference_, Inference::create(*registry_, inference, clock_, metrics_));
   TRY_ASSIGN(store_, Store::open(config_.store, clock_));
+  TRY(open_control());
   fresh_ids_ = std::make_unique<FreshIds>(fresh_prefix(mode_, clock_, store_->stats().last));
 
   Counting::Options counting;
@@ -87,6 +88,16 @@ Status Runtime::open() {
   return {};
 }
 
+// After the store: it holds the data folder. A replay answers by the model that it is told.
+Status Runtime::open_control() {
+  ModelControl::Options options = config_.control;
+  if (options.engines_dir.empty()) options.engines_dir = config_.store.dir / "engines";
+  if (mode_ == Mode::kServe) options.state_file = config_.store.dir / "engines.json";
+  TRY_ASSIGN(control_, ModelControl::create(options, *registry_, *inference_, clock_, metrics_));
+  control_->restore();
+  return {};
+}
+
 Status Runtime::start_sender() {
   std::vector<std::unique_ptr<Channel>> channels;
   channels.push_back(std::make_unique<LogChannel>("log"));
@@ -111,6 +122,7 @@ void Runtime::stop() {
   pipeline_.reset();
   counting_.reset();
   sender_.reset();
+  control_.reset();
   inference_.reset();
   store_.reset();
 }

@@ -11,6 +11,7 @@
 #include "app/config.h"
 #include "app/counting.h"
 #include "app/inference.h"
+#include "app/model_control.h"
 #include "app/pipeline.h"
 #include "app/stage_times.h"
 #include "core/clock.h"
@@ -56,6 +57,7 @@ class Runtime {
   Store& store() { return *store_; }
   ModelRegistry& registry() { return *registry_; }
   Inference& inference() { return *inference_; }
+  ModelControl& control() { return *control_; }
   Counting& counting() { return *counting_; }
   Pipeline& pipeline() { return *pipeline_; }
   FreshIds& fresh_ids() { return *fresh_ids_; }
@@ -65,6 +67,7 @@ class Runtime {
  private:
   Runtime(const Config& config, Mode mode, const Clock& clock, Hooks hooks);
   Status open();
+  Status open_control();
   Status start_sender();
 
   const Config config_;
@@ -79,6 +82,7 @@ class Runtime {
   std::unique_ptr<Store> store_;
   std::unique_ptr<ModelRegistry> registry_;
   std::unique_ptr<Inference> inference_;
+  std::unique_ptr<ModelControl> control_;
   std::unique_ptr<OutboxSender> sender_;
   std::unique_ptr<Counting> counting_;
   std::unique_ptr<Pipeline> pipeline_;

@@ -119,7 +119,7 @@ Json to_json(const LoadFigures& figures) {
   return json;
 }
 
-Json to_json(const SwapFigures& figures) {
+Json to_json(const SwapLoadFigures& figures) {
   return {{"swaps", figures.swaps},
           {"refused", figures.refused},
           {"took_ms", percentiles_json(figures.took)},

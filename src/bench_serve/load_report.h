@@ -37,7 +37,7 @@ struct LoadFigures {
   std::uint64_t index_lag_posts = 0;
 };
 
-struct SwapFigures {
+struct SwapLoadFigures {
   std::uint64_t swaps = 0;
   std::uint64_t refused = 0;  // swaps that were not made
   Percentiles took;           // of the calls
@@ -48,7 +48,7 @@ struct SwapFigures {
 
 nlohmann::ordered_json to_json(const PhaseFigures& figures);
 nlohmann::ordered_json to_json(const LoadFigures& figures);
-nlohmann::ordered_json to_json(const SwapFigures& figures);
+nlohmann::ordered_json to_json(const SwapLoadFigures& figures);
 nlohmann::ordered_json percentiles_json(const Percentiles& percentiles);
 
 // Several lines, each ended.

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -11,6 +12,7 @@
 #include "infer/precision.h"
 #include "infer/scores.h"
 #include "infer/sequence.h"
+#include "infer/trained_labels.h"
 
 namespace tidewatch {
 
@@ -93,6 +95,24 @@ Result<std::unique_ptr<Backend>> load_openvino_backend(const ModelManifest& mani
 Result<std::unique_ptr<Backend>> load_openvino_int8(const ModelManifest& manifest,
                                                     const CalibrationRecipe& recipe,
                                                     const BackendOptions& options);
+
+// ONNX's metadata_props of a weights file. kInvalidArgument when it cannot be read.
+Result<WeightsMetadata> read_weights_metadata(const std::filesystem::path& weights);
+
+// What an exported model is bound to: OpenVINO's version and the processor's instruction set.
+std::string openvino_compatibility();
+// The compiled model as bytes, and what it runs in. Errors as load_openvino_backend.
+struct ExportedModel {
+  std::string bytes;
+  std::string precision;  // of Backend::precision()
+};
+Result<ExportedModel> export_openvino_model(const ModelManifest& manifest,
+                                            const BackendOptions& options);
+// Loads what export_openvino_model gave; `precision` as it said. `manifest.weights` is only named.
+Result<std::unique_ptr<Backend>> import_openvino_model(const ModelManifest& manifest,
+                                                       const std::string& bytes,
+                                                       const std::string& precision,
+                                                       const BackendOptions& options);
 
 // null_backend.cc. For `--model none`: every text is neutral and of unknown topic.
 std::unique_ptr<Backend> make_null_backend(const LabelSchema& labels);

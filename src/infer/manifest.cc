@@ -8,6 +8,7 @@
 #include <array>
 #include <cmath>
 #include <fstream>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -229,7 +230,12 @@ Result<ModelManifest> read_manifest(const std::filesystem::path& folder) {
         Code::kNotFound,
         fmt::format("{}: no such file; `tidewatch models` lists what is there", file.string())};
   }
-  const json root = json::parse(in, nullptr, /*allow_exceptions=*/false);
+  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  return parse_manifest(text, file);
+}
+
+Result<ModelManifest> parse_manifest(std::string_view text, const std::filesystem::path& file) {
+  const json root = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (root.is_discarded() || !root.is_object()) {
     return Error{Code::kInvalidArgument, fmt::format("{}: not a JSON object", file.string())};
   }

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/result.h"
@@ -45,6 +46,10 @@ struct ModelManifest {
 // kNotFound (no such file), kInvalidArgument (malformed, a field missing or out of range).
 // Does not read the weights.
 Result<ModelManifest> read_manifest(const std::filesystem::path& folder);
+
+// The same from text. `file` is what messages name; the files that the manifest names lie beside
+// it.
+Result<ModelManifest> parse_manifest(std::string_view text, const std::filesystem::path& file);
 
 // Compares the file's sha256 with what the manifest says. kDataLoss names the file and both
 // digests; kNotFound when it cannot be read.

@@ -44,26 +44,42 @@ std::vector<std::string> ModelRegistry::available() const {
 }
 
 Result<std::shared_ptr<const Model>> ModelRegistry::load(const std::string& name) {
-  auto model = std::make_shared<Model>();
-  model->version = ModelVersion{next_version_.fetch_add(1)};
   if (name == "none") {
-    model->manifest.name = "none";
-    model->manifest.version = "0";
-    model->manifest.precision = "none";
-    model->manifest.labels = bundled_labels();
-    model->backend = make_null_backend(model->manifest.labels);
-    return std::shared_ptr<const Model>(std::move(model));
+    ModelManifest manifest;
+    manifest.name = "none";
+    manifest.version = "0";
+    manifest.precision = "none";
+    manifest.labels = bundled_labels();
+    auto backend = make_null_backend(manifest.labels);
+    return std::shared_ptr<const Model>(adopt(std::move(manifest), std::move(backend)));
   }
   const std::vector<std::string> names = available();
   if (std::find(names.begin(), names.end(), name) == names.end()) {
     return Error{Code::kNotFound, fmt::format("no model '{}' in {}; there are: {}", name,
                                               models_dir_.string(), fmt::join(names, ", "))};
   }
-  TRY_ASSIGN(model->manifest, read_manifest(models_dir_ / name));
-  TRY(verify_manifest_files(model->manifest));
-  TRY(check_calibration(options_.precision, model->manifest));
-  TRY_ASSIGN(model->backend, load_backend(model->manifest, options_));
+  TRY_ASSIGN(ModelManifest manifest, read_manifest(models_dir_ / name));
+  TRY(verify_manifest_files(manifest));
+  TRY_ASSIGN(auto model, load_manifest(std::move(manifest), options_.precision));
   return std::shared_ptr<const Model>(std::move(model));
+}
+
+Result<std::shared_ptr<Model>> ModelRegistry::load_manifest(ModelManifest manifest,
+                                                            Precision precision) {
+  TRY(check_calibration(precision, manifest));
+  BackendOptions options = options_;
+  options.precision = precision;
+  TRY_ASSIGN(auto backend, load_backend(manifest, options));
+  return adopt(std::move(manifest), std::move(backend));
+}
+
+std::shared_ptr<Model> ModelRegistry::adopt(ModelManifest manifest,
+                                            std::unique_ptr<Backend> backend) {
+  auto model = std::make_shared<Model>();
+  model->manifest = std::move(manifest);
+  model->version = ModelVersion{next_version_.fetch_add(1)};
+  model->backend = std::move(backend);
+  return model;
 }
 
 void ModelRegistry::activate(std::shared_ptr<const Model> model) {

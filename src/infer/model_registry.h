@@ -21,6 +21,9 @@ struct Model {
   ModelManifest manifest;
   ModelVersion version;
   std::unique_ptr<Backend> backend;
+  // The engine file that it came from; empty: the model's folder.
+  std::string engine;
+  std::string engine_sha256;
 };
 
 struct ModelInfo {
@@ -39,6 +42,12 @@ class ModelRegistry {
   // Loads `name` beside whatever is active. "none" gives the null model, with the labels of the
   // bundled models. kNotFound lists the names there are.
   Result<std::shared_ptr<const Model>> load(const std::string& name) EXCLUDES(mu_);
+  // The same of a manifest whose files the caller has checked, in a precision of its own.
+  Result<std::shared_ptr<Model>> load_manifest(ModelManifest manifest, Precision precision);
+  // Gives a backend that was loaded otherwise a version.
+  std::shared_ptr<Model> adopt(ModelManifest manifest, std::unique_ptr<Backend> backend);
+  const BackendOptions& options() const { return options_; }
+
   // Makes a loaded model the one that new texts go to. The old one is freed by its last user.
   void activate(std::shared_ptr<const Model> model) EXCLUDES(mu_);
   std::shared_ptr<const Model> active() const EXCLUDES(mu_);

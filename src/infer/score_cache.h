@@ -29,10 +29,15 @@ class ScoreCache {
   };
   static Key key_of(std::span<const std::int32_t> token_ids, ModelVersion model) noexcept;
 
+  // Of the scores that two models of a cascade give together.
+  static Key key_of(std::span<const std::int32_t> token_ids, ModelVersion first,
+                    ModelVersion second) noexcept;
+
   explicit ScoreCache(std::size_t bytes_max);  // 0: remembers nothing
 
   std::optional<Scores> find(const Key& key);
   void insert(const Key& key, const Scores& scores);
+  // Forgets everything and gives the table's memory back until it is used again.
   void clear();
 
   std::uint64_t hits() const noexcept { return hits_.load(std::memory_order_relaxed); }

@@ -32,6 +32,25 @@ constexpr std::string_view kAlertKinds[] = {"volume", "negative", "emergent", "c
                                             "other"};
 constexpr std::string_view kSkipReasons[] = {"full", "deadline", "pressure", "failed", "other"};
 constexpr std::string_view kRefuseReasons[] = {"deadline", "full", "other"};
+constexpr std::string_view kSwapResults[] = {"switched", "rolled_back", "refused", "failed",
+                                             "other"};
+constexpr std::string_view kCanaryResults[] = {"started", "promoted", "rolled_back", "ended",
+                                               "other"};
+constexpr double kSwapSeconds[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                   0.1,    0.2,   0.5,    1.0,   2.5,  5.0};
+// Of one version each, the live one's too, unless it says otherwise.
+constexpr std::string_view kCanaryFigures[] = {
+    "percent",              // of the texts; 0 once it is over
+    "compared_texts",       // texts that both answered
+    "shed_texts",           // comparisons dropped under load
+    "disagreement",         // by task: share of them whose labels differ
+    "label_distance",       // by task: total variation of the two label distributions
+    "chi_square",           // by task: Pearson's statistic of the two
+    "confidence",           // mean probability of the best emotion
+    "latency_p99_seconds",  // of one run
+    "error_ratio",          // of its runs
+    "accuracy",             // by task: on the labelled probe set
+    "other"};
 constexpr std::string_view kSeverities[] = {"info", "warning", "critical", "other"};
 
 // Position of `name`, or of the last: "other".
@@ -153,6 +172,11 @@ struct Metrics::Families {
   Labelled<Counter> answered;
   Counter cascade_escalated;
   std::array<Counter, std::size(kSkipReasons)> cascade_skipped;
+  std::array<Counter, std::size(kSwapResults)> swaps;
+  Histogram swap_seconds{kSwapSeconds};
+  Labelled<Gauge> model_memory;
+  std::array<Counter, std::size(kCanaryResults)> canaries;
+  std::array<Labelled<Gauge>, std::size(kCanaryFigures)> canary;
   std::array<std::array<Counter, std::size(kSeverities)>, std::size(kAlertKinds)> alerts;
   Gauge open_alerts;
   Counter store_commits;
@@ -165,6 +189,7 @@ struct Metrics::Families {
 
   void scrape_pipeline(Scrape& out) const;
   void scrape_models(Scrape& out) const;
+  void scrape_swaps(Scrape& out) const;
   void scrape_outlets(Scrape& out) const;
   static void scrape_process(Scrape& out);
 };
@@ -245,6 +270,39 @@ void Metrics::Families::scrape_models(Scrape& out) const {
             MetricType::Counter);
   for (std::size_t i = 0; i < cascade_skipped.size(); ++i) {
     out.counter({{"reason", std::string(kSkipReasons[i])}}, cascade_skipped[i]);
+  }
+}
+
+void Metrics::Families::scrape_swaps(Scrape& out) const {
+  out.begin("tidewatch_model_memory_bytes", "Weights and buffers of a model that is loaded",
+            MetricType::Gauge);
+  model_memory.each([&](const auto& values, const Gauge& bytes) {
+    out.gauge({{"model", values[0]}, {"version", values[1]}}, bytes.value());
+  });
+  out.begin("tidewatch_swaps_total", "Swaps of a model, by what became of them",
+            MetricType::Counter);
+  for (std::size_t i = 0; i + 1 < swaps.size(); ++i) {
+    out.counter({{"result", std::string(kSwapResults[i])}}, swaps[i]);
+  }
+  out.begin("tidewatch_swap_seconds", "From a switch to the new model's first answer",
+            MetricType::Histogram);
+  out.histogram({}, swap_seconds);
+  out.begin("tidewatch_canaries_total", "Canaries, by what became of them", MetricType::Counter);
+  for (std::size_t i = 0; i + 1 < canaries.size(); ++i) {
+    out.counter({{"result", std::string(kCanaryResults[i])}}, canaries[i]);
+  }
+  for (std::size_t i = 0; i < canary.size(); ++i) {
+    bool begun = false;
+    canary[i].each([&](const auto& values, const Gauge& value) {
+      if (!begun) {
+        out.begin("tidewatch_canary_" + std::string(kCanaryFigures[i]),
+                  "A canary and the model it is held against", MetricType::Gauge);
+      }
+      begun = true;
+      Labels labels{{"model", values[0]}, {"version", values[1]}};
+      if (!values[2].empty()) labels.push_back({"task", values[2]});
+      out.gauge(std::move(labels), value.value());
+    });
   }
 }
 
@@ -354,6 +412,21 @@ Counter& Metrics::cascade_escalated() noexcept { return families_->cascade_escal
 Counter& Metrics::cascade_skipped(std::string_view reason) noexcept {
   return families_->cascade_skipped[position_or_other(kSkipReasons, reason)];
 }
+Counter& Metrics::swaps(std::string_view result) noexcept {
+  return families_->swaps[position_or_other(kSwapResults, result)];
+}
+Histogram& Metrics::swap_seconds() noexcept { return families_->swap_seconds; }
+Gauge& Metrics::model_memory_bytes(std::string_view model, std::string_view version) {
+  return families_->model_memory.get({std::string(model), std::string(version)});
+}
+Counter& Metrics::canaries(std::string_view result) noexcept {
+  return families_->canaries[position_or_other(kCanaryResults, result)];
+}
+Gauge& Metrics::canary(std::string_view figure, std::string_view model, std::string_view version,
+                       std::string_view task) {
+  return families_->canary[position_or_other(kCanaryFigures, figure)].get(
+      {std::string(model), std::string(version), std::string(task)});
+}
 Counter& Metrics::alerts(std::string_view kind, std::string_view severity) noexcept {
   return families_
       ->alerts[position_or_other(kAlertKinds, kind)][position_or_other(kSeverities, severity)];
@@ -384,6 +457,7 @@ std::string Metrics::expose() const {
   Scrape out;
   families_->scrape_pipeline(out);
   families_->scrape_models(out);
+  families_->scrape_swaps(out);
   families_->scrape_outlets(out);
   Families::scrape_process(out);
   return out.text();

@@ -81,6 +81,18 @@ class Metrics {
   // failed (its run did), other.
   Counter& cascade_skipped(std::string_view reason) noexcept;
 
+  // tidewatch_swaps_total{result}: switched, rolled_back, refused, failed, other.
+  Counter& swaps(std::string_view result) noexcept;
+  Histogram& swap_seconds() noexcept;  // tidewatch_swap_seconds: switch to the first answer
+  // tidewatch_model_memory_bytes{model,version}: 0 once it is freed.
+  Gauge& model_memory_bytes(std::string_view model, std::string_view version);
+  // tidewatch_canaries_total{result}: started, promoted, rolled_back, ended, other.
+  Counter& canaries(std::string_view result) noexcept;
+  // tidewatch_canary_<figure>{model,version,task}: see kCanaryFigures in metrics.cc; an unknown
+  // figure is "other". `task` may be empty.
+  Gauge& canary(std::string_view figure, std::string_view model, std::string_view version,
+                std::string_view task = {});
+
   // tidewatch_alerts_total{kind,severity}: alerts opened.
   Counter& alerts(std::string_view kind, std::string_view severity) noexcept;
   Gauge& open_alerts() noexcept;       // tidewatch_open_alerts

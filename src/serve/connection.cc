@@ -216,6 +216,15 @@ awaitable<Answer> Connection::dispatch(Exchange& exchange) {
       Answer answer_now = co_await with_body(exchange, std::move(acknowledge));
       co_return answer_now;
     }
+    case Handler::kSwap:
+    case Handler::kRollback:
+    case Handler::kCanaryState:
+    case Handler::kCanaryStart:
+    case Handler::kCanaryPromote:
+    case Handler::kCanaryEnd: {
+      Answer answer_now = co_await control(exchange);
+      co_return answer_now;
+    }
     case Handler::kHealth: {
       Answer answer_now;
       answer_now.constant_body = R"({"status":"ok"})";

@@ -61,6 +61,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::awaitable<Answer> live(Exchange& exchange);
   boost::asio::awaitable<bool> stream_events(LiveClient& client, Live& state);
   boost::asio::awaitable<void> watch_for_end(std::shared_ptr<Live> state);
+  boost::asio::awaitable<Answer> control(Exchange& exchange);  // control_exchange.cc
   boost::asio::awaitable<Answer> query(std::function<Result<std::string>()> work);
   boost::asio::awaitable<Answer> with_body(
       Exchange& exchange, std::function<Result<std::string>(const std::string&)> work);

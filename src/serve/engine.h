@@ -105,6 +105,20 @@ struct ServedModel {
   bool ready = false;
 };
 
+// What can be done to the models of a running engine. Swaps and canaries take JSON requests.
+enum class ModelAction : std::uint8_t {
+  kSwap,
+  kRollback,
+  kCanaryState,
+  kCanaryStart,
+  kCanaryPromote,
+  kCanaryEnd
+};
+struct ControlAnswer {
+  std::optional<Error> refused;
+  std::string json;  // the document; of a refusal more members for the problem, or nothing
+};
+
 // The running engine as the HTTP front end sees it; src/app implements it. JSON answers are built
 // in app from the shapes in docs/api.md, so that this header stays small: each returns one JSON
 // document, or an Error that the front end turns into problem details
@@ -132,6 +146,9 @@ class Engine {
   virtual Result<std::string> posts(const Params& params) = 0;
   virtual Result<std::string> post(const std::string& id) = 0;
   virtual Result<std::string> models() = 0;
+  // Blocks for up to seconds. `model` may be empty where one is served, or the request names it.
+  virtual ControlAnswer control_model(ModelAction action, const std::string& model,
+                                      std::string_view request_json) = 0;
 
   // Labels texts; `done` is told exactly once, from any thread, maybe within this call. Never
   // blocks. kNotFound: no such model; kResourceExhausted: the deadline cannot be kept (the message

@@ -22,6 +22,13 @@ constexpr RouteEntry kRoutes[] = {
     {"POST", "/v1/alerts/{id}/ack", Handler::kAcknowledge},
     {"GET", "/v1/live", Handler::kLive},
     {"GET", "/v1/models", Handler::kModels},
+    {"POST", "/swap-engine", Handler::kSwap},
+    {"POST", "/v1/models/{name}/swap", Handler::kSwap},
+    {"POST", "/v1/models/{name}/rollback", Handler::kRollback},
+    {"GET", "/v1/models/{name}/canary", Handler::kCanaryState},
+    {"POST", "/v1/models/{name}/canary", Handler::kCanaryStart},
+    {"DELETE", "/v1/models/{name}/canary", Handler::kCanaryEnd},
+    {"POST", "/v1/models/{name}/canary/promote", Handler::kCanaryPromote},
     {"GET", "/metrics", Handler::kMetrics},
     {"GET", "/healthz", Handler::kHealth},
     {"GET", "/readyz", Handler::kReady},
@@ -160,11 +167,13 @@ RouteMatch find_route(std::string_view method, const Target& target) {
   RouteMatch match;
   bool get = false;
   bool post = false;
+  bool del = false;
   for (const RouteEntry& entry : kRoutes) {
     std::string argument;
     if (!fits(entry.pattern, target, argument)) continue;
     get = get || entry.method == "GET";
     post = post || entry.method == "POST";
+    del = del || entry.method == "DELETE";
     if (entry.method == method || (method == "HEAD" && entry.method == "GET")) {
       match.entry = &entry;
       match.argument = std::move(argument);
@@ -172,7 +181,8 @@ RouteMatch find_route(std::string_view method, const Target& target) {
   }
   if (get) match.allow = "GET, HEAD";
   if (post) match.allow += get ? ", POST" : "POST";
-  if (get || post) match.allow += ", OPTIONS";
+  if (del) match.allow += get || post ? ", DELETE" : "DELETE";
+  if (get || post || del) match.allow += ", OPTIONS";
   return match;
 }
 

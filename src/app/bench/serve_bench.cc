@@ -163,7 +163,7 @@ class ServeBench {
     TRY_ASSIGN(figures_, runner_.run(phases, "load"));
     if (!driver) return {};
     driver->stop();
-    swap_ = SwapFigures{driver->swaps(),
+    swap_ = SwapLoadFigures{driver->swaps(),
                         driver->refused(),
                         driver->took(),
                         runner_.last_tally().marked(),
@@ -310,7 +310,7 @@ class ServeBench {
   LoadFigures figures_;
   std::vector<SweepStep> steps_;
   double peak_goodput_ = 0;
-  std::optional<SwapFigures> swap_;
+  std::optional<SwapLoadFigures> swap_;
 };
 
 // Looks every acknowledged post up and counts the store's posts.

@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <numeric>
 #include <openvino/openvino.hpp>
+#include <optional>
 #include <shared_mutex>
+#include <sstream>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -85,7 +87,11 @@ class OpenVinoBackend final : public Backend {
     return {};
   }
 
-  std::uint64_t memory_bytes() const override { return weight_bytes_; }
+  std::uint64_t memory_bytes() const override {
+    const std::uint64_t buffers =
+        2 * shapes_.batch_max * shapes_.tokens_max * sizeof(std::int32_t);  // ids and mask
+    return weight_bytes_ + shapes_.instances * buffers;
+  }
 
   void close() override {
     const std::unique_lock<std::shared_mutex> closing(closing_);
@@ -237,11 +243,41 @@ std::string precision_of(const ov::CompiledModel& compiled, const CalibrationRec
   return layers == recipe->layers.size() ? "int8" : "mixed";
 }
 
-Result<std::unique_ptr<Backend>> load(const ModelManifest& manifest,
-                                      const CalibrationRecipe* recipe,
-                                      const BackendOptions& options) {
+ov::AnyMap compile_options(std::size_t instances) {
+  return {ov::hint::inference_precision(ov::element::f32),
+          ov::hint::execution_mode(ov::hint::ExecutionMode::ACCURACY),
+          ov::num_streams(static_cast<std::int32_t>(instances)),
+          ov::inference_num_threads(static_cast<std::int32_t>(instances)),
+          ov::hint::enable_cpu_pinning(false)};
+}
+
+std::size_t instances_of(const BackendOptions& options) {
   const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
-  const std::size_t instances = options.instances == 0 ? cores : options.instances;
+  return options.instances == 0 ? cores : options.instances;
+}
+
+// What the constants of the executable graph hold: FP16 weights may have become FP32 by then.
+// `fallback` where the plugin does not tell.
+std::uint64_t weight_bytes_of(const ov::CompiledModel& compiled, std::uint64_t fallback) {
+  std::uint64_t bytes = 0;
+  for (const auto& node : compiled.get_runtime_model()->get_ordered_ops()) {
+    const auto type = node->get_rt_info().find("layerType");
+    if (type == node->get_rt_info().end() || type->second.as<std::string>() != "Const") continue;
+    const ov::PartialShape& shape = node->get_output_partial_shape(0);
+    if (!shape.is_static()) continue;
+    std::uint64_t bits = node->get_output_element_type(0).bitwidth();
+    if (const auto precision = node->get_rt_info().find("outputPrecisions");
+        precision != node->get_rt_info().end()) {
+      const ov::element::Type stored{precision->second.as<std::string>()};
+      bits = stored.bitwidth();
+    }
+    bytes += ov::shape_size(shape.to_shape()) * bits / 8;
+  }
+  return bytes == 0 ? fallback : bytes;
+}
+
+Result<ov::CompiledModel> compile(const ModelManifest& manifest, const CalibrationRecipe* recipe,
+                                  std::size_t instances) {
   try {
     const auto model = shared_core().read_model(manifest.weights.path.string());
     if (Status status = check_trained_labels(manifest, metadata_of(*model)); !status) {
@@ -255,16 +291,26 @@ Result<std::unique_ptr<Backend>> load(const ModelManifest& manifest,
       }
     }
     ov::CompiledModel compiled =
-        shared_core().compile_model(model, "CPU", ov::hint::inference_precision(ov::element::f32),
-                                    ov::hint::execution_mode(ov::hint::ExecutionMode::ACCURACY),
-                                    ov::num_streams(static_cast<std::int32_t>(instances)),
-                                    ov::inference_num_threads(static_cast<std::int32_t>(instances)),
-                                    ov::hint::enable_cpu_pinning(false));
+        shared_core().compile_model(model, "CPU", compile_options(instances));
     if (Status status = check_outputs(compiled, manifest); !status) {
       return Error{status.error().code,
                    fmt::format("{}: {}", manifest.weights.path.string(), status.error().message)};
     }
-    const std::uint64_t bytes = std::filesystem::file_size(manifest.weights.path);
+    return compiled;
+  } catch (const std::exception& e) {
+    return Error{Code::kInvalidArgument, fmt::format("{}: OpenVINO cannot load it: {}",
+                                                     manifest.weights.path.string(), e.what())};
+  }
+}
+
+Result<std::unique_ptr<Backend>> load(const ModelManifest& manifest,
+                                      const CalibrationRecipe* recipe,
+                                      const BackendOptions& options) {
+  const std::size_t instances = instances_of(options);
+  TRY_ASSIGN(ov::CompiledModel compiled, compile(manifest, recipe, instances));
+  try {
+    const std::uint64_t bytes =
+        weight_bytes_of(compiled, std::filesystem::file_size(manifest.weights.path));
     std::string precision = precision_of(compiled, recipe);
     return std::unique_ptr<Backend>(std::make_unique<OpenVinoBackend>(
         manifest, std::move(compiled), std::move(precision), instances, bytes));
@@ -272,6 +318,20 @@ Result<std::unique_ptr<Backend>> load(const ModelManifest& manifest,
     return Error{Code::kInvalidArgument, fmt::format("{}: OpenVINO cannot load it: {}",
                                                      manifest.weights.path.string(), e.what())};
   }
+}
+
+// What compiled code depends on, the newest that the processor has.
+const char* instruction_set() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") != 0) {
+    return __builtin_cpu_supports("avx512vnni") != 0 ? "avx512-vnni" : "avx512";
+  }
+  if (__builtin_cpu_supports("avx2") != 0) return cpu_has_vnni() ? "avx2-vnni" : "avx2";
+  return "x86-64";
+#else
+  return "generic";
+#endif
 }
 
 }  // namespace
@@ -304,6 +364,58 @@ Result<std::unique_ptr<Backend>> load_openvino_int8(const ModelManifest& manifes
                                                     const CalibrationRecipe& recipe,
                                                     const BackendOptions& options) {
   return load(manifest, &recipe, options);
+}
+
+Result<WeightsMetadata> read_weights_metadata(const std::filesystem::path& weights) {
+  try {
+    return metadata_of(*shared_core().read_model(weights.string()));
+  } catch (const std::exception& e) {
+    return Error{Code::kInvalidArgument,
+                 fmt::format("{}: OpenVINO cannot read it: {}", weights.string(), e.what())};
+  }
+}
+
+std::string openvino_compatibility() {
+  return fmt::format("openvino {}, {}", ov::get_openvino_version().buildNumber, instruction_set());
+}
+
+Result<ExportedModel> export_openvino_model(const ModelManifest& manifest,
+                                            const BackendOptions& options) {
+  std::optional<CalibrationRecipe> recipe;
+  if (options.precision == Precision::kInt8) {
+    TRY_ASSIGN(recipe, recipe_for(manifest));
+  }
+  const CalibrationRecipe* used = recipe ? &*recipe : nullptr;
+  TRY_ASSIGN(ov::CompiledModel compiled, compile(manifest, used, instances_of(options)));
+  try {
+    ExportedModel exported;
+    exported.precision = precision_of(compiled, used);
+    std::ostringstream out;
+    compiled.export_model(out);
+    exported.bytes = std::move(out).str();
+    return exported;
+  } catch (const std::exception& e) {
+    return Error{Code::kInternal,
+                 fmt::format("model '{}': OpenVINO cannot export it: {}", manifest.name, e.what())};
+  }
+}
+
+Result<std::unique_ptr<Backend>> import_openvino_model(const ModelManifest& manifest,
+                                                       const std::string& bytes,
+                                                       const std::string& precision,
+                                                       const BackendOptions& options) {
+  const std::size_t instances = instances_of(options);
+  try {
+    std::istringstream in(bytes);
+    ov::CompiledModel compiled = shared_core().import_model(in, "CPU", compile_options(instances));
+    TRY(check_outputs(compiled, manifest));
+    const std::uint64_t weights = weight_bytes_of(compiled, bytes.size());
+    return std::unique_ptr<Backend>(std::make_unique<OpenVinoBackend>(
+        manifest, std::move(compiled), precision, instances, weights));
+  } catch (const std::exception& e) {
+    return Error{Code::kInvalidArgument,
+                 fmt::format("OpenVINO cannot load the compiled model: {}", e.what())};
+  }
 }
 
 }  // namespace tidewatch

@@ -184,6 +184,13 @@ Result<std::string> FakeEngine::acknowledge(const std::string& id) {
 Result<std::string> FakeEngine::posts(const Params& params) { return asked("posts", "", params); }
 Result<std::string> FakeEngine::post(const std::string& id) { return asked("post", id); }
 Result<std::string> FakeEngine::models() { return asked("models", ""); }
+ControlAnswer FakeEngine::control_model(ModelAction action, const std::string& model,
+                                        std::string_view request_json) {
+  const auto answer =
+      asked("control " + std::to_string(static_cast<int>(action)) + " " + model, request_json);
+  if (!answer) return {answer.error(), R"("figures":{"agreement":0.5})"};
+  return {std::nullopt, *answer};
+}
 
 Status FakeEngine::ready() {
   if (not_ready) return *not_ready;
