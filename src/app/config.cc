@@ -11,6 +11,8 @@
 #include <map>
 #include <sstream>
 
+#include "infer/backend_choice.h"
+
 namespace tidewatch {
 namespace {
 
@@ -145,6 +147,14 @@ void read_model(Table& t, Config& c) {
       c.inference.precision = *precision;
     } else {
       t.fail(*node, "precision", "must be \"auto\", \"fp32\" or \"int8\"");
+    }
+  }
+  if (const toml::node* node = t.take("backend")) {
+    const auto backend = parse_backend_kind(node->value_or(std::string{}));
+    if (backend) {
+      c.inference.backend = *backend;
+    } else {
+      t.fail(*node, "backend", "must be \"auto\", \"native\" or \"openvino\"");
     }
   }
   t.number("instances", c.inference.instances, 0, 1'024);

@@ -41,6 +41,7 @@ class Inference {
   struct Options {
     std::string model = "fast";  // "none": nothing is classified; "auto": fast, then base
     Precision precision = Precision::kFp32;
+    BackendKind backend = BackendKind::kAuto;
     BatchPolicyOptions policy;
     bool window_set = false;  // false: window 0 where the backend gains nothing from batches
     std::size_t bucket_items_max = 4'096;

@@ -22,6 +22,9 @@ void add_common(CLI::App& app, CommonOptions& options) {
 void add_precision(CLI::App& app, CommonOptions& options) {
   app.add_option("--precision", options.precision, "Compute in 'fp32', 'int8' or whatever is best")
       ->check(CLI::IsMember({"auto", "fp32", "int8"}));
+  app.add_option("--backend", options.backend,
+                 "Compute by our own kernels ('native'), 'openvino' or whatever is best")
+      ->check(CLI::IsMember({"auto", "native", "openvino"}));
 }
 
 }  // namespace

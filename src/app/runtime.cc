@@ -44,6 +44,7 @@ Status Runtime::open() {
   BackendOptions backend;
   backend.instances = config_.inference.instances;
   backend.precision = config_.inference.precision;
+  backend.kind = config_.inference.backend;
   registry_ = std::make_unique<ModelRegistry>(config_.models(), backend);
   Inference::Options inference = config_.inference;
   // Whatever is admitted fits, and what the query threads may ask beside it: submit never waits.
