@@ -15,6 +15,9 @@ void add_engine(CLI::App& app, CommonOptions& options) {
   app.add_option("--models-dir", options.models_dir, "Folder of models, instead of the bundled");
   app.add_option("--precision", options.precision, "Compute in 'fp32', 'int8' or whatever is best")
       ->check(CLI::IsMember({"auto", "fp32", "int8"}));
+  app.add_option("--backend", options.backend,
+                 "Compute by our own kernels ('native'), 'openvino' or whatever is best")
+      ->check(CLI::IsMember({"auto", "native", "openvino"}));
 }
 
 void add_load(CLI::App& app, BenchServeOptions& options) {

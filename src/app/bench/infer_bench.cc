@@ -112,6 +112,7 @@ Status infer(const BenchInferOptions& options) {
   BackendOptions backend_options;
   backend_options.instances = config.inference.instances;
   backend_options.precision = config.inference.precision;
+  backend_options.kind = config.inference.backend;
   ModelRegistry registry(config.models(), backend_options);
   const std::string name =
       config.inference.model == kCascadeName ? std::string{kCascadeFirst} : config.inference.model;
