@@ -50,6 +50,7 @@ Result<Throughput> measure(Backend& backend, const TokenizedTexts& texts, std::s
   const SteadyTime begin = std::chrono::steady_clock::now();
   const SteadyTime end = begin + std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
   std::vector<std::thread> threads;
+  threads.reserve(instances);
   for (std::size_t instance = 0; instance < instances; ++instance) {
     threads.emplace_back([&, instance] {
       std::vector<std::uint32_t> offsets;
