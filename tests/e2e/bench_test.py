@@ -63,7 +63,7 @@ class BenchServeTest(unittest.TestCase):
                 self.assertAlmostEqual(found["texts"]["empty_share"], 0.4, 1)
 
     def test_classify(self):
-        for via in ("inprocess", "grpc"):
+        for via in ("inprocess", "grpc", "http"):
             with self.subTest(via=via):
                 found = serve(*SHORT, "--via", via, "--path", "classify", "--duplicates", "0", "--no-cache")
                 self.check(found)
@@ -81,6 +81,16 @@ class BenchServeTest(unittest.TestCase):
             text = text.decode() if isinstance(text, bytes) else text
             stored = re.search(r'tidewatch_posts_total\{result="accepted"\} (\d+)', text)
             self.assertEqual(int(stored[1]), accepted)
+
+    def test_a_kserve_server(self):
+        with tempfile.TemporaryDirectory() as data, Engine(BINARY, data, "--model", "fast") as engine:
+            target = f"kserve://127.0.0.1:{engine.grpc_port}"
+            for batch in ("1", "16"):
+                with self.subTest(batch=batch):
+                    found = serve(*SHORT, "--target", f"{target}/fast", "--duplicates", "0", "--kserve-batch", batch)
+                    self.check(found)
+                    self.assertEqual(found["path"], "classify")
+            self.assertIn("no model 'slow' ready", bench("serve", "--target", f"{target}/slow", status=1).stderr)
 
     def test_verify_and_samples(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -49,7 +49,7 @@ void add_way(CLI::App& app, BenchServeOptions& options) {
   app.add_option("--pid", options.pid, "Process of that server, to count its CPU and memory too")
       ->check(CLI::PositiveNumber);
   app.add_option("--connections", options.connections,
-                 "Streams or connections (default: 1 over gRPC, 64 over HTTP)")
+                 "Streams or connections (default: 4 over gRPC, 64 over HTTP)")
       ->check(CLI::Range(1, 4'096));
   app.add_option("--bundle-ms", options.bundle_ms,
                  "Posts due within so long share a message; their waiting counts (default 1)")
