@@ -195,7 +195,7 @@ def main():
     options = parser.parse_args()
     work = options.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    (work / "tidewatch.toml").write_text("[inference]\ncache_bytes_max = 0\n", encoding="utf-8")
+    (work / "tidewatch.toml").write_text("[model]\ncache_bytes_max = 0\n", encoding="utf-8")
     python, onnx = prepare(work)
     results = {"triton": [], "tidewatch": {"goodput_per_s": 0}}
     if options.only != "tidewatch":

@@ -12,6 +12,7 @@
 #include "app/ndjson_session.h"
 #include "core/rfc3339.h"
 #include "ingest/post_json.h"
+#include "ingest/utf8.h"
 #include "observe/json_text.h"
 
 namespace tidewatch {
@@ -109,6 +110,66 @@ Json model_json(const Model& model) {
           {"tasks", std::move(tasks)}};
 }
 
+std::uint64_t observations(const Histogram& histogram) {
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i <= histogram.upper_bounds().size(); ++i) {
+    count += histogram.bucket_count(i);
+  }
+  return count;
+}
+
+ModelStatistics::Duration total(const Histogram& seconds) {
+  return {observations(seconds), std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                     std::chrono::duration<double>(seconds.sum()))};
+}
+
+Result<ClassifyCall> parse_classify(std::string_view request_json) {
+  const Json request = Json::parse(request_json, nullptr, /*allow_exceptions=*/false);
+  if (request.is_discarded() || !request.is_object()) {
+    return Error{Code::kInvalidArgument, R"(the body must be a JSON object: {"texts":["…"]})"};
+  }
+  const auto texts = request.find("texts");
+  if (texts == request.end() || !texts->is_array() || texts->size() > kClassifyTextsMax) {
+    return Error{Code::kInvalidArgument,
+                 fmt::format("'texts' must be an array of at most {} strings", kClassifyTextsMax)};
+  }
+  ClassifyCall call;
+  if (const auto wanted = request.find("model"); wanted != request.end()) {
+    if (!wanted->is_string() || *wanted == "") {
+      return Error{Code::kNotFound, fmt::format("model {} is not served", wanted->dump())};
+    }
+    call.model = wanted->get<std::string>();
+  }
+  for (const Json& text : *texts) {
+    if (!text.is_string()) {
+      return Error{Code::kInvalidArgument,
+                   fmt::format("texts[{}] must be a string", call.texts.size())};
+    }
+    call.texts.push_back(text.get<std::string>());
+  }
+  return call;
+}
+
+// What every front end's texts must keep; repairs what is not UTF-8.
+Status check_texts(std::vector<std::string>& texts, std::size_t bytes_max) {
+  if (texts.size() > kClassifyTextsMax) {
+    return Error{Code::kInvalidArgument,
+                 fmt::format("{} texts; at most {} are taken", texts.size(), kClassifyTextsMax)};
+  }
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (texts[i].size() > bytes_max) {
+      return Error{Code::kInvalidArgument,
+                   fmt::format("texts[{}] is {} bytes; at most {} are taken", i, texts[i].size(),
+                               bytes_max)};
+    }
+    if (is_utf8(texts[i])) continue;
+    std::string repaired;
+    append_replacing(texts[i], repaired);
+    texts[i] = std::move(repaired);
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string answered_by_member(const Scores& scores, const Inference& inference) {
@@ -154,8 +215,9 @@ std::string post_json(const ScoredPost& post, const LabelSchema& labels) {
                    s.topic < labels.topics.size() ? s.topic_prob[s.topic] : 0.0F);
 }
 
-EngineApi::EngineApi(Runtime& runtime)
+EngineApi::EngineApi(Runtime& runtime, std::function<void(const Alert&)> on_acknowledged)
     : runtime_(runtime),
+      on_acknowledged_(std::move(on_acknowledged)),
       started_at_(runtime.clock().steady_now()),
       intake_(runtime.config().decode, runtime.clock(), runtime.fresh_ids(), runtime.pipeline(),
               runtime.metrics(), runtime.times()) {}
@@ -169,49 +231,27 @@ void EngineApi::ingest(PostBatch batch, std::function<void(PostBatchResult)> don
   intake_.take(std::move(batch), std::move(done));
 }
 
-Result<std::string> EngineApi::classify(std::string_view request_json) {
-  const Json request = Json::parse(request_json, nullptr, /*allow_exceptions=*/false);
-  if (request.is_discarded() || !request.is_object()) {
-    return Error{Code::kInvalidArgument, R"(the body must be a JSON object: {"texts":["…"]})"};
-  }
-  const auto texts = request.find("texts");
-  if (texts == request.end() || !texts->is_array() || texts->size() > kClassifyTextsMax) {
-    return Error{Code::kInvalidArgument,
-                 fmt::format("'texts' must be an array of at most {} strings", kClassifyTextsMax)};
-  }
+void EngineApi::classify_json(std::string_view request_json, RequestLimits limits,
+                              std::function<void(Result<std::string>)> done) {
+  Result<ClassifyCall> call = parse_classify(request_json);
+  if (!call) return done(call.error());
+  call->limits = std::move(limits);
   const Inference& inference = runtime_.inference();
-  if (const auto wanted = request.find("model"); wanted != request.end()) {
-    if (!wanted->is_string() || *wanted != inference.name()) {
-      return Error{Code::kNotFound, fmt::format("model {} is not served; '{}' is", wanted->dump(),
-                                                inference.name())};
-    }
-  }
-  std::vector<std::string> strings;
-  for (const Json& text : *texts) {
-    if (!text.is_string()) {
-      return Error{Code::kInvalidArgument,
-                   fmt::format("texts[{}] must be a string", strings.size())};
-    }
-    const auto& string = text.get_ref<const std::string&>();
-    if (string.size() > runtime_.config().decode.text_bytes_max) {
-      return Error{Code::kInvalidArgument,
-                   fmt::format("texts[{}] is {} bytes; at most {} are taken", strings.size(),
-                               string.size(), runtime_.config().decode.text_bytes_max)};
-    }
-    strings.push_back(string);
-  }
-  TRY_ASSIGN(const std::vector<Scores> scores, runtime_.inference().classify(strings));
-  std::string out = R"({"model":)";
-  append_json_string(out, inference.name());
-  out += R"(,"version":)";
-  append_json_string(out, inference.version());
-  out += R"(,"results":[)";
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (i > 0) out += ',';
-    out += '{' + scores_members(scores[i], inference.labels());
-    out += answered_by_member(scores[i], inference) + '}';
-  }
-  return out + "]}";
+  classify_async(*std::move(call),
+                 [&inference, done = std::move(done)](const Result<ClassifyResult>& result) {
+                   if (!result) return done(result.error());
+                   std::string out = R"({"model":)";
+                   append_json_string(out, result->model);
+                   out += R"(,"version":)";
+                   append_json_string(out, result->version);
+                   out += R"(,"results":[)";
+                   for (std::size_t i = 0; i < result->scores.size(); ++i) {
+                     if (i > 0) out += ',';
+                     out += '{' + scores_members(result->scores[i], inference.labels());
+                     out += answered_by_member(result->scores[i], inference) + '}';
+                   }
+                   done(out + "]}");
+                 });
 }
 
 Result<std::string> EngineApi::stats() {
@@ -398,7 +438,9 @@ Result<std::string> EngineApi::alert(const std::string& id) {
 
 Result<std::string> EngineApi::acknowledge(const std::string& id) {
   TRY(runtime_.store().acknowledge(id, runtime_.clock().wall_now()));
-  runtime_.counting().acknowledge(id).ignore("closed since: the store has it");
+  // An error says that it closed since: the store has it.
+  const Result<Alert> open = runtime_.counting().acknowledge(id);
+  if (open && on_acknowledged_) on_acknowledged_(*open);
   return alert(id);
 }
 
@@ -450,13 +492,23 @@ void EngineApi::classify_async(ClassifyCall call,
                fmt::format("no model '{}' is served; there is: {}", call.model, result.model)});
     return;
   }
+  if (const Status status = check_texts(call.texts, runtime_.config().decode.text_bytes_max);
+      !status) {
+    done(status.error());
+    return;
+  }
+  const SteadyTime received = runtime_.clock().steady_now();
   inference.classify_async(call.texts, call.limits,
-                           [&inference, result = std::move(result),
+                           [this, &inference, received, result = std::move(result),
                             done = std::move(done)](Result<std::vector<Scores>> scores) mutable {
+                             const auto took = runtime_.clock().steady_now() - received;
                              if (!scores) {
+                               ledger_.failed(result.model, result.version, took);
                                done(scores.error());
                                return;
                              }
+                             ledger_.succeeded(result.model, result.version, scores->size(), took,
+                                               runtime_.clock().wall_now());
                              result.scores = std::move(*scores);
                              for (const Scores& one : result.scores) {
                                result.answered_by.emplace_back(inference.answered_by(one));
@@ -472,6 +524,20 @@ std::vector<ServedModel> EngineApi::served_models() {
   const auto model = inference.model();
   return {{inference.name(), inference.version(), model->backend->name(),
            model->manifest.max_length, true}};
+}
+
+std::vector<ModelStatistics> EngineApi::model_statistics() {
+  const Inference& inference = runtime_.inference();
+  std::vector<ModelStatistics> all = ledger_.statistics(inference.name(), inference.version());
+  // What the engine ran, it ran for all of them together: told of the one that is served.
+  Metrics& metrics = runtime_.metrics();
+  ModelStatistics& served = all.front();
+  served.execution_count = observations(metrics.batch_size());
+  served.queue = total(metrics.stage_seconds(Stage::kQueue));
+  served.compute = total(metrics.stage_seconds(Stage::kInfer));
+  served.cache_hit.count = metrics.cache_hits().value();
+  served.cache_miss.count = metrics.cache_misses().value();
+  return all;
 }
 
 Result<std::string> EngineApi::models() {

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "app/classify_ledger.h"
 #include "app/post_intake.h"
 #include "app/runtime.h"
 #include "serve/engine.h"
@@ -17,11 +19,13 @@ inline constexpr std::size_t kClassifyTextsMax = 1'024;  // texts in one POST /v
 // Ownership: the runtime must outlive it. Threads: every member may be called concurrently.
 class EngineApi final : public Engine {
  public:
-  explicit EngineApi(Runtime& runtime);
+  // `on_acknowledged` is told of alerts that a person acknowledged; it must not block.
+  explicit EngineApi(Runtime& runtime, std::function<void(const Alert&)> on_acknowledged = {});
 
   std::unique_ptr<IngestSession> open_ingest() override;
   void ingest(PostBatch batch, std::function<void(PostBatchResult)> done) override;
-  Result<std::string> classify(std::string_view request_json) override;
+  void classify_json(std::string_view request_json, RequestLimits limits,
+                     std::function<void(Result<std::string>)> done) override;
   Result<std::string> stats() override;
   Result<std::string> trends(const Params& params) override;
   Result<std::string> series(const std::string& key, const Params& params) override;
@@ -36,13 +40,16 @@ class EngineApi final : public Engine {
   void classify_async(ClassifyCall call, std::function<void(Result<ClassifyResult>)> done) override;
   const LabelSchema& labels() const override;
   std::vector<ServedModel> served_models() override;
+  std::vector<ModelStatistics> model_statistics() override;
   Status ready() override;
   std::string metrics_text() override;
 
  private:
   Runtime& runtime_;
+  const std::function<void(const Alert&)> on_acknowledged_;
   const SteadyTime started_at_;
   PostIntake intake_;
+  ClassifyLedger ledger_;
 };
 
 // One post with its labels, as search answers and GET /v1/live have it.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench_serve/generator.h"
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
@@ -8,6 +9,9 @@ namespace tidewatch {
 namespace {
 
 constexpr std::chrono::milliseconds kLead{20};  // from the call to the start
+
+constexpr std::size_t kPostsExpected = 12;  // of a bundle, so that most grow no buffer
+constexpr std::size_t kTextBytesExpected = 300;
 
 void add(Bundle& bundle, SteadyTime due, std::uint64_t index, const PostSource& source) {
   bundle.senders.push_back(source.post(index, bundle.texts));
@@ -30,6 +34,11 @@ std::uint64_t generate(PostSource& source, Transport& transport,
     auto bundle = std::make_unique<Bundle>();
     bundle->tally = tally;
     bundle->first_index = index;
+    const std::size_t expected = std::min(kPostsExpected, options.bundle_posts_max);
+    bundle->due.reserve(expected);
+    bundle->ends.reserve(expected);
+    bundle->senders.reserve(expected);
+    bundle->texts.reserve(expected * kTextBytesExpected);
     add(*bundle, start + *next, index++, source);
     next = source.next();
     const SteadyTime wake = bundling.wake_at(bundle->due.front());

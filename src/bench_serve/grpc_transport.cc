@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/format.h>
-#include <grpcpp/grpcpp.h>
-
 #include <atomic>
 #include <ctime>
 #include <deque>
@@ -9,20 +6,21 @@
 #include <utility>
 
 #include "bench_serve/grpc_channel.h"
+#include "bench_serve/h2_stream.h"
 #include "bench_serve/transport.h"
 #include "core/mutex.h"
-#include "tidewatch/v1/tidewatch.grpc.pb.h"
+#include "tidewatch/v1/tidewatch.pb.h"
 
 namespace tidewatch {
 namespace {
+
+constexpr std::chrono::milliseconds kReopenPause{10};
 
 // What Ingest and ClassifyStream differ in.
 struct IngestKind {
   using Request = v1::IngestRequest;
   using Response = v1::IngestResponse;
-  static auto open(v1::Tidewatch::Stub& stub, grpc::ClientContext& context) {
-    return stub.Ingest(&context);
-  }
+  static constexpr std::string_view kPath = "/tidewatch.v1.Tidewatch/Ingest";
   static std::uint64_t number(const Response& response) { return response.batch(); }
   static void fill(const Bundle& bundle, std::uint64_t number, const TransportOptions& options,
                    Request& request, std::string& id) {
@@ -72,9 +70,7 @@ struct IngestKind {
 struct ClassifyKind {
   using Request = v1::ClassifyRequest;
   using Response = v1::ClassifyResponse;
-  static auto open(v1::Tidewatch::Stub& stub, grpc::ClientContext& context) {
-    return stub.ClassifyStream(&context);
-  }
+  static constexpr std::string_view kPath = "/tidewatch.v1.Tidewatch/ClassifyStream";
   static std::uint64_t number(const Response& response) { return response.request(); }
   static void fill(const Bundle& bundle, std::uint64_t number, const TransportOptions& options,
                    Request& request, std::string& /*id*/) {
@@ -99,38 +95,44 @@ struct ClassifyKind {
 template <typename Kind>
 class Stream {
  public:
-  Stream(const TransportOptions& options) : options_(options) {}
+  explicit Stream(const TransportOptions& options) : options_(options) {}
   ~Stream() { close(); }
 
   Status open() {
-    channel_ = open_grpc_channel(options_);
-    stub_ = v1::Tidewatch::NewStub(channel_);
-    TRY(wait_connected(*channel_, options_));
-    begin();
+    TRY(stream_.open(options_.host, options_.port, Kind::kPath));
+    broken_.store(false, std::memory_order_release);
+    reader_ = std::thread([this] { read(); });
     return {};
   }
 
   void send(std::unique_ptr<Bundle> bundle) {
-    if (broken_.load(std::memory_order_acquire)) {
-      close();
-      begin();
+    if (broken_.load(std::memory_order_acquire) && !open_again()) {
+      bundle->tell(0, bundle->size(), PostOutcome::kFailed, std::chrono::steady_clock::now());
+      return;
     }
     Kind::fill(*bundle, next_, options_, request_, id_);
+    const std::size_t size = request_.ByteSizeLong();
+    buffer_.resize(H2Stream::kHeadroom + size);
+    request_.SerializeWithCachedSizesToArray(
+        reinterpret_cast<std::uint8_t*>(buffer_.data() + H2Stream::kHeadroom));
     {
       MutexLock lock(mu_);
       under_way_.emplace_back(next_++, std::move(bundle));
     }
-    bytes_sent_.fetch_add(request_.ByteSizeLong(), std::memory_order_relaxed);
-    // False: the stream is broken, which the reader sees too; it tells what is under way.
-    static_cast<void>(stream_->Write(request_));
+    bytes_sent_.fetch_add(size, std::memory_order_relaxed);
+    // What could not be sent is told by the reader, which sees the stream break too; should it have
+    // ended before this bundle stood in the queue, then here.
+    if (!stream_.write(buffer_)) {
+      stream_.shut_down();
+      if (broken_.load(std::memory_order_acquire)) fail_under_way();
+    }
   }
 
   void close() {
     if (!reader_.joinable()) return;
-    context_->TryCancel();
+    closing_.store(true);
+    stream_.shut_down();
     reader_.join();
-    stream_->Finish();
-    stream_.reset();
   }
 
   void count(TransportCounts& counts) const {
@@ -140,27 +142,33 @@ class Stream {
   }
 
  private:
-  void begin() {
-    context_ = std::make_unique<grpc::ClientContext>();
-    stream_ = Kind::open(*stub_, *context_);
-    broken_.store(false, std::memory_order_release);
-    reader_ = std::thread([this] { read(); });
+  bool open_again() {
+    if (reader_.joinable()) reader_.join();
+    fail_under_way();
+    if (open().ok()) return true;
+    std::this_thread::sleep_for(kReopenPause);
+    return false;
   }
 
   void read() {
     typename Kind::Response response;
+    std::string message;
     const std::int64_t cpu_before = cpu_ns_.load();
-    while (stream_->Read(&response)) {
+    while (stream_.read(message) && response.ParseFromString(message)) {
       const SteadyTime now = std::chrono::steady_clock::now();
       if (const std::unique_ptr<Bundle> bundle = take(Kind::number(response))) {
         Kind::tell(*bundle, response, options_, now);
       }
-      bytes_received_.fetch_add(response.ByteSizeLong(), std::memory_order_relaxed);
+      bytes_received_.fetch_add(message.size(), std::memory_order_relaxed);
       timespec cpu{};
       ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
       cpu_ns_.store(cpu_before + cpu.tv_sec * 1'000'000'000 + cpu.tv_nsec);
     }
     broken_.store(true, std::memory_order_release);
+    if (!closing_.load()) fail_under_way();  // what close() cuts off stays unanswered
+  }
+
+  void fail_under_way() {
     const SteadyTime now = std::chrono::steady_clock::now();
     while (const std::unique_ptr<Bundle> bundle = take_first()) {
       bundle->tell(0, bundle->size(), PostOutcome::kFailed, now);
@@ -187,17 +195,15 @@ class Stream {
   }
 
   const TransportOptions& options_;
-  std::shared_ptr<grpc::Channel> channel_;
-  std::unique_ptr<v1::Tidewatch::Stub> stub_;
-  std::unique_ptr<grpc::ClientContext> context_;
-  std::unique_ptr<grpc::ClientReaderWriter<typename Kind::Request, typename Kind::Response>>
-      stream_;
-  typename Kind::Request request_;  // these three: of the sender
+  H2Stream stream_;
+  typename Kind::Request request_;  // these four: of the sender
+  std::string buffer_;
   std::string id_;
   std::uint64_t next_ = 1;
   Mutex mu_;
   std::deque<std::pair<std::uint64_t, std::unique_ptr<Bundle>>> under_way_ GUARDED_BY(mu_);
   std::atomic<bool> broken_{false};
+  std::atomic<bool> closing_{false};
   std::atomic<std::uint64_t> bytes_sent_{0};
   std::atomic<std::uint64_t> bytes_received_{0};
   std::atomic<std::int64_t> cpu_ns_{0};

@@ -130,10 +130,12 @@ Status TextMaker::collect(const Tokenizer& tokenizer) {
 }
 
 TextMaker::Drawn TextMaker::draw(std::uint64_t index, Random& random) const noexcept {
-  double chance = random.unit();
-  if ((chance -= duplicates_.empty) < 0) return {Kind::kEmpty, index};
-  if ((chance -= duplicates_.bare_repost) < 0) return {Kind::kBareRepost, index};
-  if ((chance -= duplicates_.repeat) >= 0 || index == 0) return {Kind::kFresh, index};
+  const double chance = random.unit();
+  const double bare_from = duplicates_.empty;
+  const double repeat_from = bare_from + duplicates_.bare_repost;
+  if (chance < bare_from) return {Kind::kEmpty, index};
+  if (chance < repeat_from) return {Kind::kBareRepost, index};
+  if (chance >= repeat_from + duplicates_.repeat || index == 0) return {Kind::kFresh, index};
   const auto distance =
       static_cast<std::uint64_t>(std::exp(random.unit() * std::log(kRepeatDistanceMax)));
   return {Kind::kRepeat, index - std::min(index, std::max<std::uint64_t>(distance, 1))};

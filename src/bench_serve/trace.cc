@@ -38,8 +38,9 @@ Result<Trace> Trace::parse(std::string&& content, const std::string& name) {
       return bad_line(name, line, "no tab; write seconds<TAB>text");
     }
     double seconds = 0;
-    const auto parsed = std::from_chars(row.data(), row.data() + tab, seconds);
-    if (parsed.ec != std::errc{} || parsed.ptr != row.data() + tab || !(seconds >= 0) ||
+    const char* const number_end = row.data() + tab;
+    const auto parsed = std::from_chars(row.begin(), number_end, seconds);
+    if (parsed.ec != std::errc{} || parsed.ptr != number_end || !(seconds >= 0) ||
         seconds > kSecondsMax) {
       return bad_line(name, line, "what stands before the tab is not a time in seconds from 0");
     }

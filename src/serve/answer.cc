@@ -2,6 +2,7 @@
 #include "serve/answer.h"
 
 #include <fmt/format.h>
+#include <simdjson.h>
 
 #include <algorithm>
 #include <chrono>
@@ -111,7 +112,23 @@ Answer problem(int status, Code code, std::string_view detail, std::string_view 
 
 Answer problem(const Error& error) {
   Answer answer = problem(http_status(error.code), error.code, error.message);
-  if (answer.status == 429 || answer.status == 503) answer.headers.emplace_back("Retry-After", "1");
+  if (answer.status == 429 || answer.status == 503) {
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(error.retry_after).count();
+    answer.headers.emplace_back("Retry-After", std::to_string(std::max<std::int64_t>(seconds, 1)));
+  }
+  return answer;
+}
+
+Answer as_inference_error(Answer answer) {
+  simdjson::dom::parser parser;
+  std::string_view detail;
+  if (parser.parse(answer.body)["detail"].get_string().get(detail) != simdjson::SUCCESS) {
+    detail = reason_phrase(answer.status);
+  }
+  std::string body = R"({"error":)";
+  append_json_string(body, detail);
+  answer.body = body + '}';
+  answer.content_type = kJsonType;
   return answer;
 }
 

@@ -36,8 +36,11 @@ int http_status(Code code) noexcept;
 
 // RFC 9457 problem details. `members` are more members of the object, as JSON ("\"a\":1,\"b\":2").
 Answer problem(int status, Code code, std::string_view detail, std::string_view members = {});
-// The same for an error of the engine; kResourceExhausted and kUnavailable say Retry-After.
+// The same for an error of the engine; kResourceExhausted and kUnavailable say Retry-After
+// (the predicted wait in whole seconds, at least 1).
 Answer problem(const Error& error);
+// The same problem as the Open Inference Protocol has it: {"error":"…"}.
+Answer as_inference_error(Answer problem);
 // The document, or the problem.
 Answer json_answer(Result<std::string> document);
 

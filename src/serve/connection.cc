@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "observe/log.h"
+#include "serve/inference_routes.h"
 #include "serve/openapi_document.h"
 #include "serve/request_body.h"
 #include "serve/request_guard.h"
@@ -98,6 +99,10 @@ awaitable<bool> Connection::serve_one() {
   if (end == ReadEnd::kNone) {
     exchange.head_only = exchange.head.method == "HEAD";
     answer_now = co_await answer(exchange);
+    const std::vector<std::string>& path = exchange.target.segments;
+    if (!path.empty() && path.front() == "v2" && answer_now.content_type == kProblemType) {
+      answer_now = as_inference_error(std::move(answer_now));
+    }
   } else {
     answer_now = closing(read_failure(end, reader_.detail(), {}));
   }
@@ -205,11 +210,31 @@ awaitable<Answer> Connection::dispatch(Exchange& exchange) {
       co_return answer_now;
     }
     case Handler::kClassify: {
-      std::function<Result<std::string>(const std::string&)> classify =
-          [&engine](const std::string& body) { return engine.classify(body); };
-      Answer answer_now = co_await with_body(exchange, std::move(classify));
+      Answer answer_now = co_await classify(exchange);
       co_return answer_now;
     }
+    case Handler::kInfer: {
+      Answer answer_now = co_await infer(exchange);
+      co_return answer_now;
+    }
+    case Handler::kInferIndex:
+    case Handler::kInferLoad:
+    case Handler::kInferUnload: {
+      std::function<Result<std::string>(const std::string&)> act =
+          [&engine, &match = exchange.match](const std::string& body) {
+            return repository_answer(engine, match, body);
+          };
+      Answer answer_now = co_await with_body(exchange, std::move(act));
+      co_return answer_now;
+    }
+    case Handler::kInferServer:
+    case Handler::kInferLive:
+    case Handler::kInferReady:
+    case Handler::kInferModel:
+    case Handler::kInferModelReady:
+    case Handler::kInferConfig:
+    case Handler::kInferStats:
+      co_return inference_answer(engine, exchange.match);
     case Handler::kAcknowledge: {
       std::function<Result<std::string>(const std::string&)> acknowledge =
           [&engine, &argument](const std::string&) { return engine.acknowledge(argument); };

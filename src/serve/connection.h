@@ -56,6 +56,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<Answer> refuse(Exchange& exchange) const;
   boost::asio::awaitable<Answer> dispatch(Exchange& exchange);
   boost::asio::awaitable<Answer> ingest(Exchange& exchange);  // ingest_exchange.cc
+  // classify_exchange.cc
+  struct ClientWatch;
+  boost::asio::awaitable<Answer> classify(Exchange& exchange);
+  boost::asio::awaitable<Answer> infer(Exchange& exchange);
+  boost::asio::awaitable<void> watch_client(std::shared_ptr<ClientWatch> watch);
+  void end_watch(ClientWatch& watch);
+  Result<RequestLimits> request_limits(const RequestHead& head) const;
   // live_exchange.cc
   struct Live;
   boost::asio::awaitable<Answer> live(Exchange& exchange);

@@ -119,6 +119,25 @@ struct ControlAnswer {
   std::string json;  // the document; of a refusal more members for the problem, or nothing
 };
 
+// What became of classify_async() calls under one model, and what the engine ran for all callers.
+struct ModelStatistics {
+  struct Duration {
+    std::uint64_t count = 0;
+    std::chrono::nanoseconds total{0};
+  };
+  std::string name;
+  std::string version;
+  EventTime last_inference{};         // the epoch: none yet
+  std::uint64_t inference_count = 0;  // texts answered
+  std::uint64_t execution_count = 0;  // runs of the model, for posts too
+  Duration success;                   // requests, from their arrival to their answer
+  Duration fail;                      // … that were refused, late, cancelled or failed
+  Duration queue;                     // texts, posts' too
+  Duration compute;                   // texts, posts' too
+  Duration cache_hit;                 // texts, posts' too; no time is taken of them
+  Duration cache_miss;
+};
+
 // The running engine as the HTTP front end sees it; src/app implements it. JSON answers are built
 // in app from the shapes in docs/api.md, so that this header stays small: each returns one JSON
 // document, or an Error that the front end turns into problem details
@@ -136,8 +155,11 @@ class Engine {
   // Takes a batch of posts; never blocks. `done` is called exactly once, from any thread (maybe
   // within this call), when every accepted post is on disk.
   virtual void ingest(PostBatch batch, std::function<void(PostBatchResult)> done) = 0;
-  virtual Result<std::string> classify(std::string_view request_json) = 0;  // blocks on inference
-  virtual Result<std::string> stats() = 0;                                  // cheap
+  // POST /v1/classify: as classify_async() below, from and to the JSON of docs/api.md. `limits` is
+  // what the request's headers say.
+  virtual void classify_json(std::string_view request_json, RequestLimits limits,
+                             std::function<void(Result<std::string>)> done) = 0;
+  virtual Result<std::string> stats() = 0;  // cheap
   virtual Result<std::string> trends(const Params& params) = 0;
   virtual Result<std::string> series(const std::string& key, const Params& params) = 0;
   virtual Result<std::string> alerts(const Params& params) = 0;
@@ -157,6 +179,7 @@ class Engine {
                               std::function<void(Result<ClassifyResult>)> done) = 0;
   virtual const LabelSchema& labels() const = 0;
   virtual std::vector<ServedModel> served_models() = 0;
+  virtual std::vector<ModelStatistics> model_statistics() { return {}; }
   // Loads a model from the repository and serves it under its name, or stops serving it. May block
   // for seconds: call them from a query pool. kUnimplemented where the engine cannot.
   virtual Status load_model(const std::string& name) {

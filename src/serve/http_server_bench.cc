@@ -42,7 +42,11 @@ class CountingEngine final : public Engine {
   std::unique_ptr<IngestSession> open_ingest() override {
     return std::make_unique<CountingSession>();
   }
-  Result<std::string> classify(std::string_view) override { return none(); }
+  void ingest(PostBatch, std::function<void(PostBatchResult)> done) override { done({}); }
+  void classify_json(std::string_view, RequestLimits,
+                     std::function<void(Result<std::string>)> done) override {
+    done(none());
+  }
   Result<std::string> stats() override { return none(); }
   Result<std::string> trends(const Params&) override { return none(); }
   Result<std::string> series(const std::string&, const Params&) override { return none(); }

@@ -28,6 +28,8 @@ struct RequestHead {
   std::string content_encoding;
   std::string if_none_match;
   std::string last_event_id;
+  std::string timeout_ms;           // X-Timeout-Ms
+  std::string infer_header_length;  // Inference-Header-Content-Length
 };
 
 }  // namespace tidewatch

@@ -101,6 +101,8 @@ void RequestReader::Impl::copy_head(RequestHead& head) const {
   if (request.count(http::field::content_encoding) > 1) head.content_encoding += ", …";
   head.if_none_match = field(http::field::if_none_match);
   head.last_event_id = field("Last-Event-ID");
+  head.timeout_ms = field("X-Timeout-Ms");
+  head.infer_header_length = field("Inference-Header-Content-Length");
 }
 
 RequestReader::RequestReader(asio::ip::tcp::socket& socket, Deadline& deadline,

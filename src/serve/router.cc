@@ -33,6 +33,23 @@ constexpr RouteEntry kRoutes[] = {
     {"GET", "/healthz", Handler::kHealth},
     {"GET", "/readyz", Handler::kReady},
     {"GET", "/openapi.json", Handler::kOpenApi},
+    {"GET", "/v2", Handler::kInferServer},
+    {"GET", "/v2/health/live", Handler::kInferLive},
+    {"GET", "/v2/health/ready", Handler::kInferReady},
+    {"GET", "/v2/models/{name}", Handler::kInferModel},
+    {"GET", "/v2/models/{name}/ready", Handler::kInferModelReady},
+    {"GET", "/v2/models/{name}/config", Handler::kInferConfig},
+    {"GET", "/v2/models/{name}/stats", Handler::kInferStats},
+    {"POST", "/v2/models/{name}/infer", Handler::kInfer},
+    {"GET", "/v2/models/{name}/versions/{version}", Handler::kInferModel},
+    {"GET", "/v2/models/{name}/versions/{version}/ready", Handler::kInferModelReady},
+    {"GET", "/v2/models/{name}/versions/{version}/config", Handler::kInferConfig},
+    {"GET", "/v2/models/{name}/versions/{version}/stats", Handler::kInferStats},
+    {"POST", "/v2/models/{name}/versions/{version}/infer", Handler::kInfer},
+    {"GET", "/v2/models/stats", Handler::kInferStats},
+    {"POST", "/v2/repository/index", Handler::kInferIndex},
+    {"POST", "/v2/repository/models/{name}/load", Handler::kInferLoad},
+    {"POST", "/v2/repository/models/{name}/unload", Handler::kInferUnload},
 };
 
 int hex_value(char c) {
@@ -100,15 +117,16 @@ Status parse_query(std::string_view query, Target& target) {
 
 bool is_placeholder(std::string_view segment) { return segment.starts_with('{'); }
 
-// Whether the path fits the pattern; sets `argument` when it does.
-bool fits(std::string_view pattern, const Target& target, std::string& argument) {
+// Whether the path fits the pattern; sets `arguments` when it does.
+bool fits(std::string_view pattern, const Target& target, std::array<std::string, 2>& arguments) {
+  std::size_t taken = 0;
   pattern.remove_prefix(1);
   for (std::size_t i = 0; i < target.segments.size(); ++i) {
     const std::size_t end = pattern.find('/');
     const std::string_view wanted = pattern.substr(0, end);
     const std::string& segment = target.segments[i];
     if (is_placeholder(wanted) ? segment.empty() : segment != wanted) return false;
-    if (is_placeholder(wanted)) argument = segment;
+    if (is_placeholder(wanted)) arguments[taken++] = segment;
     if (end == std::string_view::npos) return i + 1 == target.segments.size();
     pattern.remove_prefix(end + 1);
   }
@@ -169,14 +187,15 @@ RouteMatch find_route(std::string_view method, const Target& target) {
   bool post = false;
   bool del = false;
   for (const RouteEntry& entry : kRoutes) {
-    std::string argument;
-    if (!fits(entry.pattern, target, argument)) continue;
+    std::array<std::string, 2> arguments;
+    if (!fits(entry.pattern, target, arguments)) continue;
     get = get || entry.method == "GET";
     post = post || entry.method == "POST";
     del = del || entry.method == "DELETE";
     if (entry.method == method || (method == "HEAD" && entry.method == "GET")) {
       match.entry = &entry;
-      match.argument = std::move(argument);
+      match.argument = std::move(arguments[0]);
+      match.second = std::move(arguments[1]);
     }
   }
   if (get) match.allow = "GET, HEAD";

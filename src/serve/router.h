@@ -52,9 +52,20 @@ enum class Handler : std::uint8_t {
   kHealth,
   kReady,
   kOpenApi,
+  kInferServer,
+  kInferLive,
+  kInferReady,
+  kInferModel,
+  kInferModelReady,
+  kInferConfig,
+  kInferStats,
+  kInfer,
+  kInferIndex,
+  kInferLoad,
+  kInferUnload,
 };
 
-// One line of the API. "{…}" in a pattern stands for one segment.
+// One line of the API. "{…}" in a pattern stands for one segment. Where two fit, the later does.
 struct RouteEntry {
   std::string_view method;
   std::string_view pattern;
@@ -66,7 +77,8 @@ std::span<const RouteEntry> route_table() noexcept;
 
 struct RouteMatch {
   const RouteEntry* entry = nullptr;  // nothing: no such path, or see `allow`
-  std::string argument;               // what stood for "{…}"
+  std::string argument;               // what stood for the first "{…}"
+  std::string second;                 // and for the second
   std::string allow;  // the path's methods ("GET, HEAD, OPTIONS"); empty: no such path
 };
 

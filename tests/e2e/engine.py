@@ -28,12 +28,14 @@ class Engine:
         watchdog = threading.Timer(ready_seconds, self.process.kill)
         watchdog.start()
         line = self.process.stdout.readline()
+        grpc = "" if "--no-grpc" in arguments else self.process.stdout.readline()
         watchdog.cancel()
         if not line.startswith("listening on http://"):
             self.process.wait()
             self._stderr.join()
             raise RuntimeError(f"did not start: {line!r}\n" + "".join(self.stderr_lines[-20:]))
         self.port = int(line.strip().rsplit(":", 1)[1])
+        self.grpc_port = int(grpc.strip().rsplit(":", 1)[1]) if grpc.startswith("grpc on ") else None
 
     def _drain(self):
         for line in self.process.stderr:

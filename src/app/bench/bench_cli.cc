@@ -15,6 +15,9 @@ void add_engine(CLI::App& app, CommonOptions& options) {
   app.add_option("--models-dir", options.models_dir, "Folder of models, instead of the bundled");
   app.add_option("--precision", options.precision, "Compute in 'fp32', 'int8' or whatever is best")
       ->check(CLI::IsMember({"auto", "fp32", "int8"}));
+  app.add_option("--backend", options.backend,
+                 "Compute by our own kernels ('native'), 'openvino' or whatever is best")
+      ->check(CLI::IsMember({"auto", "native", "openvino"}));
 }
 
 void add_load(CLI::App& app, BenchServeOptions& options) {
@@ -46,7 +49,7 @@ void add_way(CLI::App& app, BenchServeOptions& options) {
   app.add_option("--pid", options.pid, "Process of that server, to count its CPU and memory too")
       ->check(CLI::PositiveNumber);
   app.add_option("--connections", options.connections,
-                 "Streams or connections (default: 1 over gRPC, 64 over HTTP)")
+                 "Streams or connections (default: 4 over gRPC, 64 over HTTP)")
       ->check(CLI::Range(1, 4'096));
   app.add_option("--bundle-ms", options.bundle_ms,
                  "Posts due within so long share a message; their waiting counts (default 1)")

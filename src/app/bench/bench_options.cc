@@ -82,6 +82,9 @@ Status check_options(const BenchServeOptions& options) {
     return wrong(
         "--verify looks stored posts up by their ids: it needs --path ingest and no --bare");
   }
+  if (options.verify && (options.sweep || !options.overload.empty())) {
+    return wrong("--verify goes with a run at one --rate: leave --sweep and --overload out");
+  }
   if (options.swaps > 0 && options.swap_engines.size() != 2) {
     return wrong("--swaps needs the names of two engines: --swap-engines a.engine,b.engine");
   }

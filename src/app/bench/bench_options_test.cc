@@ -75,6 +75,11 @@ TEST(BenchServeOptions, SaysWhichOptionsDoNotGoTogether) {
          o.verify = true;
          o.bare = true;
        }},
+      {"--sweep",
+       [](auto& o) {
+         o.verify = true;
+         o.sweep = true;
+       }},
       {"--path ingest",
        [](auto& o) {
          o.verify = true;

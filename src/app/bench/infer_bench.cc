@@ -50,6 +50,7 @@ Result<Throughput> measure(Backend& backend, const TokenizedTexts& texts, std::s
   const SteadyTime begin = std::chrono::steady_clock::now();
   const SteadyTime end = begin + std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
   std::vector<std::thread> threads;
+  threads.reserve(instances);
   for (std::size_t instance = 0; instance < instances; ++instance) {
     threads.emplace_back([&, instance] {
       std::vector<std::uint32_t> offsets;
@@ -112,6 +113,7 @@ Status infer(const BenchInferOptions& options) {
   BackendOptions backend_options;
   backend_options.instances = config.inference.instances;
   backend_options.precision = config.inference.precision;
+  backend_options.kind = config.inference.backend;
   ModelRegistry registry(config.models(), backend_options);
   const std::string name =
       config.inference.model == kCascadeName ? std::string{kCascadeFirst} : config.inference.model;

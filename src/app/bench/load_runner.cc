@@ -23,6 +23,7 @@ constexpr milliseconds kWatchEvery{100};
 constexpr std::size_t kSampledTexts = 5'000;
 constexpr std::size_t kHttpConnections = 64;
 constexpr std::size_t kKserveConnections = 2;
+constexpr std::size_t kGrpcStreams = 4;  // the server reads at most so many messages ahead on each
 
 double thread_cpu_seconds() {
   timespec cpu{};
@@ -165,7 +166,7 @@ Status LoadRunner::start_engine(const Config& from) {
 
 Result<std::unique_ptr<Transport>> LoadRunner::make_transport() {
   TransportOptions options;
-  options.classify = options_.path == "classify";
+  options.classify = classify();
   options.tell_deadline = !options_.no_deadline;
   options.bare = options_.bare;
   options.seed = options_.seed;
@@ -195,7 +196,7 @@ Result<std::unique_ptr<Transport>> LoadRunner::make_transport() {
     if (options.connections == 0) options.connections = kKserveConnections;
     return make_kserve_transport(options);
   }
-  if (options.connections == 0) options.connections = 1;
+  if (options.connections == 0) options.connections = kGrpcStreams;
   if (engine_) options.port = engine_->grpc_port();
   return make_grpc_transport(options);
 }

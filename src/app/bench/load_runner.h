@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "app/bench/bench_options.h"
@@ -49,6 +50,7 @@ class LoadRunner {
   const std::optional<Trace>& trace() const { return trace_; }
   const TextFigures& texts() const { return text_figures_; }
   const std::string& via() const { return via_; }
+  std::string_view path() const { return classify() ? "classify" : "ingest"; }
   LocalEngine* engine() { return engine_.get(); }  // null: a target
   std::uint64_t seed() const { return options_.seed; }
   // With --verify: whether post `index` was acknowledged.
@@ -56,6 +58,7 @@ class LoadRunner {
   const Tally& last_tally() const { return *tally_; }
 
  private:
+  bool classify() const { return options_.path == "classify" || via_ == "kserve"; }
   LoadRunner(const BenchServeOptions& options, const Clock& clock);
   Status start_engine(const Config& config);
   Status make_texts(const Config& config);

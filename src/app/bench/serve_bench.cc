@@ -103,7 +103,7 @@ class ServeBench {
              {"machine", machine_text()},
              {"version", version_text()},
              {"via", runner_.via()},
-             {"path", options_.path},
+             {"path", runner_.path()},
              {"deadline_ms", options_.deadline_ms},
              {"seed", options_.seed},
              {"cache", !options_.no_cache},
@@ -121,7 +121,7 @@ class ServeBench {
         "machine        {}\nversion        {}\nway            {}, {}; texts {:.1f} tokens on "
         "average "
         "({} to {}), log-normal; {:.0f} % empty\n",
-        machine_text(), version_text(), runner_.via(), options_.path, runner_.texts().tokens_mean,
+        machine_text(), version_text(), runner_.via(), runner_.path(), runner_.texts().tokens_mean,
         runner_.texts().tokens_min, runner_.texts().tokens_max, 100 * runner_.texts().empty_share);
     for (const SweepStep& step : steps_) {
       const PhaseFigures& total = step.figures.total;

@@ -5,21 +5,10 @@
 #include <span>
 #include <string>
 
+#include "serve/open_inference.h"
+
 namespace tidewatch {
 namespace {
-
-Result<Priority> to_priority(std::uint32_t wire) {
-  switch (wire) {
-    case 0:
-      return Priority::kNormal;
-    case 1:
-      return Priority::kHigh;
-    case 2:
-      return Priority::kLow;
-    default:
-      return Error{Code::kInvalidArgument, "priority must be 0 (normal), 1 (high) or 2 (low)"};
-  }
-}
 
 void fill_label(std::uint8_t best, std::string_view name, std::span<const float> probabilities,
                 v1::Label& label) {
@@ -61,7 +50,7 @@ Result<ClassifyCall> to_call(v1::ClassifyRequest& request, const GrpcOptions& op
                                              " are taken in one request"};
   }
   ClassifyCall call;
-  TRY_ASSIGN(call.limits.priority, to_priority(request.priority()));
+  TRY_ASSIGN(call.limits.priority, infer_priority(request.priority()));
   call.limits.deadline = sooner(deadline, now, std::chrono::milliseconds{request.timeout_ms()});
   call.model = request.model();
   call.texts.reserve(count);

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "serve/grpc/grpc_core.h"
+#include "serve/grpc/inference_service.h"
 #include "serve/grpc/tidewatch_service.h"
 
 namespace tidewatch {
@@ -29,10 +30,12 @@ std::string address_of(const GrpcOptions& options) {
 }  // namespace
 
 struct GrpcServer::Impl {
-  explicit Impl(std::shared_ptr<GrpcCore> shared) : core(std::move(shared)), tidewatch(core) {}
+  explicit Impl(std::shared_ptr<GrpcCore> shared)
+      : core(std::move(shared)), tidewatch(core), inference(core) {}
 
   const std::shared_ptr<GrpcCore> core;
   TidewatchService tidewatch;
+  InferenceService inference;
   int port = 0;
   std::unique_ptr<grpc::Server> server;  // last: uses the services
 };
@@ -61,6 +64,7 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(GrpcOptions options, Engin
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &impl->port);
   builder.RegisterService(&impl->tidewatch);
+  builder.RegisterService(&impl->inference);
   impl->server = builder.BuildAndStart();
   if (!impl->server || impl->port == 0) {
     return Error{Code::kUnavailable, "gRPC cannot listen on " + address +

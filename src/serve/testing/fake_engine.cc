@@ -168,15 +168,25 @@ Result<std::string> FakeEngine::asked(std::string_view what, std::string_view ar
   return out + '}';
 }
 
-Result<std::string> FakeEngine::classify(std::string_view request_json) {
-  return asked("classify", request_json);
+void FakeEngine::classify_json(std::string_view request_json, RequestLimits limits,
+                               std::function<void(Result<std::string>)> done) {
+  if (!on_classify) return done(asked("classify", request_json));
+  ClassifyCall call;
+  call.limits = std::move(limits);
+  on_classify(std::move(call), [done = std::move(done)](const Result<ClassifyResult>& result) {
+    if (!result) return done(result.error());
+    done(std::string("{}"));
+  });
 }
 Result<std::string> FakeEngine::stats() { return asked("stats", ""); }
 Result<std::string> FakeEngine::trends(const Params& params) { return asked("trends", "", params); }
 Result<std::string> FakeEngine::series(const std::string& key, const Params& params) {
   return asked("series", key, params);
 }
-Result<std::string> FakeEngine::alerts(const Params& params) { return asked("alerts", "", params); }
+Result<std::string> FakeEngine::alerts(const Params& params) {
+  if (alerts_json) return *alerts_json;
+  return asked("alerts", "", params);
+}
 Result<std::string> FakeEngine::alert(const std::string& id) { return asked("alert", id); }
 Result<std::string> FakeEngine::acknowledge(const std::string& id) {
   return asked("acknowledge", id);

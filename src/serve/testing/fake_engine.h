@@ -39,8 +39,10 @@ class FakeEngine final : public Engine {
   std::function<PostBatchResult(const PostBatch&)> on_batch;
   // Answers a classify_async(); not set: zeros for every text, under the model that was asked for.
   std::function<void(ClassifyCall, std::function<void(Result<ClassifyResult>)>)> on_classify;
+  std::optional<std::string> alerts_json;  // what alerts() answers instead
   LabelSchema schema;
   std::vector<ServedModel> served;
+  std::vector<ModelStatistics> statistics;
   std::function<Status(const std::string& what, const std::string& model)> on_repository;
 
   // Observations. ingested(n) waits until n sessions have been finished.
@@ -55,7 +57,8 @@ class FakeEngine final : public Engine {
 
   std::unique_ptr<IngestSession> open_ingest() override;
   void ingest(PostBatch batch, std::function<void(PostBatchResult)> done) override;
-  Result<std::string> classify(std::string_view request_json) override;
+  void classify_json(std::string_view request_json, RequestLimits limits,
+                     std::function<void(Result<std::string>)> done) override;
   Result<std::string> stats() override;
   Result<std::string> trends(const Params& params) override;
   Result<std::string> series(const std::string& key, const Params& params) override;
@@ -70,6 +73,7 @@ class FakeEngine final : public Engine {
   void classify_async(ClassifyCall call, std::function<void(Result<ClassifyResult>)> done) override;
   const LabelSchema& labels() const override { return schema; }
   std::vector<ServedModel> served_models() override { return served; }
+  std::vector<ModelStatistics> model_statistics() override { return statistics; }
   Status load_model(const std::string& name) override;
   Status unload_model(const std::string& name) override;
   Status ready() override;

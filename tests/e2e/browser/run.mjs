@@ -62,7 +62,7 @@ let browser;
 let good = false;
 try {
   if (options.binary) {
-    server = await start_server(options.binary, ['serve', '--port', '0', '--demo', '--data-dir', folder]);
+    server = await start_server(options.binary, ['serve', '--port', '0', '--grpc-port', '0', '--demo', '--data-dir', folder]);
   } else {
     server = await start_mock('--dist', options.dist);
     await alert_opens(server.base);
