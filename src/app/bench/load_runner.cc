@@ -290,6 +290,7 @@ LoadRunner::Spent LoadRunner::send_all(PostSource& source, const LoadLength& len
     std::this_thread::sleep_for(pause);
   }
   sender.join();
+  wait_for_answers(*tally_);
   spent.cpu_seconds = cpu_seconds() - std::max(cpu_first, 0.0);
   next_index_ += sent;
   return spent;
@@ -316,7 +317,6 @@ Result<LoadFigures> LoadRunner::run(const std::vector<LoadPhase>& phases, const 
 
   const auto source = make_source(phases);
   const Spent spent = send_all(*source, length, what);
-  wait_for_answers(*tally_);
   probe->stop();
 
   LoadFigures figures = read_tally(*tally_, *probe);

@@ -72,10 +72,10 @@ class LoadRunner {
     double warmup_s = 0;  // of these, the phases before the first that is measured
   };
   struct Spent {
-    double cpu_seconds = 0;         // after the warm-up
+    double cpu_seconds = 0;         // from the warm-up's end to the last answer
     double sender_cpu_seconds = 0;  // of the sending thread, warm-up included
   };
-  // Returns when the last post was sent.
+  // Returns when the last post was answered, or kAnswerGrace after it was sent.
   Spent send_all(PostSource& source, const LoadLength& length, const std::string& what);
   void wait_for_answers(const Tally& tally) const;
 
