@@ -20,6 +20,7 @@ using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kAnswerGrace{10};
 constexpr milliseconds kWatchEvery{100};
+constexpr std::chrono::duration<double> kPauseMin{0.0005};
 constexpr std::size_t kSampledTexts = 5'000;
 constexpr std::size_t kHttpConnections = 64;
 constexpr std::size_t kKserveConnections = 2;
@@ -67,10 +68,30 @@ struct CacheCounts {
   std::uint64_t hits = 0;
   std::uint64_t misses = 0;
 };
+
 CacheCounts cache_counts(LocalEngine* engine) {
   if (engine == nullptr) return {};
   Metrics& metrics = engine->runtime().metrics();
   return {metrics.cache_hits().value(), metrics.cache_misses().value()};
+}
+
+// What the tally and the probe know; the rest is still to be filled in.
+LoadFigures read_tally(const Tally& tally, const ProcessProbe& probe) {
+  LoadFigures figures;
+  figures.total = tally.total();
+  for (std::size_t i = 0; i < tally.num_phases(); ++i) {
+    figures.phases.push_back(tally.figures(i));
+    figures.phase_resident_bytes.push_back(probe.peak_resident_bytes(i));
+    figures.accepted_all += figures.phases.back().counts.accepted();
+  }
+  figures.timeline = tally.timeline();
+  figures.lag = tally.lag();
+  figures.resident_peak_bytes = probe.peak_resident_bytes();
+  figures.resident_first_bytes = probe.first().resident_bytes;
+  figures.resident_last_bytes = probe.last().resident_bytes;
+  figures.open_fds_first = probe.first().open_fds;
+  figures.open_fds_last = probe.last().open_fds;
+  return figures;
 }
 
 }  // namespace
@@ -217,20 +238,74 @@ void LoadRunner::wait_for_answers(const Tally& tally) const {
   }
 }
 
-Result<LoadFigures> LoadRunner::run(const std::vector<LoadPhase>& phases, const std::string& what) {
-  double whole_s = 0;
-  double warmup_s = 0;  // the phases before the first that is measured
-  bool measuring = false;
+std::unique_ptr<PostSource> LoadRunner::make_source(const std::vector<LoadPhase>& phases) const {
+  if (trace_) return std::make_unique<TraceSource>(*trace_, *texts_);
   std::vector<RatePhase> rates;
+  rates.reserve(phases.size());
+  for (const LoadPhase& phase : phases) rates.push_back(phase.rate);
+  return std::make_unique<PoissonSource>(std::move(rates), *texts_, options_.seed + next_index_);
+}
+
+GeneratorOptions LoadRunner::generator_options() const {
+  GeneratorOptions generator;
+  generator.bundle_window =
+      std::chrono::nanoseconds(static_cast<std::int64_t>(options_.bundle_ms * 1e6));
+  generator.bundle_posts_max = options_.bundle_posts;
+  if (via_ == "kserve") {
+    generator.bundle_posts_max = options_.kserve_batch;
+    if (options_.kserve_batch == 1) generator.bundle_window = {};
+  }
+  return generator;
+}
+
+double LoadRunner::cpu_seconds() const {
+  double cpu = own_cpu_seconds();
+  if (options_.pid != 0) cpu += read_process_usage(options_.pid).cpu_seconds;
+  return cpu;
+}
+
+LoadRunner::Spent LoadRunner::send_all(PostSource& source, const LoadLength& length,
+                                       const std::string& what) {
+  const std::atomic<bool> stop{false};
+  std::atomic<bool> sent_all{false};
+  std::uint64_t sent = 0;
+  Spent spent;
+  std::thread sender([&] {
+    sent = generate(source, *transport_, tally_, next_index_, generator_options(), marked_, stop);
+    spent.sender_cpu_seconds = thread_cpu_seconds();
+    sent_all.store(true, std::memory_order_release);
+  });
+  const LoadProgress progress(what);
+  const SteadyTime began = std::chrono::steady_clock::now();
+  double cpu_first = length.warmup_s > 0 ? -1 : cpu_seconds();
+  while (!sent_all.load(std::memory_order_acquire)) {
+    const double at_s =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    if (cpu_first < 0 && at_s >= length.warmup_s) cpu_first = cpu_seconds();
+    progress.show(*tally_, at_s, length.whole_s);
+    std::chrono::duration<double> pause = kWatchEvery;
+    if (cpu_first < 0) {
+      pause = std::clamp(std::chrono::duration<double>(length.warmup_s - at_s), kPauseMin, pause);
+    }
+    std::this_thread::sleep_for(pause);
+  }
+  sender.join();
+  wait_for_answers(*tally_);
+  spent.cpu_seconds = cpu_seconds() - std::max(cpu_first, 0.0);
+  next_index_ += sent;
+  return spent;
+}
+
+Result<LoadFigures> LoadRunner::run(const std::vector<LoadPhase>& phases, const std::string& what) {
+  LoadLength length;
+  bool measuring = false;
   for (const LoadPhase& phase : phases) {
-    const double length_s = std::chrono::duration<double>(phase.rate.length).count();
+    const double seconds = std::chrono::duration<double>(phase.rate.length).count();
     measuring = measuring || phase.measured;
-    if (!measuring) warmup_s += length_s;
-    whole_s += length_s;
-    rates.push_back(phase.rate);
+    if (!measuring) length.warmup_s += seconds;
+    length.whole_s += seconds;
   }
   tally_ = std::make_shared<Tally>(phases, milliseconds(options_.deadline_ms));
-
   ProcessProbe::Options probe_options;
   probe_options.pid = options_.pid;
   probe_options.csv_file = options_.samples_file;
@@ -240,76 +315,20 @@ Result<LoadFigures> LoadRunner::run(const std::vector<LoadPhase>& phases, const 
   const TransportCounts sent_before = transport_->counts();
   TRY_ASSIGN(const auto probe, ProcessProbe::start(probe_options, tally_));
 
-  std::unique_ptr<PostSource> source;
-  if (trace_) {
-    source = std::make_unique<TraceSource>(*trace_, *texts_);
-  } else {
-    source = std::make_unique<PoissonSource>(rates, *texts_, options_.seed + next_index_);
-  }
-  GeneratorOptions generator;
-  generator.bundle_window =
-      std::chrono::nanoseconds(static_cast<std::int64_t>(options_.bundle_ms * 1e6));
-  generator.bundle_posts_max = options_.bundle_posts;
-  if (via_ == "kserve") {
-    generator.bundle_posts_max = options_.kserve_batch;
-    if (options_.kserve_batch == 1) generator.bundle_window = {};
-  }
-
-  const auto cpu_now = [&] {
-    double cpu = own_cpu_seconds();
-    if (options_.pid != 0) cpu += read_process_usage(options_.pid).cpu_seconds;
-    return cpu;
-  };
-  std::atomic<bool> stop{false};
-  std::atomic<bool> sent_all{false};
-  std::uint64_t sent = 0;
-  double sender_cpu = 0;
-  std::thread sender([&] {
-    sent = generate(*source, *transport_, tally_, next_index_, generator, marked_, stop);
-    sender_cpu = thread_cpu_seconds();
-    sent_all.store(true, std::memory_order_release);
-  });
-
-  const LoadProgress progress(what);
-  const SteadyTime began = std::chrono::steady_clock::now();
-  double cpu_first = warmup_s > 0 ? -1 : cpu_now();
-  while (!sent_all.load(std::memory_order_acquire)) {
-    const double at_s =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-    if (cpu_first < 0 && at_s >= warmup_s) cpu_first = cpu_now();
-    progress.show(*tally_, at_s, whole_s);
-    const double pause_s = cpu_first < 0 ? std::max(warmup_s - at_s, 0.0005) : 3'600;
-    std::this_thread::sleep_for(std::min<std::chrono::duration<double>>(
-        kWatchEvery, std::chrono::duration<double>(pause_s)));
-  }
-  sender.join();
-  const double cpu_last = cpu_now();
-  wait_for_answers(*tally_);
+  const auto source = make_source(phases);
+  const Spent spent = send_all(*source, length, what);
   probe->stop();
 
-  LoadFigures figures;
-  figures.total = tally_->total();
-  for (std::size_t i = 0; i < tally_->num_phases(); ++i) {
-    figures.phases.push_back(tally_->figures(i));
-    figures.phase_resident_bytes.push_back(probe->peak_resident_bytes(i));
-    figures.accepted_all += figures.phases.back().counts.accepted();
-  }
-  figures.timeline = tally_->timeline();
-  figures.lag = tally_->lag();
-  figures.cpu_seconds = cpu_last - std::max(cpu_first, 0.0);
-  figures.resident_peak_bytes = probe->peak_resident_bytes();
-  figures.resident_first_bytes = probe->first().resident_bytes;
-  figures.resident_last_bytes = probe->last().resident_bytes;
-  figures.open_fds_first = probe->first().open_fds;
-  figures.open_fds_last = probe->last().open_fds;
-  TransportCounts counts = transport_->counts();
-  counts.messages -= sent_before.messages;
-  counts.bytes_sent -= sent_before.bytes_sent;
-  counts.bytes_received -= sent_before.bytes_received;
-  figures.transport = counts;
+  LoadFigures figures = read_tally(*tally_, *probe);
+  figures.cpu_seconds = spent.cpu_seconds;
+  figures.transport = transport_->counts();
+  figures.transport.messages -= sent_before.messages;
+  figures.transport.bytes_sent -= sent_before.bytes_sent;
+  figures.transport.bytes_received -= sent_before.bytes_received;
+  figures.transport.cpu_seconds -= sent_before.cpu_seconds;
   if (via_ != "inprocess") {  // there the sender does the engine's tokenizing, too
-    figures.generator_cpu_seconds = (sender_cpu + counts.cpu_seconds - sent_before.cpu_seconds) *
-                                    (whole_s - warmup_s) / whole_s;
+    figures.generator_cpu_seconds = (spent.sender_cpu_seconds + figures.transport.cpu_seconds) *
+                                    (length.whole_s - length.warmup_s) / length.whole_s;
   }
   if (engine_) {
     const std::uint64_t disk_after = disk_bytes(engine_->data_dir());
@@ -320,7 +339,6 @@ Result<LoadFigures> LoadRunner::run(const std::vector<LoadPhase>& phases, const 
     figures.cache_misses = cache.misses - cache_before.misses;
     figures.index_lag_posts = engine_->runtime().store().stats().index_lag_posts;
   }
-  next_index_ += sent;
   return figures;
 }
 

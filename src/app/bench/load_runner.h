@@ -64,6 +64,19 @@ class LoadRunner {
   Status make_texts(const Config& config);
   Result<std::unique_ptr<Transport>> make_transport();
   void measure_texts(const Tokenizer& tokenizer);
+  std::unique_ptr<PostSource> make_source(const std::vector<LoadPhase>& phases) const;
+  GeneratorOptions generator_options() const;
+  double cpu_seconds() const;  // so far, of this process and the target's
+  struct LoadLength {
+    double whole_s = 0;
+    double warmup_s = 0;  // of these, the phases before the first that is measured
+  };
+  struct Spent {
+    double cpu_seconds = 0;         // from the warm-up's end to the last answer
+    double sender_cpu_seconds = 0;  // of the sending thread, warm-up included
+  };
+  // Returns when the last post was answered, or kAnswerGrace after it was sent.
+  Spent send_all(PostSource& source, const LoadLength& length, const std::string& what);
   void wait_for_answers(const Tally& tally) const;
 
   const BenchServeOptions options_;
