@@ -209,6 +209,14 @@ TEST(NativeLoadTest, RefusesLabelsInAnotherOrder) {
   EXPECT_THAT(backend.error().message, HasSubstr("label 1 of task 'topic'"));
 }
 
+TEST(NativeLoadTest, RefusesAVocabularyThatIsLargerThanTheTable) {
+  ModelManifest manifest = fast_manifest();
+  ++manifest.vocabulary_size;
+  const auto backend = load_native_backend(manifest, options_for(Precision::kFp32));
+  ASSERT_FALSE(backend.ok());
+  EXPECT_EQ(backend.error().code, Code::kInvalidArgument);
+}
+
 TEST(NativeLoadTest, ChoosesThePrecisionByWhatIsThere) {
   ModelManifest with = fast_manifest();
   ModelManifest without = with;
