@@ -73,10 +73,12 @@ struct Kernel {
                    const Workspace& work, float* logits);
 };
 
+// NOLINTBEGIN(readability-identifier-naming): constants, which cannot be constexpr here
 extern const Kernel kPortableKernel;
 #if defined(__x86_64__)
 extern const Kernel kAvx2Kernel;    // needs AVX2, FMA and F16C
 extern const Kernel kAvx512Kernel;  // needs AVX-512 F, BW, DQ, VL and VNNI
 #endif
+// NOLINTEND(readability-identifier-naming)
 
 }  // namespace tidewatch::native

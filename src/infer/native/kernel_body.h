@@ -330,12 +330,12 @@ void classify(const FastWeights& weights, const float* pooled, std::size_t texts
   with_rows<kTextsTogether>(texts, [&]<std::size_t Rows>() INLINED {
     F acc[Rows][kVectors];
     const auto store = [&](float* to, std::size_t stride, bool relu) INLINED {
-      for (std::size_t r = 0; r < Rows; ++r) {
-        for (std::size_t v = 0; v < kVectors; ++v) {
+      unrolled<Rows>([&](auto r) INLINED {
+        unrolled<kVectors>([&](auto v) INLINED {
           const F value = relu ? Isa::max(acc[r][v], zero) : acc[r][v];
           Isa::store(to + r * stride + v * kLanes, value);
-        }
-      }
+        });
+      });
     };
     for (std::size_t c = 0; c < weights.hidden_width; c += kVectors * kLanes) {
       multiply_floats<Isa, Rows, kVectors>(

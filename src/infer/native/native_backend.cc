@@ -183,6 +183,12 @@ Result<std::unique_ptr<Backend>> load_graph(const ModelManifest& manifest,
   if (!model) return Error{Code::kUnimplemented, model.error().message};
   TRY(check_trained_labels(manifest, model->metadata));
   TRY_ASSIGN(const FastGraph graph, match_fast_graph(*model, manifest));
+  if (graph.word->dims[0] < static_cast<std::int64_t>(manifest.vocabulary_size)) {
+    return Error{Code::kInvalidArgument,
+                 fmt::format("the graph knows {} words where the vocabulary has {}; export the "
+                             "model again with models/train",
+                             graph.word->dims[0], manifest.vocabulary_size)};
+  }
   const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
   const std::size_t instances = options.instances == 0 ? cores : options.instances;
   if (options.precision == Precision::kInt8) {
