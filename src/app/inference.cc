@@ -147,16 +147,15 @@ Result<std::unique_ptr<Inference>> Inference::create(ModelRegistry& registry,
   }
   LabelSchema labels = model->manifest.labels;
   registry.activate(model);
-  return std::unique_ptr<Inference>(new Inference(registry, options, clock, metrics,
-                                                  std::move(labels), std::move(tokenizer),
-                                                  std::move(model), std::move(second)));
+  return std::unique_ptr<Inference>(new Inference(options, clock, metrics, std::move(labels),
+                                                  std::move(tokenizer), std::move(model),
+                                                  std::move(second)));
 }
 
-Inference::Inference(ModelRegistry& registry, const Options& options, const Clock& clock,
-                     Metrics& metrics, LabelSchema labels, std::optional<Tokenizer> tokenizer,
+Inference::Inference(const Options& options, const Clock& clock, Metrics& metrics,
+                     LabelSchema labels, std::optional<Tokenizer> tokenizer,
                      std::shared_ptr<const Model> first, std::shared_ptr<const Model> second)
     : options_(options),
-      registry_(registry),
       clock_(clock),
       metrics_(metrics),
       labels_(std::move(labels)),

@@ -136,9 +136,9 @@ class Inference {
   const Tokenizer* tokenizer() const { return tokenizer_ ? &*tokenizer_ : nullptr; }
 
  private:
-  Inference(ModelRegistry& registry, const Options& options, const Clock& clock, Metrics& metrics,
-            LabelSchema labels, std::optional<Tokenizer> tokenizer,
-            std::shared_ptr<const Model> first, std::shared_ptr<const Model> second);
+  Inference(const Options& options, const Clock& clock, Metrics& metrics, LabelSchema labels,
+            std::optional<Tokenizer> tokenizer, std::shared_ptr<const Model> first,
+            std::shared_ptr<const Model> second);
   // Under which the scores are remembered that `first` gives these ids now, or the cascade.
   ScoreCache::Key key_for(std::span<const std::int32_t> token_ids, ModelVersion first) const;
   void run(std::size_t worker, std::span<BatchItem> batch);
@@ -157,7 +157,6 @@ class Inference {
   };
 
   const Options options_;
-  ModelRegistry& registry_;
   const Clock& clock_;
   Metrics& metrics_;
   const LabelSchema labels_;

@@ -500,11 +500,8 @@ void ModelControl::finish(ModelSlot& slot, Canary& canary, CanaryState state,
   std::shared_ptr<LiveModel> candidate;
   {
     MutexLock lock(mu_);
-    canary.state = state;
-    canary.reason = reason;
     candidate = std::move(canary.candidate);
   }
-  metrics_.canary("percent", canary.model, canary.candidate_version).set(0);
   if (state == CanaryState::kPromoted) {
     const std::string before = slot.model()->engine;
     SwapReport report;
@@ -515,7 +512,14 @@ void ModelControl::finish(ModelSlot& slot, Canary& canary, CanaryState state,
     candidate.reset();
     slot.set_canary(std::nullopt);
   }
-  metrics_.canaries(canary_state_name(state)).add();
+  metrics_.canary("percent", canary.model, canary.candidate_version).set(0);
+  {
+    // Last, and at once: whoever sees the one sees the other, and all that came before.
+    MutexLock lock(mu_);
+    canary.state = state;
+    canary.reason = reason;
+    metrics_.canaries(canary_state_name(state)).add();
+  }
   log(state == CanaryState::kRolledBack ? LogLevel::kWarning : LogLevel::kInfo, "app",
       "canary over",
       {{"model", canary.model},
