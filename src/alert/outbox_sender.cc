@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/thread_name.h"
 #include "observe/log.h"
 
 namespace tidewatch {
@@ -107,6 +108,7 @@ void OutboxSender::start() {
 }
 
 void OutboxSender::run() {
+  name_thread("outbox");
   bool outbox_failed = false;
   for (;;) {
     std::uint64_t round = 0;

@@ -11,6 +11,8 @@
 #include <system_error>
 #include <utility>
 
+#include "infer/backend_choice.h"
+
 namespace tidewatch {
 
 Result<Config> resolve_config(const CommonOptions& options) {
@@ -22,6 +24,9 @@ Result<Config> resolve_config(const CommonOptions& options) {
   if (!options.models_dir.empty()) config.models_dir = options.models_dir;
   if (!options.precision.empty()) {
     TRY_ASSIGN(config.inference.precision, parse_precision(options.precision));
+  }
+  if (!options.backend.empty()) {
+    TRY_ASSIGN(config.inference.backend, parse_backend_kind(options.backend));
   }
   return config;
 }

@@ -17,6 +17,7 @@ struct CommonOptions {
   std::string model;        // empty: as configured
   std::string models_dir;
   std::string precision;  // empty: as configured; else "auto", "fp32" or "int8"
+  std::string backend;    // empty: as configured; else "auto", "native" or "openvino"
 };
 
 struct ServeOptions {

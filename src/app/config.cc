@@ -11,6 +11,8 @@
 #include <map>
 #include <sstream>
 
+#include "infer/backend_choice.h"
+
 namespace tidewatch {
 namespace {
 
@@ -116,6 +118,7 @@ void read_server(Table& t, Config& c) {
   t.texts("allowed_hosts", c.http.allowed_hosts, 100);
   t.texts("allowed_origins", c.http.allowed_origins, 100);
   t.number("deadline_ms", c.deadline_ms, 1, 60'000);
+  c.pipeline.target = std::chrono::milliseconds{c.deadline_ms};
 }
 
 void read_grpc(Table& t, Config& c) {
@@ -147,6 +150,14 @@ void read_model(Table& t, Config& c) {
       t.fail(*node, "precision", "must be \"auto\", \"fp32\" or \"int8\"");
     }
   }
+  if (const toml::node* node = t.take("backend")) {
+    const auto backend = parse_backend_kind(node->value_or(std::string{}));
+    if (backend) {
+      c.inference.backend = *backend;
+    } else {
+      t.fail(*node, "backend", "must be \"auto\", \"native\" or \"openvino\"");
+    }
+  }
   t.number("instances", c.inference.instances, 0, 1'024);
   t.number("cache_bytes_max", c.inference.cache_bytes_max, 0, 1ULL << 40);
   if (!dir.empty()) c.models_dir = dir;
@@ -171,6 +182,12 @@ void read_batch(Table& t, Config& c) {
   t.number("batch_max", policy.batch_max, 1, 1'024);
   t.number("batch_min", policy.batch_min, 1, 1'024);
   t.number("bucket_items_max", c.inference.bucket_items_max, 1, 1 << 20);
+  std::uint64_t run_time_us = static_cast<std::uint64_t>(policy.run_time_max.count());
+  t.number("run_time_us", run_time_us, 50, 100'000);
+  policy.run_time_max = std::chrono::microseconds{run_time_us};
+  std::uint64_t safety_us = static_cast<std::uint64_t>(policy.safety.count());
+  t.number("safety_us", safety_us, 0, 50'000);
+  policy.safety = std::chrono::microseconds{safety_us};
   if (c.inference.window_set) policy.window = std::chrono::milliseconds{window_ms};
   if (fallback_ms > 0) policy.fallback = std::chrono::milliseconds{fallback_ms};
 }

@@ -30,6 +30,7 @@ retention_days = 7
 [model]
 name = "fast"
 precision = "auto"
+backend = "openvino"
 cache_bytes_max = 0
 [cascade]
 emotion_margin = 0.2
@@ -63,6 +64,7 @@ url = "https://desk.example/hook"
   ASSERT_TRUE(config.ok()) << config.error().message;
   EXPECT_EQ(config->http.port, 9000);
   EXPECT_EQ(config->inference.precision, Precision::kAuto);
+  EXPECT_EQ(config->inference.backend, BackendKind::kOpenVino);
   EXPECT_DOUBLE_EQ(config->inference.margins.emotion, 0.2);
   EXPECT_DOUBLE_EQ(config->inference.margins.topic, 0.05);
   EXPECT_FLOAT_EQ(config->inference.margins.topic_floor, 0.4F) << "follows [watch]";

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/thread_name.h"
 #include "observe/log.h"
 
 namespace tidewatch {
@@ -77,6 +78,7 @@ void Counting::finish() {
 }
 
 void Counting::run() {
+  name_thread("count");
   std::vector<ScoredPost> posts;
   SteadyTime next_tick = clock_.steady_now();
   while (true) {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <variant>
 
+#include "core/thread_name.h"
 #include "observe/log.h"
 #include "simulate/simulator.h"
 
@@ -38,6 +39,7 @@ DemoSource::DemoSource(Runtime& runtime, double posts_per_second)
 }
 
 void DemoSource::run(const std::stop_token& stop) {
+  name_thread("demo");
   const Clock& clock = runtime_.clock();
   const auto events = parse_events(demo_events_toml(), "demo_events.toml");
   if (!events) {

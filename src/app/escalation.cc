@@ -27,9 +27,11 @@ Escalation::Escalation(const Options& options, std::shared_ptr<const Model> mode
       escalated_(metrics.cascade_escalated()),
       answered_(metrics.answered(model_->manifest.name, model_->manifest.version)),
       answered_first_(answered_first),
-      failed_(metrics.cascade_skipped("failed")) {
+      failed_(metrics.cascade_skipped("failed")),
+      late_(metrics.cascade_skipped("deadline")) {
   const BackendShapes& shapes = model_->backend->shapes();
   Dispatcher::Options dispatch;
+  dispatch.name = "second";
   dispatch.policy = options_.policy;
   dispatch.policy.batch_max = std::min(options_.policy.batch_max, shapes.batch_max);
   const std::size_t wanted = options_.instances != 0   ? options_.instances
@@ -39,7 +41,8 @@ Escalation::Escalation(const Options& options, std::shared_ptr<const Model> mode
   dispatch.bucket_items_max = options_.bucket_items_max;
   dispatcher_ = std::make_unique<Dispatcher>(
       dispatch, clock_,
-      [this](std::size_t worker, std::span<BatchItem> batch) { run(worker, batch); });
+      [this](std::size_t worker, std::span<BatchItem> batch) { run(worker, batch); },
+      [this](BatchItem& item, Code) { drop(item); });
 }
 
 Escalation::~Escalation() = default;
@@ -54,9 +57,9 @@ bool Escalation::reserve(std::size_t tokens) noexcept {
   return true;
 }
 
-bool Escalation::offer(BatchItem& item, const Doubtful& doubtful) {
+Offer Escalation::offer(BatchItem& item, const Doubtful& doubtful) {
   const std::size_t tokens = item.token_ids.size();
-  if (!reserve(tokens)) return false;
+  if (!reserve(tokens)) return {Offer::Verdict::kFull, {}};
   BatchItem queued;
   {
     MutexLock lock(mu_);
@@ -64,19 +67,36 @@ bool Escalation::offer(BatchItem& item, const Doubtful& doubtful) {
     pending_.emplace(queued.cookie, Pending{doubtful, item.sink, item.cookie});
   }
   queued.token_ids = std::move(item.token_ids);
+  queued.limits = item.limits;
+  if (!options_.wait_when_full && item.limits.deadline != SteadyTime::max()) {
+    queued.must_run = false;
+    queued.limits.deadline -= options_.deadline_reserve;
+  }
   const std::uint64_t ticket = queued.cookie;
-  const bool taken = options_.wait_when_full ? dispatcher_->submit(std::move(queued))
-                                             : dispatcher_->try_submit(std::move(queued));
-  if (taken) {
+  Offer offer;
+  if (options_.wait_when_full) {
+    if (!dispatcher_->submit(std::move(queued))) offer.verdict = Offer::Verdict::kStopped;
+  } else {
+    offer = dispatcher_->try_submit(std::move(queued));
+  }
+  if (offer) {
     escalated_.add();
-    return true;
+    return offer;
   }
   // A refused item is left as it was: NOLINTNEXTLINE(bugprone-use-after-move)
   item.token_ids = std::move(queued.token_ids);
   tokens_.fetch_sub(tokens, std::memory_order_relaxed);
   MutexLock lock(mu_);
   pending_.erase(ticket);
-  return false;
+  return offer;
+}
+
+void Escalation::drop(BatchItem& item) {
+  const Pending pending = take({&item, 1}).front();
+  tokens_.fetch_sub(item.token_ids.size(), std::memory_order_relaxed);
+  late_.add();
+  answered_first_.add();
+  pending.sink->scored(pending.cookie, pending.doubtful.first, pending.doubtful.timing);
 }
 
 std::vector<Escalation::Pending> Escalation::take(std::span<const BatchItem> batch) {

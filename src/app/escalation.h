@@ -39,6 +39,7 @@ class Escalation {
     std::size_t instances = 0;  // texts at once; 0: one a core if it may wait, else half of that
     BatchPolicyOptions policy;
     std::size_t bucket_items_max = 4'096;
+    std::chrono::milliseconds deadline_reserve{0};  // see Inference::Options
   };
   // What is known of a doubtful text.
   struct Doubtful {
@@ -53,11 +54,12 @@ class Escalation {
   Escalation(const Escalation&) = delete;
   Escalation& operator=(const Escalation&) = delete;
 
-  // True: `item` was moved from, its sink will be told once. False, with it untouched: full or
-  // stopped. The one place where an escalation can be declined: the serving deadline enters here.
-  [[nodiscard]] bool offer(BatchItem& item, const Doubtful& doubtful) EXCLUDES(mu_);
+  // Taken: `item` was moved from, its sink will be told once. Else, with it untouched: full,
+  // stopped, or too late for its deadline, `deadline_reserve` before which the run must be over.
+  [[nodiscard]] Offer offer(BatchItem& item, const Doubtful& doubtful) EXCLUDES(mu_);
 
   void drain() { dispatcher_->drain(); }
+  LatencyProfile& profile() { return dispatcher_->profile(); }
   std::size_t queue_depth() const { return dispatcher_->queue_depth(); }
   const Model& model() const { return *model_; }
   std::shared_ptr<const Model> shared_model() const { return model_; }
@@ -71,6 +73,8 @@ class Escalation {
   // Room for `tokens` more, or false.
   bool reserve(std::size_t tokens) noexcept;
   void run(std::size_t worker, std::span<BatchItem> batch) EXCLUDES(mu_);
+  // A text that waited too long, or whose client has gone, keeps its first scores.
+  void drop(BatchItem& item) EXCLUDES(mu_);
   std::vector<Pending> take(std::span<const BatchItem> batch) EXCLUDES(mu_);
 
   const Options options_;
@@ -82,6 +86,7 @@ class Escalation {
   Counter& answered_;
   Counter& answered_first_;  // counts the texts that keep their first scores after a failed run
   Counter& failed_;
+  Counter& late_;
   std::atomic<std::size_t> tokens_{0};  // that wait or run
   Mutex mu_;
   std::uint64_t next_ticket_ GUARDED_BY(mu_) = 0;

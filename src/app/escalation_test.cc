@@ -106,7 +106,7 @@ class EscalationTest : public testing::Test {
   bool offer(Escalation& to, std::uint64_t cookie, std::size_t tokens) {
     BatchItem text = item(cookie, tokens);
     const Escalation::Doubtful about = doubtful(text);
-    return to.offer(text, about);
+    return static_cast<bool>(to.offer(text, about));
   }
 
   ManualClock clock_;  // stands still unless moved

@@ -357,6 +357,7 @@ Status evaluate(const EvaluateOptions& options) {
   Metrics metrics;
   BackendOptions backend;
   backend.precision = config.inference.precision;
+  backend.kind = config.inference.backend;
   ModelRegistry registry(config.models(), backend);
   const bool cascade = config.inference.model == kCascadeName;
   if (!cascade && (options.margin || !options.curve_file.empty())) {

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <utility>
 
+#include "app/measure_profile.h"
 #include "core/mutex.h"
 
 namespace tidewatch {
@@ -57,11 +58,14 @@ class Gather final : public ScoreSink {
 class AsyncGather final : public ScoreSink {
  public:
   using Done = std::function<void(Result<std::vector<Scores>>)>;
-  AsyncGather(std::size_t count, Done done)
-      : scores_(count), left_(count + 1), done_(std::move(done)) {}
+  AsyncGather(std::size_t count, Metrics& metrics, Done done)
+      : metrics_(metrics), scores_(count), left_(count + 1), done_(std::move(done)) {}
 
-  void scored(std::uint64_t cookie, const Result<Scores>& scores, const ScoreTiming&) override {
+  void scored(std::uint64_t cookie, const Result<Scores>& scores,
+              const ScoreTiming& timing) override {
     if (scores) {
+      metrics_.observe(Stage::kQueue, timing.started_at - timing.enqueued_at);
+      metrics_.observe(Stage::kInfer, timing.finished_at - timing.started_at);
       scores_[cookie] = *scores;  // each text has its own place
     } else {
       failed(scores.error());
@@ -98,6 +102,7 @@ class AsyncGather final : public ScoreSink {
     if (!error_) error_ = std::move(error);
   }
 
+  Metrics& metrics_;
   std::vector<Scores> scores_;
   std::atomic<std::size_t> left_;
   Mutex mu_;
@@ -161,7 +166,8 @@ Inference::Inference(ModelRegistry& registry, const Options& options, const Cloc
       labels_(std::move(labels)),
       first_name_(registry.active()->manifest.name),
       tokenizer_(std::move(tokenizer)),
-      cache_(options.cache_bytes_max) {
+      cache_(options.cache_bytes_max),
+      pool_(options.bucket_items_max, kBucketTokens.back()) {
   const std::shared_ptr<const Model> active = registry_.active();
   const BackendShapes& shapes = active->backend->shapes();
   inferred_ = &metrics_.inferred(active->manifest.name, active->manifest.version);
@@ -173,6 +179,7 @@ Inference::Inference(ModelRegistry& registry, const Options& options, const Cloc
     escalation.instances = options.escalation_instances;
     escalation.policy = policy_for(second->backend->shapes());
     escalation.bucket_items_max = options.bucket_items_max;
+    escalation.deadline_reserve = options.deadline_reserve;
     escalation_ = std::make_unique<Escalation>(escalation, std::move(second), clock_, metrics_,
                                                cache_, *answered_);
   }
@@ -184,10 +191,16 @@ Inference::Inference(ModelRegistry& registry, const Options& options, const Cloc
   Dispatcher::Options dispatch;
   dispatch.policy = policy_for(shapes);
   dispatch.workers = shapes.instances;
+  scratch_.resize(shapes.instances);
   dispatch.bucket_items_max = options.bucket_items_max;
   dispatcher_ = std::make_unique<Dispatcher>(
       dispatch, clock_,
-      [this](std::size_t worker, std::span<BatchItem> batch) { run(worker, batch); });
+      [this](std::size_t worker, std::span<BatchItem> batch) { run(worker, batch); },
+      [this](BatchItem& item, Code why) { drop(item, why); });
+  if (options.measure && classifies()) {
+    measure_profile(*active, dispatcher_->profile(), clock_);
+    if (escalation_) measure_profile(escalation_->model(), escalation_->profile(), clock_);
+  }
 }
 
 Inference::~Inference() = default;
@@ -196,9 +209,9 @@ BatchPolicyOptions Inference::policy_for(const BackendShapes& shapes) const {
   BatchPolicyOptions policy = options_.policy;
   policy.batch_max = std::min(policy.batch_max, shapes.batch_max);
   if (!shapes.gains_from_batches && !options_.window_set) {
-    // A free worker never waits, and takes one text: nothing stands behind another in its batch.
+    // A free worker never waits; from a queue it takes what it can run in a millisecond.
     policy.window = std::chrono::microseconds{0};
-    policy.batch_max = 1;
+    policy.mixes_lengths = true;
   }
   return policy;
 }
@@ -252,57 +265,95 @@ std::optional<Scores> Inference::cached(std::span<const std::int32_t> token_ids)
 }
 
 bool Inference::submit(std::vector<std::int32_t>&& token_ids, ScoreSink* sink, std::uint64_t cookie,
-                       bool wait) {
+                       bool wait, const RequestLimits& limits) {
   BatchItem item;
   item.token_ids = std::move(token_ids);
   item.sink = sink;
   item.cookie = cookie;
+  item.limits = limits;
   return enqueue(std::move(item), wait);
 }
 
 bool Inference::enqueue(BatchItem&& item, bool wait) {
-  return wait ? dispatcher_->submit(std::move(item)) : dispatcher_->try_submit(std::move(item));
+  return wait ? dispatcher_->submit(std::move(item))
+              : static_cast<bool>(dispatcher_->try_submit(std::move(item)));
 }
 
 void Inference::run(std::size_t worker, std::span<BatchItem> batch) {
   const SteadyTime started = clock_.steady_now();
   const std::shared_ptr<const Model> model = registry_.active();
-  std::vector<std::int32_t> ids;
-  std::vector<std::uint32_t> offsets{0};
+  Scratch& scratch = scratch_[worker];
+  scratch.ids.clear();
+  scratch.offsets.assign(1, 0);
+  bool label_tokens = false;
   for (const BatchItem& item : batch) {
-    ids.insert(ids.end(), item.token_ids.begin(), item.token_ids.end());
-    offsets.push_back(static_cast<std::uint32_t>(ids.size()));
+    scratch.ids.insert(scratch.ids.end(), item.token_ids.begin(), item.token_ids.end());
+    scratch.offsets.push_back(static_cast<std::uint32_t>(scratch.ids.size()));
+    label_tokens |= item.token_labels != nullptr;
   }
-  std::vector<Scores> scores(batch.size());
-  const bool label_tokens = std::any_of(
-      batch.begin(), batch.end(), [](const BatchItem& i) { return i.token_labels != nullptr; });
+  scratch.scores.assign(batch.size(), Scores{});
+  const RaggedBatch ragged{scratch.ids, scratch.offsets};
   std::vector<TokenLabels> sequences(label_tokens ? batch.size() : 0);
-  const RaggedBatch ragged{ids, offsets};
-  const Status status = label_tokens
-                            ? model->backend->run_with_sequence(worker, ragged, scores, sequences)
-                            : model->backend->run(worker, ragged, scores);
+  const Status status =
+      label_tokens ? model->backend->run_with_sequence(worker, ragged, scratch.scores, sequences)
+                   : model->backend->run(worker, ragged, scratch.scores);
   const SteadyTime finished = clock_.steady_now();
   metrics_.batch_size().observe(static_cast<double>(batch.size()));
   metrics_.batch_token_fill_ratio().observe(1.0);  // ragged: every token computed is a real one
   inferred_->add(batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    const ScoreTiming timing{batch[i].enqueued_at, started, finished};
-    if (!status) {
-      batch[i].sink->scored(batch[i].cookie, status.error(), timing);
-      continue;
+    BatchItem& item = batch[i];
+    const ScoreTiming timing{item.enqueued_at, started, finished};
+    metrics_.latency_predicted().observe(
+        std::chrono::duration<double>(item.predicted_wait).count());
+    metrics_.latency_actual().observe(
+        std::chrono::duration<double>(started - item.enqueued_at).count());
+    if (status) {
+      if (item.token_labels != nullptr) *item.token_labels = std::move(sequences[i]);
+      scratch.scores[i].model = model->version;
+      answer(item, scratch.scores[i], timing);
+    } else {
+      item.sink->scored(item.cookie, status.error(), timing);
     }
-    if (batch[i].token_labels != nullptr) *batch[i].token_labels = std::move(sequences[i]);
-    scores[i].model = model->version;
-    answer(batch[i], scores[i], timing);
+    // Still here unless the second model took them.
+    if (item.token_ids.capacity() > 0) pool_.give_back(std::move(item.token_ids));
   }
+}
+
+void Inference::drop(BatchItem& item, Code why) {
+  const SteadyTime now = clock_.steady_now();
+  if (why == Code::kCancelled) {
+    metrics_.cancelled().add();
+    item.sink->scored(item.cookie, Error{why, "cancelled by the client"},
+                      {item.enqueued_at, now, now});
+  } else {
+    metrics_.expired().add();
+    item.sink->scored(item.cookie, Error{why, "the deadline passed while the text waited"},
+                      {item.enqueued_at, now, now});
+  }
+  pool_.give_back(std::move(item.token_ids));
+}
+
+bool Inference::may_escalate(const BatchItem& item) {
+  if (options_.escalation_waits) return true;
+  if (dispatcher_->predicted_wait() > options_.escalation_pressure_max) {
+    metrics_.cascade_skipped("pressure").add();
+    return false;
+  }
+  if (item.limits.is_cancelled()) return false;
+  return true;
 }
 
 void Inference::answer(BatchItem& item, const Scores& scores, const ScoreTiming& timing) {
   const ScoreCache::Key key = ScoreCache::key_of(item.token_ids, scores.model);
   if (escalation_ && cascade_doubt(options_.margins, scores).any()) {
-    if (escalation_->offer(item, {key, scores, timing})) return;
-    // Not remembered: the same text may find room the next time.
-    metrics_.cascade_skipped("full").add();
+    // Declined, the answer is not remembered: the same text may find room the next time.
+    if (may_escalate(item)) {
+      const Offer offer = escalation_->offer(item, {key, scores, timing});
+      if (offer) return;
+      metrics_.cascade_skipped(offer.verdict == Offer::Verdict::kTooLate ? "deadline" : "full")
+          .add();
+    }
   } else {
     cache_.insert(key, scores);
   }
@@ -338,19 +389,62 @@ Result<std::vector<Scores>> Inference::classify(std::span<const std::string> tex
 
 void Inference::classify_async(std::span<const std::string> texts, const RequestLimits& limits,
                                std::function<void(Result<std::vector<Scores>>)> done) {
-  static_cast<void>(limits);
-  auto* gather = new AsyncGather(texts.size(), std::move(done));  // release() frees it
-  std::vector<std::int32_t> ids;
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    tokenize(texts[i], ids);
-    if (ids.empty()) {
-      gather->answered(i, unclassified());
-    } else if (const auto found = cached(ids)) {
-      gather->answered(i, *found);
-    } else if (!submit(std::move(ids), gather, i, /*wait=*/false)) {
-      gather->refused({Code::kResourceExhausted, "the engine is behind; try again later"});
+  const auto behind = [&](std::chrono::nanoseconds wait) {
+    const auto retry = std::chrono::ceil<std::chrono::milliseconds>(wait);
+    metrics_.refused("deadline").add();
+    return Error{
+        Code::kResourceExhausted,
+        fmt::format("the deadline cannot be kept: the predicted wait is {} ms", retry.count()),
+        retry};
+  };
+  // Before any work: what waits already is too much.
+  if (limits.deadline != SteadyTime::max()) {
+    const std::chrono::nanoseconds wait = predicted_wait(limits.priority);
+    if (clock_.steady_now() + wait > limits.deadline) {
+      done(behind(wait));
+      return;
     }
   }
+  auto* gather = new AsyncGather(texts.size(), metrics_, std::move(done));  // release() frees it
+  std::size_t next = 0;
+  while (next < texts.size()) {
+    std::vector<std::int32_t> ids = token_buffer();
+    tokenize(texts[next], ids);
+    std::optional<Scores> known;
+    if (ids.empty()) {
+      known = unclassified();
+    } else {
+      known = cached(ids);
+    }
+    if (known) {
+      give_back(std::move(ids));
+      gather->answered(next++, *known);
+      continue;
+    }
+    BatchItem item;
+    item.token_ids = std::move(ids);
+    item.sink = gather;
+    item.cookie = next;
+    item.limits = limits;
+    item.must_run = false;
+    const Offer offer = dispatcher_->try_submit(std::move(item));
+    if (!offer) {
+      // A refused item is left as it was: NOLINTNEXTLINE(bugprone-use-after-move)
+      give_back(std::move(item.token_ids));
+      if (offer.verdict == Offer::Verdict::kTooLate) {
+        gather->refused(behind(offer.predicted));
+      } else {
+        metrics_.refused("full").add();
+        gather->refused({Code::kResourceExhausted, "the engine is behind; try again later",
+                         std::chrono::ceil<std::chrono::milliseconds>(offer.predicted)});
+      }
+      ++next;
+      break;
+    }
+    ++next;
+  }
+  // One text refused, the request has failed: the rest is not worth the work.
+  for (; next < texts.size(); ++next) gather->release();
   gather->release();
 }
 

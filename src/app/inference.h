@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -12,6 +13,7 @@
 
 #include "app/escalation.h"
 #include "batch/dispatcher.h"
+#include "batch/token_pool.h"
 #include "core/clock.h"
 #include "core/request_limits.h"
 #include "core/result.h"
@@ -41,17 +43,27 @@ class Inference {
   struct Options {
     std::string model = "fast";  // "none": nothing is classified; "auto": fast, then base
     Precision precision = Precision::kFp32;
+    BackendKind backend = BackendKind::kAuto;
     BatchPolicyOptions policy;
     bool window_set = false;  // false: window 0 where the backend gains nothing from batches
     std::size_t bucket_items_max = 4'096;
     std::size_t cache_bytes_max = 64U << 20;
     std::size_t instances = 0;  // concurrent runs; 0: one for each core
-    CascadeMargins margins;     // "auto" only, as are the next
+    // Measure each model's runs before the first text (under half a second a model), so that
+    // deadlines are kept from the start; else the first texts teach.
+    bool measure = false;
+    CascadeMargins margins;  // "auto" only, as are the next
     // Whether a doubtful text waits for the second model however long that takes. False: beyond
     // `escalation_tokens_max` ids it keeps its first scores, uncached, and is counted.
     bool escalation_waits = true;
     std::size_t escalation_tokens_max = 192;
     std::size_t escalation_instances = 0;  // see Escalation::Options
+    // What a text still needs after its scores (the disk, the answer): the second model must be
+    // done so long before the deadline.
+    std::chrono::milliseconds deadline_reserve{15};
+    // While the first model's queue takes longer than this, no text is escalated: cores that are
+    // behind with first answers give no second ones. Not when escalation_waits.
+    std::chrono::milliseconds escalation_pressure_max{5};
   };
 
   // Errors as ModelRegistry::load and Vocabulary::load; kInvalidArgument when the two models of a
@@ -68,21 +80,34 @@ class Inference {
   // The scores of a text without tokens: neutral, no topic, version 0.
   Scores unclassified() const;
 
+  // Empty, with room where one came back. Give it back when it is not submitted.
+  std::vector<std::int32_t> token_buffer() { return pool_.take(); }
+  void give_back(std::vector<std::int32_t>&& buffer) { pool_.give_back(std::move(buffer)); }
+
   // What the cache remembers for these ids under the active model.
   std::optional<Scores> cached(std::span<const std::int32_t> token_ids);
 
-  // Queues a text; the sink is told exactly once. False, with nothing queued: full (when not
-  // waiting) or stopped.
+  // Queues a text that is run whatever happens; the sink is told exactly once. The deadline decides
+  // who goes first and whether the second model of a cascade is asked. False, with nothing queued:
+  // full (when not waiting) or stopped.
   [[nodiscard]] bool submit(std::vector<std::int32_t>&& token_ids, ScoreSink* sink,
-                            std::uint64_t cookie, bool wait);
+                            std::uint64_t cookie, bool wait, const RequestLimits& limits = {});
+
+  // How long a text that came now would wait for its scores, by what is queued and by how long
+  // runs take.
+  std::chrono::nanoseconds predicted_wait(Priority priority = Priority::kNormal) const {
+    return dispatcher_->predicted_wait(priority);
+  }
 
   // Classifies texts and blocks until done: for the API and the command line. With `sequences`
   // also the labels of each text's tokens, by the first model; the cache is then not asked.
   Result<std::vector<Scores>> classify(std::span<const std::string> texts,
                                        std::vector<TokenLabels>* sequences = nullptr);
 
-  // The same without blocking: `done` is told exactly once, maybe within this call. The error of
-  // the first text that could not be answered is the error of all.
+  // The same without blocking and within limits: `done` is told exactly once, maybe within this
+  // call. The error of the first text that could not be answered is the error of all:
+  // kResourceExhausted before any work when the deadline cannot be kept (retry_after says the
+  // predicted wait), kDeadlineExceeded when it passed while a text waited, kCancelled.
   void classify_async(std::span<const std::string> texts, const RequestLimits& limits,
                       std::function<void(Result<std::vector<Scores>>)> done);
 
@@ -113,6 +138,15 @@ class Inference {
   // Answers one text, or gives it to the second model.
   void answer(BatchItem& item, const Scores& scores, const ScoreTiming& timing);
   BatchPolicyOptions policy_for(const BackendShapes& shapes) const;
+  void drop(BatchItem& item, Code why);
+  bool may_escalate(const BatchItem& item);
+
+  // What a worker needs for a run, kept so that none is allocated.
+  struct Scratch {
+    std::vector<std::int32_t> ids;
+    std::vector<std::uint32_t> offsets;
+    std::vector<Scores> scores;
+  };
 
   const Options options_;
   ModelRegistry& registry_;
@@ -122,7 +156,9 @@ class Inference {
   const std::string first_name_;
   const std::optional<Tokenizer> tokenizer_;
   ScoreCache cache_;
-  Counter* inferred_ = nullptr;  // of the active model, as is the next
+  TokenPool pool_;
+  std::vector<Scratch> scratch_;  // by worker
+  Counter* inferred_ = nullptr;   // of the active model, as is the next
   Counter* answered_ = nullptr;
   std::unique_ptr<Escalation> escalation_;  // null: no cascade
   std::unique_ptr<Dispatcher> dispatcher_;  // last: its workers use the rest

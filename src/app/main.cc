@@ -4,6 +4,7 @@
 #include <exception>
 #include <string>
 
+#include "app/bench/bench_cli.h"
 #include "app/commands.h"
 #include "app/version.h"
 
@@ -21,6 +22,9 @@ void add_common(CLI::App& app, CommonOptions& options) {
 void add_precision(CLI::App& app, CommonOptions& options) {
   app.add_option("--precision", options.precision, "Compute in 'fp32', 'int8' or whatever is best")
       ->check(CLI::IsMember({"auto", "fp32", "int8"}));
+  app.add_option("--backend", options.backend,
+                 "Compute by our own kernels ('native'), 'openvino' or whatever is best")
+      ->check(CLI::IsMember({"auto", "native", "openvino"}));
 }
 
 }  // namespace
@@ -152,6 +156,7 @@ int main(int argc, char** argv) {
   bench_tokenize_app->add_option("--file", bench_tokenize.file, "Texts, one a line");
   bench_tokenize_app->add_flag("--json", bench_tokenize.json, "Print one JSON object");
   bench_tokenize_app->callback([&] { status = run_bench_tokenize(bench_tokenize); });
+  add_bench_commands(*bench_app, status);
 
   CommonOptions models;
   bool models_json = false;

@@ -4,6 +4,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -24,6 +25,7 @@ std::uint64_t hash_text(const Post& post, std::span<const std::int32_t> token_id
 Pipeline::Pipeline(Options options, const Clock& clock, Inference& inference, Store& store,
                    StageTimes& times, OnStored on_stored)
     : slots_max_(options.posts_in_flight_max),
+      target_(options.target),
       clock_(clock),
       inference_(inference),
       times_(times),
@@ -42,9 +44,16 @@ Pipeline::~Pipeline() { drain(); }
 
 Pipeline::Admission Pipeline::submit(Post&& post, SteadyTime received_at,
                                      std::shared_ptr<CommitListener> listener, std::uint64_t cookie,
-                                     bool wait) {
+                                     bool wait, SteadyTime deadline) {
   const SteadyTime before = clock_.steady_now();
-  std::vector<std::int32_t> ids;
+  RequestLimits limits;
+  if (deadline != SteadyTime::max()) {
+    if (!wait && before + predicted_time() > deadline) return Admission::kBehind;
+    limits.deadline = deadline;
+  } else if (!wait) {
+    limits.deadline = before + target_;
+  }
+  std::vector<std::int32_t> ids = inference_.token_buffer();
   inference_.tokenize(post.text, ids);
   const std::uint64_t text_hash = hash_text(post, ids);
   times_.record(Stage::kTokenize, clock_.steady_now() - before);
@@ -57,10 +66,14 @@ Pipeline::Admission Pipeline::submit(Post&& post, SteadyTime received_at,
   {
     MutexLock lock(mu_);
     while (admitted_ - told_ >= slots_max_) {
-      if (!wait) return Admission::kBehind;
+      if (!wait) {
+        inference_.give_back(std::move(ids));
+        return Admission::kBehind;
+      }
       has_room_.wait(mu_);
     }
     ticket = admitted_++;
+    in_flight_.store(admitted_ - told_, std::memory_order_relaxed);
     Slot& s = slot(ticket);
     s.post.post = std::move(post);
     s.post.text_hash = text_hash;
@@ -78,11 +91,12 @@ Pipeline::Admission Pipeline::submit(Post&& post, SteadyTime received_at,
   if (!scores) {
     // The dispatcher's queues hold at least as many items as there are slots, so this never waits
     // for long; a refusal means it has stopped.
-    if (!inference_.submit(std::move(ids), this, ticket, /*wait=*/true)) {
+    if (!inference_.submit(std::move(ids), this, ticket, /*wait=*/true, limits)) {
       scored(ticket, Error{Code::kUnavailable, "stopping"}, {});
     }
     return Admission::kAdmitted;
   }
+  inference_.give_back(std::move(ids));
   MutexLock lock(mu_);
   Slot& s = slot(ticket);
   s.post.scores = *scores;
@@ -136,6 +150,12 @@ void Pipeline::on_commit(std::span<CommittedPost> posts, const Status& status) {
       told[i] = {std::move(s.listener), s.cookie, s.ready_at};
     }
   }
+  // The slowest of a transaction stands for it.
+  std::chrono::nanoseconds slowest{0};
+  for (const Told& t : told)
+    slowest = std::max<std::chrono::nanoseconds>(slowest, now - t.ready_at);
+  const std::int64_t smoothed = commit_time_ns_.load(std::memory_order_relaxed);
+  commit_time_ns_.store(smoothed + (slowest.count() - smoothed) / 8, std::memory_order_relaxed);
   std::vector<CommittedPost> stored;
   stored.reserve(posts.size());
   for (std::size_t i = 0; i < posts.size(); ++i) {
@@ -153,6 +173,7 @@ void Pipeline::on_commit(std::span<CommittedPost> posts, const Status& status) {
   {
     MutexLock lock(mu_);
     told_ += posts.size();
+    in_flight_.store(admitted_ - told_, std::memory_order_relaxed);
     was_ok = last_commit_.ok();
     last_commit_ = status;
   }
@@ -177,6 +198,14 @@ void Pipeline::drain() {
   writer_->drain();
   MutexLock lock(mu_);
   while (told_ != admitted_) idle_.wait(mu_);
+}
+
+std::chrono::nanoseconds Pipeline::predicted_time() const {
+  // An idle engine takes a post whatever the last ones took: otherwise a slow disk that has become
+  // fast again would never be noticed.
+  if (in_flight_.load(std::memory_order_relaxed) == 0) return {};
+  return inference_.predicted_wait() +
+         std::chrono::nanoseconds{commit_time_ns_.load(std::memory_order_relaxed)};
 }
 
 Status Pipeline::last_commit() const {

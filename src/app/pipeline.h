@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -46,6 +47,9 @@ class Pipeline final : public ScoreSink {
   struct Options {
     std::size_t posts_in_flight_max = 4'096;
     std::size_t commit_posts_max = 2'048;
+    // From arrival to disk: what a live post is scheduled by when its sender names no deadline, and
+    // within which a cascade may ask its second model. It refuses nothing. Not for replays.
+    std::chrono::milliseconds target{50};
   };
   using OnStored = std::function<void(std::span<CommittedPost>)>;
   enum class Admission : std::uint8_t { kAdmitted, kBehind };
@@ -57,9 +61,15 @@ class Pipeline final : public ScoreSink {
   Pipeline& operator=(const Pipeline&) = delete;
 
   // `received_at` is when its line was complete; SteadyTime{} keeps a post that nobody waits for
-  // out of the latencies. Takes the post, or (kBehind, only when not waiting) leaves it untouched.
+  // out of the latencies. Takes the post, or (kBehind, only when not waiting) leaves it untouched:
+  // every slot is taken, or it is predicted to reach the disk after `deadline`. A post that is
+  // taken is stored whatever happens; the deadline then only decides who goes first.
   Admission submit(Post&& post, SteadyTime received_at, std::shared_ptr<CommitListener> listener,
-                   std::uint64_t cookie, bool wait) EXCLUDES(mu_);
+                   std::uint64_t cookie, bool wait, SteadyTime deadline = SteadyTime::max())
+      EXCLUDES(mu_);
+  // How long a post that came now would take to the disk: what is queued before the model, and
+  // what scored posts take from there of late. 0 while nothing is under way.
+  std::chrono::nanoseconds predicted_time() const;
   void drain() EXCLUDES(mu_);
 
   // Why the last posts could not be stored; ok when they were.
@@ -86,11 +96,14 @@ class Pipeline final : public ScoreSink {
   void on_commit(std::span<CommittedPost> posts, const Status& status) EXCLUDES(mu_);
 
   const std::size_t slots_max_;
+  const std::chrono::milliseconds target_;
   const Clock& clock_;
   Inference& inference_;
   StageTimes& times_;
   const OnStored on_stored_;
   std::atomic<std::uint64_t> unscored_{0};
+  std::atomic<std::uint64_t> in_flight_{0};      // admitted_ - told_, for predicted_time
+  std::atomic<std::int64_t> commit_time_ns_{0};  // from scores to disk, smoothed
   mutable Mutex mu_;
   CondVar has_room_;
   CondVar idle_;

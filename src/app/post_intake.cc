@@ -122,7 +122,8 @@ void PostIntake::take(PostBatch batch, std::function<void(PostBatchResult)> done
     if (tally->is_wrong(i)) continue;
     tally->admitted();  // before submit: the answer may come before it returns
     const auto admission =
-        pipeline_.submit(std::move(posts[i]), received, tally, i, /*wait=*/false);
+        pipeline_.submit(std::move(posts[i]), received, tally, i, /*wait=*/false,
+                         batch.limits.deadline);
     if (admission == Pipeline::Admission::kAdmitted) continue;
     tally->not_admitted();
     metrics_.shed().add(posts.size() - i);
@@ -144,7 +145,8 @@ std::chrono::milliseconds PostIntake::predicted_wait(std::size_t posts) {
   const double needed =
       static_cast<double>(std::min(posts + pipeline_.in_flight() / 2, pipeline_.in_flight_max()));
   const auto wait = std::chrono::milliseconds{std::llround(std::ceil(1e3 * needed / rate))};
-  return std::clamp(wait, kWaitMin, kWaitMax);
+  const auto predicted = std::chrono::ceil<std::chrono::milliseconds>(pipeline_.predicted_time());
+  return std::clamp(std::max(wait, predicted), kWaitMin, kWaitMax);
 }
 
 }  // namespace tidewatch

@@ -44,6 +44,7 @@ Status Runtime::open() {
   BackendOptions backend;
   backend.instances = config_.inference.instances;
   backend.precision = config_.inference.precision;
+  backend.kind = config_.inference.backend;
   registry_ = std::make_unique<ModelRegistry>(config_.models(), backend);
   Inference::Options inference = config_.inference;
   // Whatever is admitted fits, and what the query threads may ask beside it: submit never waits.
@@ -53,6 +54,7 @@ Status Runtime::open() {
                    static_cast<std::size_t>(config_.http.query_threads) * kClassifyTextsMax);
   // A replay escalates by margin only; a live stream never waits for the second model.
   inference.escalation_waits = mode_ == Mode::kReplay;
+  inference.measure = mode_ == Mode::kServe;
   TRY_ASSIGN(inference_, Inference::create(*registry_, inference, clock_, metrics_));
   TRY_ASSIGN(store_, Store::open(config_.store, clock_));
   fresh_ids_ = std::make_unique<FreshIds>(fresh_prefix(mode_, clock_, store_->stats().last));

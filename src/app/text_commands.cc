@@ -45,6 +45,7 @@ Status classify(const ClassifyOptions& options) {
   Metrics metrics;
   BackendOptions backend;
   backend.precision = config.inference.precision;
+  backend.kind = config.inference.backend;
   ModelRegistry registry(config.models(), backend);
   TRY_ASSIGN(const auto inference, Inference::create(registry, config.inference, clock, metrics));
   TRY_ASSIGN(const std::unique_ptr<ByteSource> source, open_file_source(options.file));

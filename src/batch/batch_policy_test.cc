@@ -55,7 +55,9 @@ TEST(BatchPolicyTest, DecidesByTable) {
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
     QueueView view{};
-    for (const Queued& q : c.queued) view[q.bucket] = {q.depth, at(q.oldest_ms)};
+    for (const Queued& q : c.queued) {
+      view[q.bucket] = {q.depth, at(q.oldest_ms), SteadyTime::max(), q.oldest_ms};
+    }
     const BatchDecision decision = decide_batch(c.options, view, at(c.now_ms));
     if (c.bucket >= 0) {
       ASSERT_EQ(decision.kind, BatchDecision::Kind::kFlush);
@@ -69,6 +71,50 @@ TEST(BatchPolicyTest, DecidesByTable) {
       }
     }
   }
+}
+
+// A wait ends when the run must begin for the most urgent text to meet its deadline, not before.
+TEST(BatchPolicyTest, WaitsUntilTheLatestSafeStart) {
+  BatchPolicyOptions options;
+  options.window = milliseconds{40};
+  options.fallback = milliseconds{40};
+  options.safety = milliseconds{2};
+  QueueView view{};
+  view[1] = {3, at(0), /*start_by=*/at(25), /*urgency=*/0};
+  BatchDecision decision = decide_batch(options, view, at(22));
+  ASSERT_EQ(decision.kind, BatchDecision::Kind::kWait);
+  EXPECT_EQ(decision.wake, at(23)) << "2 ms before the run must begin";
+  decision = decide_batch(options, view, at(23));
+  ASSERT_EQ(decision.kind, BatchDecision::Kind::kFlush);
+  EXPECT_EQ(decision.count, 3U);
+  // A deadline further off than the window does not make anything wait longer than the window.
+  view[1].start_by = at(500);
+  EXPECT_EQ(decide_batch(options, view, at(39)).wake, at(40));
+  EXPECT_EQ(decide_batch(options, view, at(40)).kind, BatchDecision::Kind::kFlush);
+}
+
+TEST(BatchPolicyTest, OfTheDueBucketsTheMostUrgentGoes) {
+  BatchPolicyOptions options;
+  options.window = milliseconds{0};
+  QueueView view{};
+  view[0] = {5, at(0), SteadyTime::max(), /*urgency=*/70};  // has waited longest
+  view[3] = {1, at(4), at(30), /*urgency=*/30};             // must be answered first
+  EXPECT_EQ(decide_batch(options, view, at(5)).bucket, 3U);
+}
+
+TEST(BatchPolicyTest, MixedLengthsAreFilledAcrossTheBuckets) {
+  BatchPolicyOptions options;
+  options.window = milliseconds{0};
+  options.mixes_lengths = true;
+  options.batch_max = 8;
+  QueueView view{};
+  view[0] = {2, at(0), SteadyTime::max(), 1};
+  view[4] = {3, at(0), SteadyTime::max(), 0};
+  BatchDecision decision = decide_batch(options, view, at(0));
+  EXPECT_EQ(decision.bucket, 4U);
+  EXPECT_EQ(decision.count, 5U);
+  view[2] = {100, at(0), SteadyTime::max(), 2};
+  EXPECT_EQ(decide_batch(options, view, at(0)).count, 8U);
 }
 
 TEST(BatchPolicyTest, PicksTheFirstBucketThatHolds) {
@@ -85,7 +131,7 @@ TEST(BatchPolicyTest, NothingWaitsPastTheFallback) {
   for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
     for (std::size_t depth = 1; depth <= 40; ++depth) {
       QueueView view{};
-      view[bucket] = {depth, at(0)};
+      view[bucket] = {depth, at(0), SteadyTime::max(), 0};
       const BatchDecision decision = decide_batch(options, view, at(20));
       EXPECT_EQ(decision.kind, BatchDecision::Kind::kFlush) << bucket << ' ' << depth;
     }

@@ -3,14 +3,39 @@
 
 #include <algorithm>
 #include <cassert>
+#include <string>
 #include <utility>
 
-namespace tidewatch {
+#include "batch/urgency.h"
+#include "core/thread_name.h"
 
-Dispatcher::Dispatcher(Options options, const Clock& clock, Run run)
-    : options_(std::move(options)), clock_(clock), run_(std::move(run)) {
+namespace tidewatch {
+namespace {
+
+using std::chrono::nanoseconds;
+
+// A wait shorter than this is all scheduling and says nothing about the prediction.
+constexpr nanoseconds kWaitTold{500'000};
+constexpr double kWaitCorrection = 0.02;
+constexpr double kWaitFactorMax = 8.0;
+
+nanoseconds scaled(nanoseconds time, double factor) noexcept {
+  return nanoseconds{static_cast<std::int64_t>(static_cast<double>(time.count()) * factor)};
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(Options options, const Clock& clock, Run run, Drop drop)
+    : options_(std::move(options)), clock_(clock), run_(std::move(run)), drop_(std::move(drop)) {
   assert(options_.workers > 0 && options_.policy.batch_max > 0);
   assert(options_.policy.window <= kWindowMax);
+  scratch_.resize(options_.workers);
+  free_at_.resize(options_.workers);
+  for (Worker& scratch : scratch_) {
+    scratch.batch.reserve(options_.policy.batch_max);
+    scratch.dropped.reserve(options_.policy.batch_max);
+    scratch.why.reserve(options_.policy.batch_max);
+  }
   workers_.reserve(options_.workers);
   for (std::size_t i = 0; i < options_.workers; ++i) {
     workers_.emplace_back([this, i] { work(i); });
@@ -19,82 +44,218 @@ Dispatcher::Dispatcher(Options options, const Clock& clock, Run run)
 
 Dispatcher::~Dispatcher() { stop(); }
 
-void Dispatcher::enqueue(std::size_t bucket, BatchItem&& item) {
-  item.enqueued_at = clock_.steady_now();
-  buckets_[bucket].push_back(std::move(item));
+std::size_t Dispatcher::usual_batch() const {
+  // What a run will hold when there is a queue; alone, a text runs alone.
+  return std::clamp<std::size_t>(depth_ / options_.workers, 1, options_.policy.batch_max);
 }
 
-bool Dispatcher::try_submit(BatchItem&& item) {
-  const std::size_t bucket = bucket_for(item.token_ids.size());
+nanoseconds Dispatcher::wait_for(Priority priority, SteadyTime now) const {
+  nanoseconds work{0};
+  for (std::size_t p = 0; p <= static_cast<std::size_t>(priority); ++p) work += backlog_[p];
+  for (const SteadyTime free_at : free_at_) {
+    if (free_at > now) work += free_at - now;
+  }
+  return scaled(work / static_cast<std::int64_t>(options_.workers), wait_factor_);
+}
+
+void Dispatcher::enqueue(std::size_t bucket, BatchItem&& item, SteadyTime now) {
+  item.enqueued_at = now;
+  backlog_[static_cast<std::size_t>(item.limits.priority)] +=
+      profile_.share(item.token_ids.size(), usual_batch());
+  std::uint32_t slot = 0;
+  const std::int64_t key = urgency(item.limits, now);
+  if (free_slots_.empty()) {
+    slot = static_cast<std::uint32_t>(slots_.size());
+    slots_.push_back(std::move(item));
+  } else {
+    slot = free_slots_.back();
+    free_slots_.pop_back();
+    slots_[slot] = std::move(item);
+  }
+  heaps_[bucket].push_back({key, next_order_++, slot});
+  std::push_heap(heaps_[bucket].begin(), heaps_[bucket].end());
+  ++depth_;
+}
+
+Offer Dispatcher::try_submit(BatchItem&& item) {
+  const std::size_t tokens = item.token_ids.size();
+  const std::size_t bucket = bucket_for(tokens);
+  Offer offer;
+  bool wake = false;
   {
     MutexLock lock(mu_);
-    if (stopped_ || buckets_[bucket].size() >= options_.bucket_items_max) return false;
-    enqueue(bucket, std::move(item));
+    if (stopped_) return {Offer::Verdict::kStopped, {}};
+    const SteadyTime now = clock_.steady_now();
+    const nanoseconds wait = wait_for(item.limits.priority, now);
+    nanoseconds own = profile_.share(tokens, 1);
+    // An idle engine takes what it could do at its best: a prediction that is too high would
+    // otherwise never be corrected.
+    if (depth_ == 0 && running_ == 0) own = profile_.share_at_best(tokens, 1);
+    offer.predicted = wait + own;
+    if (heaps_[bucket].size() >= options_.bucket_items_max) {
+      offer.verdict = Offer::Verdict::kFull;
+      return offer;
+    }
+    if (!item.must_run && item.limits.deadline != SteadyTime::max() &&
+        now + offer.predicted > item.limits.deadline) {
+      offer.verdict = Offer::Verdict::kTooLate;
+      return offer;
+    }
+    item.predicted_wait = wait;
+    enqueue(bucket, std::move(item), now);
+    wake = sleeping_ > 0;
   }
-  has_work_.notify_one();
-  return true;
+  if (wake) has_work_.notify_one();
+  return offer;
 }
 
 bool Dispatcher::submit(BatchItem&& item) {
   const std::size_t bucket = bucket_for(item.token_ids.size());
+  bool wake = false;
   {
     MutexLock lock(mu_);
-    while (!stopped_ && buckets_[bucket].size() >= options_.bucket_items_max) has_room_.wait(mu_);
+    while (!stopped_ && heaps_[bucket].size() >= options_.bucket_items_max) has_room_.wait(mu_);
     if (stopped_) return false;
-    enqueue(bucket, std::move(item));
+    const SteadyTime now = clock_.steady_now();
+    item.predicted_wait = wait_for(item.limits.priority, now);
+    enqueue(bucket, std::move(item), now);
+    wake = sleeping_ > 0;
   }
-  has_work_.notify_one();
+  if (wake) has_work_.notify_one();
   return true;
 }
 
-QueueView Dispatcher::view() const {
+nanoseconds Dispatcher::predicted_wait(Priority priority) const {
+  MutexLock lock(mu_);
+  return wait_for(priority, clock_.steady_now());
+}
+
+QueueView Dispatcher::view(SteadyTime now) const {
   QueueView view{};
   for (std::size_t i = 0; i < kBuckets; ++i) {
-    view[i].depth = buckets_[i].size();
-    if (!buckets_[i].empty()) view[i].oldest = buckets_[i].front().enqueued_at;
+    if (heaps_[i].empty()) continue;
+    const BatchItem& first = slots_[heaps_[i].front().slot];
+    view[i].depth = heaps_[i].size();
+    view[i].oldest = first.enqueued_at;
+    view[i].urgency = heaps_[i].front().urgency;
+    if (first.limits.deadline != SteadyTime::max()) {
+      const std::size_t count = std::min(heaps_[i].size(), options_.policy.batch_max);
+      const nanoseconds run =
+          profile_.share(kBucketTokens[i], count) * static_cast<std::int64_t>(count);
+      view[i].start_by = std::max(first.limits.deadline - run, now);
+    }
   }
   return view;
 }
 
-bool Dispatcher::empty() const {
-  return std::all_of(buckets_.begin(), buckets_.end(), [](const auto& b) { return b.empty(); });
+std::size_t Dispatcher::most_urgent_bucket() const {
+  std::size_t best = kBuckets;
+  for (std::size_t i = 0; i < kBuckets; ++i) {
+    if (heaps_[i].empty()) continue;
+    if (best == kBuckets || heaps_[best].front() < heaps_[i].front()) best = i;
+  }
+  return best;
 }
 
-bool Dispatcher::next_batch(std::vector<BatchItem>& batch) {
+BatchItem Dispatcher::take(std::size_t bucket) {
+  auto& heap = heaps_[bucket];
+  std::pop_heap(heap.begin(), heap.end());
+  const std::uint32_t slot = heap.back().slot;
+  heap.pop_back();
+  free_slots_.push_back(slot);
+  --depth_;
+  return std::move(slots_[slot]);
+}
+
+void Dispatcher::fill(std::size_t worker, const BatchDecision& decision, SteadyTime now) {
+  Worker& scratch = scratch_[worker];
+  const bool mixed = options_.policy.mixes_lengths;
+  // A queue is shared out: the last texts are not all one worker's while another has none.
+  const std::size_t fair = (depth_ + options_.workers - 1) / options_.workers;
+  const std::size_t count =
+      mixed ? std::clamp<std::size_t>(fair, 1, decision.count) : decision.count;
+  nanoseconds run_time{0};
+  LatencyProfile::Shape shape;
+  while (scratch.batch.size() < count && scratch.dropped.size() < options_.policy.batch_max) {
+    const std::size_t bucket = mixed ? most_urgent_bucket() : decision.bucket;
+    if (bucket == kBuckets || heaps_[bucket].empty()) break;
+    const std::size_t tokens = slots_[heaps_[bucket].front().slot].token_ids.size();
+    const nanoseconds share = profile_.share(tokens, count);
+    if (mixed && !scratch.batch.empty() && run_time + share > options_.policy.run_time_max) break;
+    BatchItem item = take(bucket);
+    nanoseconds& backlog = backlog_[static_cast<std::size_t>(item.limits.priority)];
+    backlog = empty() ? nanoseconds{0} : std::max(nanoseconds{0}, backlog - share);
+    if (!item.must_run && item.limits.is_cancelled()) {
+      scratch.dropped.push_back(std::move(item));
+      scratch.why.push_back(Code::kCancelled);
+    } else if (!item.must_run && now + share > item.limits.deadline) {
+      scratch.dropped.push_back(std::move(item));
+      scratch.why.push_back(Code::kDeadlineExceeded);
+    } else {
+      if (item.predicted_wait > kWaitTold) {
+        const double turned_out = static_cast<double>((now - item.enqueued_at).count()) /
+                                  static_cast<double>(item.predicted_wait.count());
+        wait_factor_ =
+            std::clamp(wait_factor_ * (1.0 + kWaitCorrection * (std::min(turned_out, 4.0) - 1.0)),
+                       0.5, kWaitFactorMax);
+      }
+      run_time += share;
+      shape.add(tokens);
+      scratch.batch.push_back(std::move(item));
+    }
+  }
+  if (empty()) backlog_ = {};
+  free_at_[worker] = now + profile_.predict(shape);
+}
+
+bool Dispatcher::next_batch(std::size_t worker) {
   MutexLock lock(mu_);
   while (true) {
     BatchPolicyOptions policy = options_.policy;
     if (draining_ || stopped_) policy.window = policy.fallback = std::chrono::microseconds{0};
-    const BatchDecision decision = decide_batch(policy, view(), clock_.steady_now());
+    const SteadyTime now = clock_.steady_now();
+    const BatchDecision decision = decide_batch(policy, view(now), now);
     if (decision.kind == BatchDecision::Kind::kFlush) {
-      auto& bucket = buckets_[decision.bucket];
-      const auto end = bucket.begin() + static_cast<std::ptrdiff_t>(decision.count);
-      batch.assign(std::make_move_iterator(bucket.begin()), std::make_move_iterator(end));
-      bucket.erase(bucket.begin(), end);
+      fill(worker, decision, now);
       ++running_;
+      // Another worker takes over the timer of what is left.
+      if (depth_ > 0 && sleeping_ > 0) has_work_.notify_one();
       return true;
     }
     if (stopped_) return false;
+    ++sleeping_;
     if (decision.has_wake) {
       has_work_.wait_until(mu_, decision.wake);
     } else {
       has_work_.wait(mu_);
     }
+    --sleeping_;
   }
 }
 
 void Dispatcher::work(std::size_t worker) {
-  std::vector<BatchItem> batch;
-  batch.reserve(options_.policy.batch_max);
-  while (next_batch(batch)) {
+  name_thread(options_.name + "-" + std::to_string(worker));
+  Worker& scratch = scratch_[worker];
+  while (next_batch(worker)) {
     has_room_.notify_all();
-    has_work_.notify_one();  // another worker takes over the timer of what is left
-    run_(worker, batch);
-    batch.clear();
+    for (std::size_t i = 0; i < scratch.dropped.size(); ++i) {
+      if (drop_) drop_(scratch.dropped[i], scratch.why[i]);
+    }
+    if (!scratch.batch.empty()) {
+      LatencyProfile::Shape shape;
+      for (const BatchItem& item : scratch.batch) shape.add(item.token_ids.size());
+      const SteadyTime started = clock_.steady_now();
+      run_(worker, scratch.batch);
+      profile_.observe(shape, clock_.steady_now() - started);
+    }
+    scratch.batch.clear();
+    scratch.dropped.clear();
+    scratch.why.clear();
     bool idle = false;
     {
       MutexLock lock(mu_);
       --running_;
+      free_at_[worker] = {};
       idle = running_ == 0 && empty();
     }
     if (idle) idle_.notify_all();
@@ -124,15 +285,13 @@ void Dispatcher::stop() {
 
 std::size_t Dispatcher::queue_depth() const {
   MutexLock lock(mu_);
-  std::size_t depth = 0;
-  for (const auto& bucket : buckets_) depth += bucket.size();
-  return depth;
+  return depth_;
 }
 
 std::size_t Dispatcher::bucket_depth(std::size_t bucket) const {
   assert(bucket < kBuckets);
   MutexLock lock(mu_);
-  return buckets_[bucket].size();
+  return heaps_[bucket].size();
 }
 
 }  // namespace tidewatch

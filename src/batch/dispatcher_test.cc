@@ -5,8 +5,11 @@
 
 #include <atomic>
 #include <latch>
+#include <memory>
 #include <set>
 #include <thread>
+
+#include "batch/urgency.h"
 
 namespace tidewatch {
 namespace {
@@ -98,6 +101,136 @@ TEST(DispatcherTest, StopRunsWhatIsQueuedThenRefuses) {
   EXPECT_EQ(ran.load(), 10);
   EXPECT_FALSE(dispatcher.submit(item(20, 11)));
   EXPECT_FALSE(dispatcher.try_submit(item(20, 12)));
+}
+
+// One worker that is held, so that a queue builds up; then what it runs, in order.
+class HeldDispatcher {
+ public:
+  explicit HeldDispatcher(Dispatcher::Options options) {
+    options.workers = 1;
+    options.policy.window = std::chrono::microseconds{0};
+    dispatcher_ = std::make_unique<Dispatcher>(
+        options, clock_,
+        [this](std::size_t, std::span<BatchItem> batch) {
+          bool first = false;
+          {
+            MutexLock lock(mu_);
+            first = batches_.empty();
+            batches_.emplace_back();
+            for (const BatchItem& i : batch) batches_.back().push_back(i.cookie);
+          }
+          if (!first) return;
+          entered_.count_down();
+          release_.wait();
+        },
+        [this](BatchItem& i, Code why) {
+          MutexLock lock(mu_);
+          dropped_.emplace_back(i.cookie, why);
+        });
+    EXPECT_TRUE(dispatcher_->try_submit(item(2, 0)));
+    entered_.wait();
+  }
+  Offer offer(std::size_t tokens, std::uint64_t cookie, RequestLimits limits = {},
+              bool must_run = false) {
+    BatchItem i = item(tokens, cookie);
+    i.limits = limits;
+    i.must_run = must_run;
+    return dispatcher_->try_submit(std::move(i));
+  }
+  // Everything that ran after the held item, batch by batch.
+  std::vector<std::vector<std::uint64_t>> run() {
+    release_.count_down();
+    dispatcher_->drain();
+    MutexLock lock(mu_);
+    return {batches_.begin() + 1, batches_.end()};
+  }
+  std::vector<std::pair<std::uint64_t, Code>> dropped() {
+    MutexLock lock(mu_);
+    return dropped_;
+  }
+  SteadyTime in(int ms) const { return clock_.steady_now() + std::chrono::milliseconds{ms}; }
+
+  ManualClock clock_;
+  std::unique_ptr<Dispatcher> dispatcher_;
+
+ private:
+  Mutex mu_;
+  std::vector<std::vector<std::uint64_t>> batches_ GUARDED_BY(mu_);
+  std::vector<std::pair<std::uint64_t, Code>> dropped_ GUARDED_BY(mu_);
+  std::latch entered_{1};
+  std::latch release_{1};
+};
+
+Dispatcher::Options one_at_a_time() {
+  Dispatcher::Options options;
+  options.policy.mixes_lengths = true;
+  options.policy.batch_max = 1;
+  return options;
+}
+
+using Order = std::vector<std::vector<std::uint64_t>>;
+
+TEST(DispatcherTest, TheEarliestDeadlineGoesFirst) {
+  HeldDispatcher held(one_at_a_time());
+  EXPECT_TRUE(held.offer(10, 1));  // without a deadline: a second of slack
+  EXPECT_TRUE(held.offer(300, 2, {held.in(80), Priority::kNormal, nullptr}));
+  EXPECT_TRUE(held.offer(10, 3, {held.in(40), Priority::kNormal, nullptr}));
+  EXPECT_TRUE(held.offer(10, 4, {held.in(40), Priority::kNormal, nullptr}));
+  EXPECT_EQ(held.run(), (Order{{3}, {4}, {2}, {1}}));
+}
+
+TEST(DispatcherTest, APriorityIsAHeadStartAndNotAForeverAfter) {
+  HeldDispatcher held(one_at_a_time());
+  EXPECT_TRUE(held.offer(10, 1, {SteadyTime::max(), Priority::kLow, nullptr}));
+  EXPECT_TRUE(held.offer(10, 2, {SteadyTime::max(), Priority::kNormal, nullptr}));
+  EXPECT_TRUE(held.offer(10, 3, {SteadyTime::max(), Priority::kHigh, nullptr}));
+  held.clock_.advance(kLowHandicap + kHighHeadStart + std::chrono::milliseconds{1});
+  // The low one has waited for longer than its handicap: nobody new overtakes it.
+  EXPECT_TRUE(held.offer(10, 4, {SteadyTime::max(), Priority::kHigh, nullptr}));
+  EXPECT_EQ(held.run(), (Order{{3}, {2}, {1}, {4}}));
+}
+
+TEST(DispatcherTest, RefusesBeforeAnyWorkWhatItPredictsToBeLate) {
+  HeldDispatcher held(one_at_a_time());
+  held.dispatcher_->profile().measured(10, 1, std::chrono::milliseconds{10});
+  EXPECT_TRUE(held.offer(10, 1));
+  EXPECT_TRUE(held.offer(10, 2));
+  const Offer late = held.offer(10, 3, {held.in(25), Priority::kNormal, nullptr});
+  EXPECT_EQ(late.verdict, Offer::Verdict::kTooLate);
+  EXPECT_EQ(late.predicted, std::chrono::milliseconds{30}) << "two before it and its own run";
+  EXPECT_TRUE(held.offer(10, 4, {held.in(30), Priority::kNormal, nullptr}));
+  EXPECT_TRUE(held.offer(10, 5, {held.in(25), Priority::kNormal, nullptr}, /*must_run=*/true))
+      << "what must run is never refused for its deadline";
+  EXPECT_TRUE(held.offer(10, 6, {held.in(15), Priority::kHigh, nullptr}))
+      << "only what is as urgent counts as being before it";
+  held.run();
+  EXPECT_EQ(held.dispatcher_->predicted_wait(), std::chrono::nanoseconds{0});
+}
+
+TEST(DispatcherTest, DropsWhatIsCancelledOrLateWithoutRunningIt) {
+  HeldDispatcher held(one_at_a_time());
+  auto cancelled = std::make_shared<CancelFlag>(false);
+  EXPECT_TRUE(held.offer(10, 1, {held.in(50), Priority::kNormal, nullptr}));
+  EXPECT_TRUE(held.offer(10, 2, {held.in(500), Priority::kNormal, cancelled}));
+  EXPECT_TRUE(held.offer(10, 3, {held.in(50), Priority::kNormal, nullptr}, /*must_run=*/true));
+  EXPECT_TRUE(held.offer(10, 4, {held.in(500), Priority::kNormal, nullptr}));
+  held.clock_.advance(std::chrono::milliseconds{51});
+  cancelled->store(true);
+  EXPECT_EQ(held.run(), (Order{{3}, {4}}));
+  using Dropped = std::vector<std::pair<std::uint64_t, Code>>;
+  EXPECT_EQ(held.dropped(), (Dropped{{1, Code::kDeadlineExceeded}, {2, Code::kCancelled}}));
+}
+
+TEST(DispatcherTest, MixedBatchesEndAtTheirRunTime) {
+  Dispatcher::Options options;
+  options.policy.mixes_lengths = true;
+  options.policy.run_time_max = std::chrono::microseconds{1'000};
+  HeldDispatcher held(options);
+  held.dispatcher_->profile().measured(20, 1, std::chrono::microseconds{400});  // 20 us a token
+  for (const auto& [tokens, cookie] : {std::pair{20, 1}, {30, 2}, {25, 3}, {500, 4}, {20, 5}}) {
+    EXPECT_TRUE(held.offer(static_cast<std::size_t>(tokens), static_cast<std::uint64_t>(cookie)));
+  }
+  EXPECT_EQ(held.run(), (Order{{1, 2}, {3}, {4}, {5}})) << "1,000 us; 500 us; a long one; 400 us";
 }
 
 }  // namespace

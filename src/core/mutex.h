@@ -29,6 +29,7 @@ class CAPABILITY("mutex") Mutex {
   void unlock() RELEASE() { mu_.unlock(); }
 
  private:
+  friend class CondVar;
   std::mutex mu_;
 };
 
@@ -48,18 +49,25 @@ class SCOPED_CAPABILITY MutexLock {
 // Wakes may be spurious: always wait in a loop on the condition.
 class CondVar {
  public:
-  void wait(Mutex& mu) REQUIRES(mu) NO_THREAD_SAFETY_ANALYSIS { cv_.wait(mu); }
+  void wait(Mutex& mu) REQUIRES(mu) NO_THREAD_SAFETY_ANALYSIS {
+    std::unique_lock<std::mutex> lock(mu.mu_, std::adopt_lock);
+    cv_.wait(lock);
+    lock.release();
+  }
 
   // Returns false on time-out.
   bool wait_until(Mutex& mu, std::chrono::steady_clock::time_point until)
       REQUIRES(mu) NO_THREAD_SAFETY_ANALYSIS {
-    return cv_.wait_until(mu, until) == std::cv_status::no_timeout;
+    std::unique_lock<std::mutex> lock(mu.mu_, std::adopt_lock);
+    const std::cv_status status = cv_.wait_until(lock, until);
+    lock.release();
+    return status == std::cv_status::no_timeout;
   }
   void notify_one() { cv_.notify_one(); }
   void notify_all() { cv_.notify_all(); }
 
  private:
-  std::condition_variable_any cv_;
+  std::condition_variable cv_;
 };
 
 }  // namespace tidewatch

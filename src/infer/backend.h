@@ -38,7 +38,7 @@ struct BackendShapes {
 };
 
 // Runs one loaded model. Each backend is a folder and a CMake target of its own behind this
-// interface (openvino/, later tensorrt/).
+// interface (native/, openvino/, later tensorrt/).
 //
 // Threads: run() may be called concurrently with distinct `instance` numbers; the rest from any
 // thread. run() blocks for the computation.
@@ -49,7 +49,7 @@ struct BackendShapes {
 class Backend {
  public:
   virtual ~Backend() = default;
-  virtual std::string name() const = 0;  // "openvino", "tensorrt"
+  virtual std::string name() const = 0;  // "native", "openvino", "tensorrt"
   // What was really used: "fp32", "int8", or "mixed" where only some of the layers that the
   // calibration names run in INT8.
   virtual std::string precision() const = 0;
@@ -68,10 +68,14 @@ class Backend {
   virtual void close() = 0;
 };
 
+// Whose code computes: see load_backend (backend_choice.h), which alone looks at it.
+enum class BackendKind : std::uint8_t { kAuto, kNative, kOpenVino };
+
 struct BackendOptions {
   std::size_t instances = 0;  // 0: one for each core
   // kInt8 without a calibration in the manifest is an error: kFailedPrecondition.
   Precision precision = Precision::kFp32;
+  BackendKind kind = BackendKind::kAuto;
 };
 
 // Turns the logits of one text into probabilities (softmax) and best labels. `emotion` and `topic`

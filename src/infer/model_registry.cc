@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "infer/backend_choice.h"
+
 namespace tidewatch {
 namespace {
 
@@ -60,7 +62,7 @@ Result<std::shared_ptr<const Model>> ModelRegistry::load(const std::string& name
   TRY_ASSIGN(model->manifest, read_manifest(models_dir_ / name));
   TRY(verify_manifest_files(model->manifest));
   TRY(check_calibration(options_.precision, model->manifest));
-  TRY_ASSIGN(model->backend, load_openvino_backend(model->manifest, options_));
+  TRY_ASSIGN(model->backend, load_backend(model->manifest, options_));
   return std::shared_ptr<const Model>(std::move(model));
 }
 

@@ -30,7 +30,8 @@ constexpr std::string_view kRejectReasons[] = {
     "encoding", "depth", "line_too_long", "body_too_large", "other"};
 constexpr std::string_view kAlertKinds[] = {"volume", "negative", "emergent", "coordinated",
                                             "other"};
-constexpr std::string_view kSkipReasons[] = {"full", "failed", "other"};
+constexpr std::string_view kSkipReasons[] = {"full", "deadline", "pressure", "failed", "other"};
+constexpr std::string_view kRefuseReasons[] = {"deadline", "full", "other"};
 constexpr std::string_view kSeverities[] = {"info", "warning", "critical", "other"};
 
 // Position of `name`, or of the last: "other".
@@ -136,6 +137,11 @@ struct Metrics::Families {
   Counter posts_duplicate;
   std::array<Counter, std::size(kRejectReasons)> rejected;
   Counter shed;
+  std::array<Counter, std::size(kRefuseReasons)> refused;
+  Counter expired;
+  Counter cancelled;
+  Histogram latency_predicted{kStageSeconds};
+  Histogram latency_actual{kStageSeconds};
   Counter late_posts;
   Labelled<Gauge> queue_depth;
   Histogram batch_size{kBatchSizes};
@@ -180,6 +186,22 @@ void Metrics::Families::scrape_pipeline(Scrape& out) const {
   out.begin("tidewatch_shed_total", "Posts refused because the engine was behind",
             MetricType::Counter);
   out.counter({}, shed);
+  out.begin("tidewatch_refused_total", "Requests refused before any work", MetricType::Counter);
+  for (std::size_t i = 0; i < refused.size(); ++i) {
+    out.counter({{"reason", std::string(kRefuseReasons[i])}}, refused[i]);
+  }
+  out.begin("tidewatch_expired_total", "Texts whose deadline passed while they waited",
+            MetricType::Counter);
+  out.counter({}, expired);
+  out.begin("tidewatch_cancelled_total", "Texts whose client went while they waited",
+            MetricType::Counter);
+  out.counter({}, cancelled);
+  out.begin("tidewatch_latency_predicted_seconds", "Wait for a model's run, as predicted",
+            MetricType::Histogram);
+  out.histogram({}, latency_predicted);
+  out.begin("tidewatch_latency_actual_seconds", "Wait for a model's run, as it turned out",
+            MetricType::Histogram);
+  out.histogram({}, latency_actual);
   out.begin("tidewatch_late_posts_total", "Posts older than the watermark", MetricType::Counter);
   out.counter({}, late_posts);
   out.begin("tidewatch_queue_depth", "Items that wait in a queue", MetricType::Gauge);
@@ -303,6 +325,13 @@ Counter& Metrics::rejected(std::string_view reason) noexcept {
   return families_->rejected[position_or_other(kRejectReasons, reason)];
 }
 Counter& Metrics::shed() noexcept { return families_->shed; }
+Counter& Metrics::refused(std::string_view reason) noexcept {
+  return families_->refused[position_or_other(kRefuseReasons, reason)];
+}
+Counter& Metrics::expired() noexcept { return families_->expired; }
+Counter& Metrics::cancelled() noexcept { return families_->cancelled; }
+Histogram& Metrics::latency_predicted() noexcept { return families_->latency_predicted; }
+Histogram& Metrics::latency_actual() noexcept { return families_->latency_actual; }
 Counter& Metrics::late_posts() noexcept { return families_->late_posts; }
 Gauge& Metrics::queue_depth(std::string_view queue) {
   return families_->queue_depth.get({std::string(queue)});

@@ -49,7 +49,16 @@ class Metrics {
   // tidewatch_rejected_total{reason}: json, type, missing, range, time, too_long, encoding, depth,
   // line_too_long, body_too_large, other.
   Counter& rejected(std::string_view reason) noexcept;
-  Counter& shed() noexcept;        // tidewatch_shed_total: posts refused because behind
+  Counter& shed() noexcept;  // tidewatch_shed_total: posts refused because behind
+  // tidewatch_refused_total{reason}: requests refused before any work: deadline (it cannot be
+  // kept), full, other.
+  Counter& refused(std::string_view reason) noexcept;
+  Counter& expired() noexcept;    // tidewatch_expired_total: deadline passed while a text waited
+  Counter& cancelled() noexcept;  // tidewatch_cancelled_total: the client went while a text waited
+  // tidewatch_latency_predicted_seconds, tidewatch_latency_actual_seconds: a text's wait for its
+  // run as it was predicted at admission, and as it turned out.
+  Histogram& latency_predicted() noexcept;
+  Histogram& latency_actual() noexcept;
   Counter& late_posts() noexcept;  // tidewatch_late_posts_total
 
   // tidewatch_queue_depth{queue}; "ingest", "bucket_32", "store", "count", "query", …
@@ -68,7 +77,8 @@ class Metrics {
   Counter& answered(std::string_view model, std::string_view version);
   Counter& cascade_escalated() noexcept;  // tidewatch_cascade_escalated_total
   // tidewatch_cascade_skipped_total{reason}: doubtful texts that kept their first scores: full (no
-  // room before the second model), failed (its run did), other.
+  // room before the second model), deadline (no time for it), pressure (the first model is behind),
+  // failed (its run did), other.
   Counter& cascade_skipped(std::string_view reason) noexcept;
 
   // tidewatch_alerts_total{kind,severity}: alerts opened.

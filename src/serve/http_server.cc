@@ -13,6 +13,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "core/thread_name.h"
 #include "observe/log.h"
 #include "serve/connection.h"
 #include "serve/server_core.h"
@@ -164,7 +165,10 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(HttpOptions options, Engin
   core->port = core->acceptor.local_endpoint(error).port();
   asio::co_spawn(core->acceptor.get_executor(), accept_clients(*core), asio::detached);
   for (int i = 0; i < std::max(core->options.io_threads, 1); ++i) {
-    core->threads.emplace_back([&io = core->io] { io.run(); });
+    core->threads.emplace_back([&io = core->io] {
+      name_thread("http");
+      io.run();
+    });
   }
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(core)));
 }

@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/thread_name.h"
+
 namespace tidewatch {
 
 QueryPool::QueryPool(int threads, std::size_t waiting_max) : jobs_(waiting_max) {
   for (int i = 0; i < std::max(threads, 1); ++i) {
     threads_.emplace_back([this] {
+      name_thread("query");
       while (auto job = jobs_.pop()) (*job)();
     });
   }

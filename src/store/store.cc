@@ -36,6 +36,7 @@ Result<std::unique_ptr<Store>> Store::open(StoreOptions options, const Clock& cl
   TRY(impl->load());
   if (impl->options.background) {
     impl->indexer = std::jthread([&store = *impl] { store.index_thread(); });
+    impl->catcher_up = std::jthread([&store = *impl] { store.catch_up_thread(); });
     impl->maintainer = std::jthread([&store = *impl] { store.maintenance_thread(); });
   }
   return std::unique_ptr<Store>(new Store(std::move(impl)));
@@ -76,7 +77,9 @@ Store::Impl::~Impl() {
     stop.store(true, std::memory_order_release);
   }
   index_wake.notify_all();
+  catch_up_wake.notify_all();
   maintenance_wake.notify_all();
+  if (catcher_up.joinable()) catcher_up.join();
   if (indexer.joinable()) indexer.join();
   if (maintainer.joinable()) maintainer.join();
 }

@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "core/thread_name.h"
 #include "store/alert_rows.h"
 #include "store/minute_rows.h"
 #include "store/post_rows.h"
@@ -27,10 +28,14 @@ std::chrono::steady_clock::time_point pace(std::chrono::milliseconds duration) {
   return std::chrono::steady_clock::now() + duration;
 }
 
-// On a full machine the indexer gets about a quarter of what ingest and inference get: enough for
-// everyday load, while peaks wait in its lag. (A thread may not raise its priority again, so it
-// cannot be lower and change its mind.)
-void lower_thread_priority() { ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 5); }
+// On a full machine the indexer gets next to nothing beside ingest and inference, so that peaks
+// wait in its lag; past the lag's limit a second thread, with about a quarter of what a stage gets,
+// takes turns with it. (Two threads, because one may not raise its priority again.)
+constexpr int kIndexerNice = 19;
+constexpr int kCatchUpNice = 5;
+void lower_thread_priority(int nice) {
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), nice);
+}
 
 }  // namespace
 
@@ -45,6 +50,9 @@ void Store::Impl::wake_threads(std::int64_t appended) {
   }
   if (wake_maintenance) maintenance_wake.notify_one();
   if (appended > 0) index_wake.notify_one();
+  if (log->last() - index->indexed_until() > static_cast<std::int64_t>(options.index_lag_max)) {
+    catch_up_wake.notify_one();
+  }
 }
 
 // ---- indexing
@@ -58,8 +66,36 @@ Status Store::Impl::index_all() {
   return {};
 }
 
+void Store::Impl::catch_up_thread() {
+  name_thread("index-2");
+  lower_thread_priority(kCatchUpNice);
+  const auto limit = static_cast<std::int64_t>(options.index_lag_max);
+  const auto lag = [&] { return log->last() - index->indexed_until(); };
+  while (true) {
+    {
+      const MutexLock lock(thread_mu);
+      while (!stopping() && lag() <= limit) catch_up_wake.wait(thread_mu);
+    }
+    // Until half of the limit, so as not to come back for every batch.
+    while (!stopping() && lag() > limit / 2) {
+      bool failed = false;
+      {
+        const MutexLock lock(index_mu);
+        failed = !index->index_some(kIndexBatchPosts).ok();
+      }
+      if (failed) {  // the indexer meets the same and reports it
+        const MutexLock lock(thread_mu);
+        catch_up_wake.wait_until(thread_mu, pace(kErrorPace));
+        break;
+      }
+    }
+    if (stopping()) return;
+  }
+}
+
 void Store::Impl::index_thread() {
-  lower_thread_priority();
+  name_thread("index");
+  lower_thread_priority(kIndexerNice);
   while (true) {
     {
       const MutexLock lock(thread_mu);
@@ -198,6 +234,7 @@ Status Store::Impl::vacuum() {
 }
 
 void Store::Impl::maintenance_thread() {
+  name_thread("maintain");
   while (true) {
     {
       const MutexLock lock(thread_mu);

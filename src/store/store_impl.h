@@ -52,6 +52,7 @@ struct Store::Impl {
   Status vacuum();
   Status checkpoint();
   void index_thread();
+  void catch_up_thread();
   void maintenance_thread();
   bool stopping() const { return stop.load(std::memory_order_acquire); }
 
@@ -85,12 +86,14 @@ struct Store::Impl {
   std::atomic<bool> stop{false};
   mutable Mutex thread_mu;
   CondVar index_wake;
+  CondVar catch_up_wake;  // the index is further behind than it may be
   CondVar maintenance_wake;
   bool maintenance_due GUARDED_BY(thread_mu) = false;
   std::int64_t appended_since_retention GUARDED_BY(thread_mu) = 0;
   std::string index_error GUARDED_BY(thread_mu);
   std::string maintenance_error GUARDED_BY(thread_mu);
   std::jthread indexer;
+  std::jthread catcher_up;
   std::jthread maintainer;
 };
 

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "core/thread_name.h"
+
 namespace tidewatch {
 
 StoreWriter::StoreWriter(Store& store, LabelSchema labels, Options options, OnCommit on_commit)
@@ -41,6 +43,7 @@ bool StoreWriter::submit(ScoredPost&& post, std::uint64_t cookie) {
 }
 
 void StoreWriter::run() {
+  name_thread("store");
   std::vector<CommittedPost> batch;
   std::vector<ScoredPost*> posts;
   while (queue_.pop_some(batch, options_.batch_posts_max)) {

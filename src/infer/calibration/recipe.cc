@@ -15,6 +15,8 @@
 #include <optional>
 #include <system_error>
 
+#include "infer/manifest.h"
+
 namespace tidewatch {
 namespace {
 
@@ -210,6 +212,24 @@ Result<CalibrationRecipe> read_recipe(const std::filesystem::path& file) {
   for (const json& layer : r.array(root, "layers")) recipe.layers.push_back(read_layer(r, layer));
   check_inputs(r, recipe);
   if (r.error()) return *r.error();
+  return recipe;
+}
+
+Result<CalibrationRecipe> recipe_for(const ModelManifest& manifest) {
+  if (!manifest.calibration) {
+    return Error{Code::kFailedPrecondition,
+                 fmt::format("model '{}' has no INT8 calibration; make one with `tidewatch "
+                             "calibrate --model {}`",
+                             manifest.name, manifest.name)};
+  }
+  TRY_ASSIGN(CalibrationRecipe recipe, read_recipe(manifest.calibration->path));
+  if (recipe.model_sha256 != manifest.weights.sha256) {
+    return Error{Code::kFailedPrecondition,
+                 fmt::format("{}: made for weights with sha256 {} but the model's is {}; make it "
+                             "again with `tidewatch calibrate --model {}`",
+                             manifest.calibration->path.string(), recipe.model_sha256,
+                             manifest.weights.sha256, manifest.name)};
+  }
   return recipe;
 }
 

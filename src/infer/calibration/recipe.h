@@ -11,6 +11,8 @@
 
 namespace tidewatch {
 
+struct ModelManifest;
+
 // The quantised input of one or more layers: value / scale, rounded to even, clamped to
 // [-128, 127]. Symmetric (zero point 0), as TensorRT wants it.
 struct ActivationScale {
@@ -79,6 +81,10 @@ float rounded_scale(float scale);
 // Reads and checks a recipe. Errors name the file, what is wrong and the remedy: kNotFound,
 // kInvalidArgument (truncated, malformed, a scale out of range, a layer without its input).
 Result<CalibrationRecipe> read_recipe(const std::filesystem::path& file);
+
+// The recipe that a model's manifest names. kFailedPrecondition, with the remedy, when it names
+// none or one that was made for other weights.
+Result<CalibrationRecipe> recipe_for(const ModelManifest& manifest);
 
 // Writes a file by way of a temporary one beside it: complete, or as before.
 Status write_atomically(const std::filesystem::path& file, std::string_view bytes);

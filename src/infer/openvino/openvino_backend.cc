@@ -230,25 +230,6 @@ WeightsMetadata metadata_of(const ov::Model& model) {
   return metadata;
 }
 
-// The model's calibration; kFailedPrecondition when it has none or one of other weights.
-Result<CalibrationRecipe> recipe_of(const ModelManifest& manifest) {
-  if (!manifest.calibration) {
-    return Error{Code::kFailedPrecondition,
-                 fmt::format("model '{}' has no INT8 calibration; make one with `tidewatch "
-                             "calibrate --model {}`",
-                             manifest.name, manifest.name)};
-  }
-  TRY_ASSIGN(CalibrationRecipe recipe, read_recipe(manifest.calibration->path));
-  if (recipe.model_sha256 != manifest.weights.sha256) {
-    return Error{Code::kFailedPrecondition,
-                 fmt::format("{}: made for weights with sha256 {} but the model's is {}; make it "
-                             "again with `tidewatch calibrate --model {}`",
-                             manifest.calibration->path.string(), recipe.model_sha256,
-                             manifest.weights.sha256, manifest.name)};
-  }
-  return recipe;
-}
-
 // What really runs: the plugin may leave a layer in FP32.
 std::string precision_of(const ov::CompiledModel& compiled, const CalibrationRecipe* recipe) {
   const std::size_t layers = recipe == nullptr ? 0 : layers_in_int8(compiled);
@@ -306,7 +287,7 @@ Result<std::unique_ptr<Backend>> load_openvino_backend(const ModelManifest& mani
   if (options.precision == Precision::kFp32 || (options.precision == Precision::kAuto && !could)) {
     return load(manifest, nullptr, options);
   }
-  const Result<CalibrationRecipe> recipe = recipe_of(manifest);
+  const Result<CalibrationRecipe> recipe = recipe_for(manifest);
   if (options.precision == Precision::kInt8) {
     if (!recipe) return recipe.error();
     return load(manifest, &*recipe, options);

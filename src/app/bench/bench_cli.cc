@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/bench/bench_cli.h"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "app/bench/bench_options.h"
+
+namespace tidewatch {
+namespace {
+
+void add_engine(CLI::App& app, CommonOptions& options) {
+  app.add_option("--config", options.config_file, "Configuration file (TOML) of the engine");
+  app.add_option("--model", options.model, "Model to serve, as in `serve`");
+  app.add_option("--models-dir", options.models_dir, "Folder of models, instead of the bundled");
+  app.add_option("--precision", options.precision, "Compute in 'fp32', 'int8' or whatever is best")
+      ->check(CLI::IsMember({"auto", "fp32", "int8"}));
+}
+
+void add_load(CLI::App& app, BenchServeOptions& options) {
+  app.add_option("--rate", options.rate, "Posts a second on average (default 8000)")
+      ->check(CLI::Range(1.0, 1e6));
+  app.add_option("--seconds", options.seconds, "Length of the measured run (default 60)")
+      ->check(CLI::Range(0.5, 86'400.0));
+  app.add_option("--warmup-seconds", options.warmup_seconds,
+                 "Load before that, not counted (default 3)")
+      ->check(CLI::Range(0.0, 3'600.0));
+  app.add_option("--duplicates", options.duplicates,
+                 "'real' (as in CED: 40 % empty, 15 % repeats; the default), or the share of posts "
+                 "that repeat an earlier text; 0: none");
+  app.add_option("--deadline-ms", options.deadline_ms, "Answered by then is good (default 50)")
+      ->check(CLI::Range(1U, 60'000U));
+  app.add_option("--trace", options.trace_file, "Play a file of seconds<TAB>text instead");
+  app.add_option("--seed", options.seed, "The same seed gives the same posts at the same times");
+}
+
+void add_way(CLI::App& app, BenchServeOptions& options) {
+  app.add_option("--via", options.via, "'grpc' (default), 'http' or 'inprocess'")
+      ->check(CLI::IsMember({"inprocess", "grpc", "http"}));
+  app.add_option("--path", options.path,
+                 "'ingest' (default): until acknowledged on disk; 'classify': until labelled")
+      ->check(CLI::IsMember({"ingest", "classify"}));
+  app.add_option("--target", options.target,
+                 "Drive a running server: grpc://host:port, http://host:port or "
+                 "kserve://host:port/model (default: an engine in this process)");
+  app.add_option("--pid", options.pid, "Process of that server, to count its CPU and memory too")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--connections", options.connections,
+                 "Streams or connections (default: 1 over gRPC, 64 over HTTP)")
+      ->check(CLI::Range(1, 4'096));
+  app.add_option("--bundle-ms", options.bundle_ms,
+                 "Posts due within so long share a message; their waiting counts (default 1)")
+      ->check(CLI::Range(0.0, 1'000.0));
+  app.add_option("--bundle-posts", options.bundle_posts, "Most posts of a message (default 1024)")
+      ->check(CLI::Range(1, 1'024));
+  app.add_option("--kserve-batch", options.kserve_batch,
+                 "Most texts of a request to kserve:// (default 1)")
+      ->check(CLI::Range(1, 1'024));
+  app.add_flag("--no-deadline", options.no_deadline,
+               "Measure against the deadline without telling the server");
+  app.add_flag("--bare", options.bare, "Posts of text alone: no id, author and region");
+}
+
+void add_programme(CLI::App& app, BenchServeOptions& options) {
+  app.add_flag("--sweep", options.sweep,
+               "Find the highest rate with P99 within the deadline and at most 0.1 % missed");
+  app.add_option("--step-seconds", options.step_seconds, "Length of a try of --sweep (default 8)")
+      ->check(CLI::Range(1.0, 600.0));
+  app.add_option("--overload", options.overload,
+                 "Run at these multiples of the peak (of --sweep, else of --rate): 1,2,5")
+      ->delimiter(',')
+      ->check(CLI::Range(0.1, 100.0));
+  app.add_option("--recovery-seconds", options.recovery_seconds,
+                 "Half load after each of those, to see it recover (default 5)")
+      ->check(CLI::Range(1.0, 600.0));
+  app.add_option("--swaps", options.swaps, "Swap the engine so often, evenly over the run")
+      ->check(CLI::Range(1, 100'000));
+  app.add_option("--swap-engines", options.swap_engines, "The two engines to swap between")
+      ->delimiter(',');
+  app.add_option("--swap-url", options.swap_url, "Where POST /swap-engine goes (with --target)");
+}
+
+void add_rest(CLI::App& app, BenchServeOptions& options) {
+  app.add_flag("--no-cache", options.no_cache, "Without the result cache");
+  app.add_option("--data-dir", options.data_dir,
+                 "Keep the engine's data here (default: a temporary folder, removed at the end)");
+  app.add_flag("--verify", options.verify,
+               "At the end look every acknowledged post up in the store");
+  app.add_option("--samples", options.samples_file,
+                 "Write memory, file handles and disk once a second to this CSV file");
+  app.add_flag("--json", options.json, "Print one JSON object");
+}
+
+}  // namespace
+
+void add_bench_commands(CLI::App& bench, int& status) {
+  const auto serve = std::make_shared<BenchServeOptions>();
+  CLI::App* serve_app =
+      bench.add_subcommand("serve", "Open-loop load against the engine: goodput and latency");
+  add_engine(*serve_app, serve->common);
+  add_load(*serve_app, *serve);
+  add_way(*serve_app, *serve);
+  add_programme(*serve_app, *serve);
+  add_rest(*serve_app, *serve);
+  serve_app->callback([serve, &status] { status = run_bench_serve(*serve); });
+
+  const auto infer = std::make_shared<BenchInferOptions>();
+  CLI::App* infer_app =
+      bench.add_subcommand("infer", "Offline throughput of the model on the same texts");
+  add_engine(*infer_app, infer->common);
+  infer_app->add_option("--seconds", infer->seconds, "Length of the measurement (default 10)")
+      ->check(CLI::Range(0.2, 3'600.0));
+  infer_app->add_option("--batch", infer->batch, "Texts a run (default: the best of several)")
+      ->check(CLI::Range(1, 1'024));
+  infer_app->add_option("--seed", infer->seed, "The same seed gives the same texts");
+  infer_app->add_flag("--json", infer->json, "Print one JSON object");
+  infer_app->callback([infer, &status] { status = run_bench_infer(*infer); });
+}
+
+}  // namespace tidewatch
