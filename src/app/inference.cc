@@ -58,11 +58,14 @@ class Gather final : public ScoreSink {
 class AsyncGather final : public ScoreSink {
  public:
   using Done = std::function<void(Result<std::vector<Scores>>)>;
-  AsyncGather(std::size_t count, Done done)
-      : scores_(count), left_(count + 1), done_(std::move(done)) {}
+  AsyncGather(std::size_t count, Metrics& metrics, Done done)
+      : metrics_(metrics), scores_(count), left_(count + 1), done_(std::move(done)) {}
 
-  void scored(std::uint64_t cookie, const Result<Scores>& scores, const ScoreTiming&) override {
+  void scored(std::uint64_t cookie, const Result<Scores>& scores,
+              const ScoreTiming& timing) override {
     if (scores) {
+      metrics_.observe(Stage::kQueue, timing.started_at - timing.enqueued_at);
+      metrics_.observe(Stage::kInfer, timing.finished_at - timing.started_at);
       scores_[cookie] = *scores;  // each text has its own place
     } else {
       failed(scores.error());
@@ -99,6 +102,7 @@ class AsyncGather final : public ScoreSink {
     if (!error_) error_ = std::move(error);
   }
 
+  Metrics& metrics_;
   std::vector<Scores> scores_;
   std::atomic<std::size_t> left_;
   Mutex mu_;
@@ -403,7 +407,7 @@ void Inference::classify_async(std::span<const std::string> texts, const Request
       return;
     }
   }
-  auto* gather = new AsyncGather(texts.size(), std::move(done));  // release() frees it
+  auto* gather = new AsyncGather(texts.size(), metrics_, std::move(done));  // release() frees it
   std::size_t next = 0;
   while (next < texts.size()) {
     std::vector<std::int32_t> ids = token_buffer();

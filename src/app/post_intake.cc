@@ -121,9 +121,8 @@ void PostIntake::take(PostBatch batch, std::function<void(PostBatchResult)> done
   for (std::size_t i = 0; i < posts.size(); ++i) {
     if (tally->is_wrong(i)) continue;
     tally->admitted();  // before submit: the answer may come before it returns
-    const auto admission =
-        pipeline_.submit(std::move(posts[i]), received, tally, i, /*wait=*/false,
-                         batch.limits.deadline);
+    const auto admission = pipeline_.submit(std::move(posts[i]), received, tally, i, /*wait=*/false,
+                                            batch.limits.deadline);
     if (admission == Pipeline::Admission::kAdmitted) continue;
     tally->not_admitted();
     metrics_.shed().add(posts.size() - i);

@@ -116,8 +116,8 @@ awaitable<bool> Connection::serve_one() {
   const bool written = co_await write(head, body);
   core_.route_metrics(exchange.match.entry)
       .observe(answer_now.status, core_.clock.steady_now() - started);
-  // Others of the 500s say what the client did or that it should wait.
-  if (answer_now.status == 500 || answer_now.status == 504) {
+  // Others of the 500s say what the client did, that it should wait, or that its deadline passed.
+  if (answer_now.status == 500) {
     log(LogLevel::kWarning, "serve", "answered with an error",
         {{"status", answer_now.status},
          {"method", exchange.head.method},

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "serve/open_inference.h"
 
@@ -26,19 +27,28 @@ grpc::ServerUnaryReactor* UnaryInference::start(std::shared_ptr<GrpcCore> core,
   self->self_ = self;
   if (!self->ticket_.ok()) call = CallTicket::refusal();
   if (!call) {
-    self->Finish(to_grpc(call.error(), context));
+    self->finish([&] { return to_grpc(call.error(), context); });
     return self.get();
   }
   call->limits.cancelled = self->cancelled_;
-  self->core_->engine.classify_async(*std::move(call),
-                                     [self, fill = std::move(fill)](Result<ClassifyResult> result) {
-                                       if (!result) {
-                                         self->Finish(to_grpc(result.error(), self->context_));
-                                       } else {
-                                         self->Finish(fill(std::move(result)));
-                                       }
-                                     });
+  self->core_->engine.classify_async(
+      *std::move(call), [self, fill = std::move(fill)](Result<ClassifyResult> result) {
+        self->finish([&] {
+          return result ? fill(std::move(result)) : to_grpc(result.error(), self->context_);
+        });
+      });
   return self.get();
+}
+
+void UnaryInference::OnCancel() {
+  cancelled_->store(true, std::memory_order_relaxed);
+  finish([] { return grpc::Status(grpc::StatusCode::CANCELLED, "the client went away"); });
+}
+
+void UnaryInference::finish(const std::function<grpc::Status()>& answer) {
+  MutexLock lock(mu_);
+  if (std::exchange(finished_, true)) return;
+  Finish(answer());
 }
 
 Result<ClassifyCall> to_call(v1::ClassifyRequest& request, const GrpcOptions& options,

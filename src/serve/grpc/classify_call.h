@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "core/mutex.h"
 #include "serve/grpc/answer_stream.h"
 #include "serve/grpc/grpc_core.h"
 #include "serve/grpc/status_map.h"
@@ -14,8 +15,8 @@
 
 namespace tidewatch {
 
-// A unary call that asks the engine for labels. The client's going away sets the cancel flag of
-// the request, and the engine then drops its work.
+// A unary call that asks the engine for labels. The client's going away (or its deadline) sets the
+// cancel flag of the request, so that the engine drops its work, and ends the call at once.
 // Ownership: holds itself until OnDone; the engine's answer holds it too.
 class UnaryInference final : public grpc::ServerUnaryReactor,
                              public std::enable_shared_from_this<UnaryInference> {
@@ -32,7 +33,9 @@ class UnaryInference final : public grpc::ServerUnaryReactor,
       : core_(std::move(core)), context_(context), ticket_(*core_) {}
 
  private:
-  void OnCancel() override { cancelled_->store(true, std::memory_order_relaxed); }
+  void OnCancel() override;
+  // Ends the call with what `answer` gives, unless it has ended: then the response is gone too.
+  void finish(const std::function<grpc::Status()>& answer) EXCLUDES(mu_);
   void OnDone() override { const auto self = std::move(self_); }
 
   const std::shared_ptr<GrpcCore> core_;
@@ -40,6 +43,8 @@ class UnaryInference final : public grpc::ServerUnaryReactor,
   const CallTicket ticket_;
   const std::shared_ptr<CancelFlag> cancelled_ = std::make_shared<CancelFlag>(false);
   std::shared_ptr<UnaryInference> self_;  // until OnDone
+  Mutex mu_;
+  bool finished_ GUARDED_BY(mu_) = false;
 };
 
 // What tidewatch.v1 asks, as the engine takes it. kInvalidArgument: too many texts, or no such

@@ -158,6 +158,34 @@ TEST_F(ClassifyTest, ACancelledCallSetsItsFlag) {
   held(Error{Code::kCancelled, "cancelled"});
 }
 
+TEST_F(ClassifyTest, TheServersStopDoesNotWaitForAnEngineThatNeverAnswers) {
+  std::mutex mu;
+  std::condition_variable came;
+  Done held;
+  engine.on_classify = [&](const ClassifyCall&, Done done) {
+    {
+      const std::lock_guard lock(mu);
+      held = std::move(done);
+    }
+    came.notify_all();
+  };
+  options.stop_grace = std::chrono::milliseconds{20};
+  start();
+  std::thread stopper([&] {
+    {
+      std::unique_lock lock(mu);
+      came.wait(lock, [&] { return held != nullptr; });
+    }
+    server->stop();
+  });
+  v1::ClassifyRequest request;
+  v1::ClassifyResponse response;
+  EXPECT_FALSE(call(request, response).ok());
+  stopper.join();
+  server.reset();
+  held(scored(0));  // the engine is late: nothing breaks
+}
+
 TEST_F(ClassifyTest, AStreamAnswersAsAnswersCome) {
   std::mutex mu;
   std::vector<std::pair<std::string, Done>> held;
