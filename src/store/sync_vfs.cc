@@ -27,7 +27,7 @@ struct SyncVfs::File {
   sqlite3_file base;
   SyncVfs* owner;
   Counter* counter;
-  // Of a database file: what was written and not yet sent to the disk.
+  // Of a database or its log: what was written and not yet sent to the disk.
   sqlite3_int64 unsent_begin;
   sqlite3_int64 unsent_end;
   sqlite3_int64 unsent_bytes;
@@ -52,9 +52,10 @@ struct SyncVfs::Methods {
     if (hooks != nullptr && code == SQLITE_OK) hooks->after_write(name, offset, size);
     return code;
   }
-  // A checkpoint writes thousands of pages into a database file and syncs once. Whoever commits
-  // meanwhile would wait for all of that at the disk (a tenth of a second for 16 MiB), so the pages
-  // are sent on as they come, and the thread that writes them waits, not the one that commits.
+  // A checkpoint writes thousands of pages into a database file and syncs once; the index writes
+  // megabytes into its log and does not sync at all. The file system's journal makes whoever
+  // commits meanwhile wait until all of that is on the disk (a tenth of a second and more), so it
+  // is sent on as it comes, and the thread that writes much waits, not the one that commits.
   static void send_on(File& f, sqlite3_int64 offset, int size) {
     if (f.counter->flush_fd < 0) return;
     if (f.unsent_bytes == 0) f.unsent_begin = f.unsent_end = offset;
@@ -76,6 +77,7 @@ struct SyncVfs::Methods {
     }
     const int code = io(f).xSync(real(f), flags);
     if (code != SQLITE_OK) return code;
+    file(f)->unsent_bytes = 0;
     counter.syncs.fetch_add(1, std::memory_order_relaxed);
     if (hooks != nullptr) hooks->after_sync(counter.file);
     return code;
@@ -86,7 +88,7 @@ struct SyncVfs::Methods {
     opened->real()->pMethods = nullptr;
     const int code = owner->real_->xOpen(owner->real_, path, opened->real(), flags, out);
     if (opened->real()->pMethods != nullptr) opened->base.pMethods = &io_table;
-    if (code == SQLITE_OK && (flags & SQLITE_OPEN_MAIN_DB) != 0) {
+    if (code == SQLITE_OK && (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)) != 0) {
       owner->open_for_flushing(*opened->counter, path);
     }
     return code;

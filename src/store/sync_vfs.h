@@ -25,8 +25,8 @@ class FileHooks {
   virtual void after_sync(const std::string& file);
 };
 
-// SQLite's default file layer, with the syncs of each file counted, and with pages of a database file
-// sent to the disk while a checkpoint writes them, so that its sync does not hold up commits.
+// SQLite's default file layer, with the syncs of each file counted, and with what is written in
+// large amounts sent to the disk as it comes, so that it does not hold up the syncs of commits.
 // Ownership: outlives every connection opened with name(); `hooks` (may be null) outlives it.
 // Threads: every member may be called concurrently.
 class SyncVfs {
@@ -47,7 +47,7 @@ class SyncVfs {
   struct Counter {
     std::string file;
     std::atomic<std::uint64_t> syncs{0};
-    std::atomic<int> flush_fd{-1};  // of a database file, to send written pages to the disk early
+    std::atomic<int> flush_fd{-1};  // to send what is written to the disk early
   };
   struct File;
   Counter& counter(const char* path);
