@@ -92,6 +92,11 @@ std::string stored_post_json(const StoredPost& stored) {
                    stored.topic, stored.topic_probability);
 }
 
+std::string engine_name(const std::string& name) {
+  constexpr std::string_view kEnding = ".engine";
+  return name.ends_with(kEnding) ? name : name + std::string{kEnding};
+}
+
 Json model_json(const Model& model) {
   const ModelManifest& manifest = model.manifest;
   Json tasks = Json::array();
@@ -564,10 +569,39 @@ Result<std::string> EngineApi::models() {
                          {"emotion_margin", inference.margins().emotion},
                          {"topic_margin", inference.margins().topic},
                          {"escalated", runtime_.metrics().cascade_escalated().value()},
-                         {"skipped", runtime_.metrics().cascade_skipped("full").value() +
-                                         runtime_.metrics().cascade_skipped("failed").value()}};
+                         {"skipped", runtime_.metrics().cascade_skipped_for_any_reason()}};
   }
   return dump(answer);
+}
+
+Status EngineApi::load_model(const std::string& name) {
+  Inference& inference = runtime_.inference();
+  if (name == inference.name()) return {};
+  for (const auto& model : inference.models()) {
+    if (name == model->manifest.name) return {};
+  }
+  const std::string engine = engine_name(name);
+  const std::string request = dump(Json{{"new_engine", engine}});
+  const ControlAnswer answer = control_model(ModelAction::kSwap, "", request);
+  return answer.refused ? Status{*answer.refused} : Status{};
+}
+
+Status EngineApi::unload_model(const std::string& name) {
+  Inference& inference = runtime_.inference();
+  for (const auto& model : inference.models()) {
+    if (!model->engine.empty() && model->engine == engine_name(name)) {
+      const ControlAnswer answer =
+          control_model(ModelAction::kRollback, model->manifest.name, "{}");
+      return answer.refused ? Status{*answer.refused} : Status{};
+    }
+    if (name == model->manifest.name || name == inference.name()) {
+      return Error{Code::kFailedPrecondition,
+                   fmt::format("model '{}' is served and stays: posts are always classified. Load "
+                               "another engine in its place, or start with --model none",
+                               name)};
+    }
+  }
+  return Error{Code::kNotFound, fmt::format("no model or engine '{}' is served", name)};
 }
 
 ControlAnswer EngineApi::control_model(ModelAction action, const std::string& model,

@@ -35,6 +35,11 @@ class EngineApi final : public Engine {
   Result<std::string> posts(const Params& params) override;
   Result<std::string> post(const std::string& id) override;
   Result<std::string> models() override;
+  // A served model is loaded; any other name is an engine of the engines folder, with or without
+  // `.engine`, which is swapped in as POST /swap-engine does.
+  Status load_model(const std::string& name) override;
+  // The engine that is served goes back to what it replaced; a model that is served stays.
+  Status unload_model(const std::string& name) override;
   ControlAnswer control_model(ModelAction action, const std::string& model,
                               std::string_view request_json) override;
   void classify_async(ClassifyCall call, std::function<void(Result<ClassifyResult>)> done) override;

@@ -427,6 +427,11 @@ Gauge& Metrics::canary(std::string_view figure, std::string_view model, std::str
   return families_->canary[position_or_other(kCanaryFigures, figure)].get(
       {std::string(model), std::string(version), std::string(task)});
 }
+std::uint64_t Metrics::cascade_skipped_for_any_reason() const noexcept {
+  std::uint64_t sum = 0;
+  for (const Counter& count : families_->cascade_skipped) sum += count.value();
+  return sum;
+}
 Counter& Metrics::alerts(std::string_view kind, std::string_view severity) noexcept {
   return families_
       ->alerts[position_or_other(kAlertKinds, kind)][position_or_other(kSeverities, severity)];

@@ -80,6 +80,7 @@ class Metrics {
   // room before the second model), deadline (no time for it), pressure (the first model is behind),
   // failed (its run did), other.
   Counter& cascade_skipped(std::string_view reason) noexcept;
+  std::uint64_t cascade_skipped_for_any_reason() const noexcept;
 
   // tidewatch_swaps_total{result}: switched, rolled_back, refused, failed, other.
   Counter& swaps(std::string_view result) noexcept;

@@ -78,8 +78,8 @@ TEST(AllocationTest, TheSteadyStateTakesNothingFromTheHeap) {
   auto inference = Inference::create(registry, options, clock, metrics);
   ASSERT_TRUE(inference.ok()) << inference.error().message;
   if ((*inference)->model()->backend->name() != "native") {
-    GTEST_SKIP() << "this processor runs the model with "
-                 << (*inference)->model()->backend->name() << ", which allocates for itself";
+    GTEST_SKIP() << "this processor runs the model with " << (*inference)->model()->backend->name()
+                 << ", which allocates for itself";
   }
   CountingSink sink;
   const auto classify = [&](const std::vector<std::string>& texts) {
