@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stage 2: new texts for distillation, as TinyBERT made them: mask a quarter of the tokens of a labelled
-text and draw replacements from the masked-word model. No label goes with them; a teacher gives it.
+"""Stage 2: new texts for the students, as TinyBERT made them: mask a quarter of the tokens of a labelled
+text and draw replacements from the masked-word model. Teachers answer them.
 
 Writes WORK/augmented.npz: flat ids, lengths, and the row of the text that each came from.
 """

@@ -34,6 +34,20 @@ class TokenBank:
         return ids, mask
 
 
+    def gather_fixed(self, rows: torch.Tensor, seq: int):
+        """As `gather`, of rows on the device and a given width: no work on the host, so it can be captured."""
+        lengths = self.device_lengths[rows]
+        position = torch.arange(seq, device=rows.device)
+        mask = position[None, :] < lengths[:, None]
+        at = self.device_offsets[rows][:, None] + position[None, :]
+        ids = self.flat[at.clamp(max=self.flat.numel() - 1)].long() * mask
+        last = torch.where(lengths > seq, SEP, ids[:, -1])
+        return torch.cat([ids[:, :-1], last[:, None]], 1), mask
+
+
+FOLDS = 5
+
+
 class Corpus:
     """corpus.npz with its bank, the label of each text, and selections by source."""
 
@@ -42,6 +56,8 @@ class Corpus:
         self.flat, self.lengths = data["flat"], data["lengths"]
         self.sources, self.labels = data["sources"], data["labels"]
         self.bank = TokenBank(self.flat, self.lengths, device)
+        # Every text belongs to one fold: the fold's teachers neither learn from it nor see its label.
+        self.fold = np.random.default_rng(20261140).integers(0, FOLDS, len(self.lengths)).astype(np.int8)
 
     def rows_of(self, *names: str) -> np.ndarray:
         wanted = [SOURCE_INDEX[name] for name in names]
@@ -69,6 +85,36 @@ def plan_by_tokens(rows, lengths, cap, tokens_per_batch, rng) -> list[np.ndarray
     for value in np.unique(bucket):
         members = rows[bucket == value]
         size = max(1, tokens_per_batch // int(value * 8))
+        batches += [members[i:i + size] for i in range(0, len(members), size)]
+    rng.shuffle(batches)
+    return batches
+
+
+WIDTHS = [16, 24, 32, 40, 48, 64, 80, 96, 128, 192, 256]
+
+
+def fixed_plan(batches, lengths, device):
+    """[(width, rows on the device, 1 for each real row)] of batches; a short batch is filled with its first row."""
+    size = {}
+    widths = [next(w for w in WIDTHS if w >= min(256, int(lengths[part].max()))) for part in batches]
+    for width, part in zip(widths, batches):
+        size[width] = max(size.get(width, 0), len(part))
+    plan = []
+    for width, part in zip(widths, batches):
+        fill = size[width] - len(part)
+        rows = np.concatenate([part, np.repeat(part[:1], fill)])
+        real = np.concatenate([np.ones(len(part), np.float32), np.zeros(fill, np.float32)])
+        plan.append((width, torch.from_numpy(rows).to(device), torch.from_numpy(real).to(device)))
+    return plan
+
+
+def plan_by_width(rows, lengths, tokens_per_batch, rng) -> list[np.ndarray]:
+    """Shuffled batches of about tokens_per_batch padded tokens, padded to one of WIDTHS."""
+    rows = rng.permutation(rows)
+    bucket = np.searchsorted(WIDTHS, np.minimum(lengths[rows], WIDTHS[-1]))
+    batches = []
+    for value in np.unique(bucket):
+        members, size = rows[bucket == value], max(1, tokens_per_batch // WIDTHS[value])
         batches += [members[i:i + size] for i in range(0, len(members), size)]
     rng.shuffle(batches)
     return batches

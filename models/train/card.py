@@ -2,7 +2,7 @@
 """Model cards: cards/NAME.md with its $placeholders filled from metrics.json.
 
 Placeholders: $results (table with 95 % intervals), $weakest (the labels with the lowest F1 in each file),
-$teachers (spread over the teachers' seeds), $seeds (over the student's), $version. Words that no run can produce (data, licences, known
+$teachers (table of the teachers' scores), $seeds (spread over the student's seeds), $version. Words that no run can produce (data, licences, known
 weaknesses) stand in the template.
 """
 import json
@@ -55,6 +55,15 @@ def seeds(log, prefix):
     return f"{', '.join(spread)} ({len(last)} seeds)"
 
 
+def teachers_table(teachers):
+    columns = {"usual": "usual", "virus": "virus", "toutiao": "topic", "usual_f1": "usual eval",
+               "virus_f1": "virus eval", "topic_accuracy": "topic dev"}
+    rows = ["| teacher | " + " | ".join(columns.values()) + " |", "|---" * (len(columns) + 1) + "|"]
+    rows += [f"| {name} | " + " | ".join(f"{scores[key]:.3f}" if key in scores else "" for key in columns) + " |"
+             for name, scores in teachers.items()]
+    return "\n".join(rows)
+
+
 def write(folder, record):
     template = CARDS / f"{record['model']}.md"
     scores = record["evaluation"]
@@ -64,6 +73,6 @@ def write(folder, record):
         reference = json.loads(base.read_text(encoding="utf-8"))["evaluation"]
     text = Template(template.read_text(encoding="utf-8")).substitute(
         version=record["version"], results=results_table(scores, reference), weakest=weakest(scores),
-        teachers=seeds(record["training_log"], "teacher_"),
-        seeds=seeds(record["training_log"], "fast"))
+        teachers=teachers_table(record.get("teachers", {})),
+        seeds=seeds(record["training_log"], f"{record['model']}_"))
     (folder / "MODEL_CARD.md").write_text(text, encoding="utf-8")

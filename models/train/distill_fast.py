@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stage 4: the fast model learns the base model's answers on every text there is.
+"""Stage 5: the fast model learns the base model's answers on every text there is.
 
-Writes WORK/fast.safetensors. `--layers` and `--name` allow variants; they are compared by the divergence
-from the base model on texts set apart from the distillation texts (never on the evaluation files).
+    distill_fast.py --work WORK --name fast_1 --seed 1     # -> WORK/fast_1.safetensors
+    distill_fast.py --work WORK --choose fast_1 fast_4     # the better one -> WORK/fast.safetensors
+
+Seeds are compared by the divergence from the base model on texts set apart from the distillation texts, never on
+the evaluation files.
 """
 import argparse
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -31,17 +36,30 @@ def start_from_teacher(model, base):
         model.word.weight.copy_(small / small[103:].std() * 0.5)
 
 
+def choose(work, names):
+    def held_out(name):
+        records = [json.loads(line) for line in (work / f"{name}.jsonl").read_text().splitlines()]
+        return [record["held_out"] for record in records if "held_out" in record][-1]
+    best = min(names, key=held_out)
+    shutil.copyfile(work / f"{best}.safetensors", work / "fast.safetensors")
+    print("distill_fast: held-out divergence", {name: held_out(name) for name in names}, "->", best)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--name", default="fast")
+    parser.add_argument("--name", default="fast_1")
     parser.add_argument("--layers", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=16000)
+    parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--tokens", type=int, default=98304, help="padded tokens a batch")
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--temperature", type=float, default=1.5)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--choose", nargs="+", help="names of trained students")
     options = parser.parse_args()
+    if options.choose:
+        choose(options.work, options.choose)
+        return
     log = Log(options.work, options.name)
     if log.done.exists():
         return
@@ -65,7 +83,9 @@ def main():
         target = {task: torch.zeros(len(bank), logits.shape[1], dtype=torch.half).index_copy_(
                       0, torch.from_numpy(rows), logits.half()).to(device)
                   for task, logits in predict(base, bank, rows, device, cap=256).items()}
-        torch.save({task: value.cpu() for task, value in target.items()}, cache)
+        partial = options.work / f".{options.name}.answers"
+        torch.save({task: value.cpu() for task, value in target.items()}, partial)
+        partial.rename(cache)  # other seeds may be waiting for it
     log.write(event="base answered", texts=len(rows), tokens=int(bank.lengths[rows].sum()))
 
     genre = {"emotion": ~corpus.is_genre("headline"), "topic": corpus.is_genre("headline")}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stage 5: writes models/NAME/: model.onnx, vocab.txt, manifest.json, parity.json, metrics.json, pictures, card.
+"""Stage 6: writes models/NAME/: model.onnx, vocab.txt, manifest.json, parity.json, metrics.json, pictures, card.
 
     export.py --name base --weights WORK/base.safetensors --logs WORK --shared ../../../shared [--models ..]
     export.py --name large --random --models WORK/models --shared ../../../shared
@@ -11,6 +11,7 @@ bundled models are FP16). `large` (12 layers, 768 wide) exists for benchmarks: r
 import argparse
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -25,10 +26,10 @@ from graphs import load_onnx, make_graph
 from labels import EXPORTED, NEGATIVE, TASKS
 from networks import BaseModel, FastModel, head_sizes
 
-FORMAT, VERSION = 1, "2026.11.1"
+FORMAT, VERSION = 1, "2026.11.2"
 DESCRIPTIONS = {
     "base": "bge-small-zh-v1.5 (4 layers, 512 wide), trained further on Weibo texts, fine-tuned for "
-            "emotion and topic; four teachers merged into one",
+            "emotion and topic as one student of forty teachers",
     "fast": "Convolutional student (128 wide, 2 layers, kernel 3, hashed bigrams) distilled from base",
     "large": "RANDOM WEIGHTS, for speed benchmarks only: 12 layers, 768 wide",
 }
@@ -157,9 +158,25 @@ def training_log(name, logs):
     for path in sorted(logs.glob("*.jsonl")) if logs else []:
         records = [json.loads(line) for line in path.read_text().splitlines()]
         log[path.stem] = [r for r in records if "epoch" in r or "loss" in r]
-    stages = ["fast"] if name == "fast" else ["pretrain", "base"]
     return {stage: log[stage] for stage in log
-            if stage in stages or stage.startswith(f"{'fast' if name == 'fast' else 'teacher'}_")}
+            if re.fullmatch(r"fast_\d+" if name == "fast" else r"pretrain|base_\d+", stage)}
+
+
+def teachers_table(logs):
+    """{teacher: its mean scores over the folds}: of the fold that it never saw, and of the evaluation files."""
+    path = logs / "teachers.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    table = {}
+    for name in dict.fromkeys(row["teacher"] for row in rows):
+        mine = [row for row in rows if row["teacher"] == name]
+        keys = [key for key in ("usual", "virus", "toutiao", "usual_f1", "virus_f1", "topic_accuracy")
+                if key in mine[0]]
+        table[name] = {key: round(sum(row[key] for row in mine) / len(mine), 4) for key in keys}
+    for path in sorted(logs.glob("base_[0-9]*.jsonl")):
+        first = json.loads(path.read_text().splitlines()[0])
+        if first.get("event") == "teachers":
+            table["all"] = {key: value for key, value in first.items() if key not in ("event", "seconds")}
+    return table
 
 
 def digest(path):
@@ -198,9 +215,12 @@ def main():
                                TASKS[result["task"]], f"{options.name}: {name} (n = {result['n']})")
     earlier = folder / "metrics.json"
     log = training_log(options.name, options.logs)
+    teachers = teachers_table(options.logs) if options.logs and options.name == "base" else {}
     if not log and earlier.exists():
-        log = json.loads(earlier.read_text(encoding="utf-8"))["training_log"]
-    record = {"model": options.name, "version": VERSION, "evaluation": scores, "training_log": log}
+        kept = json.loads(earlier.read_text(encoding="utf-8"))
+        log, teachers = kept["training_log"], kept.get("teachers", {})
+    record = {"model": options.name, "version": VERSION, "evaluation": scores, "training_log": log,
+              "teachers": teachers}
     earlier.write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     metrics.draw_curves(folder / "curves.png", log, options.name)
     manifest["metrics"] = {name: {key: result[key] for key in ("n", "accuracy", "macro_f1")}

@@ -29,29 +29,38 @@ together=$("$python" -c 'import torch; print(int(torch.cuda.is_available()))')
 [ "$together" = 1 ] || echo "make_models: no CUDA GPU: training on the CPU" >&2
 [ -d "$shared/data" ] || { echo "make_models: $shared/data is not there: give the folder with data/ and models/" >&2; exit 1; }
 
-limit=() few=() short=() epochs=() spread=(--steps 6000)
+limit=() few=() epochs=() fewer=() short=() spread=(--steps 5000)
 if [ -n "${TRIAL:-}" ]; then
   [ -n "${3:-}" ] || { echo "make_models: a trial must not overwrite the project's models: give MODELS" >&2; exit 1; }
-  limit=(--limit 64) few=(--steps 4 --tokens 2048) epochs=(--epochs 1) short=(--copies-emotion 1 --copies-topic 1)
-  spread=("${few[@]}")
+  limit=(--limit "${TRIAL_TEXTS:-24}") few=(--steps 4 --tokens 2048) epochs=(--epochs 1) fewer=(--epochs 1 --tokens 2048)
+  short=(--copies-emotion 1 --copies-topic 1) spread=("${few[@]}")
 fi
 stage() { "$python" "$here/$1" "${@:2}" --work "$work"; }
-teacher() { "$python" "$here/train_base.py" --work "$work" teacher --seed "$1" "${epochs[@]}"; }
-stage corpus.py --shared "$shared" "${limit[@]}"
-stage pretrain.py --shared "$shared" "${few[@]}"
 jobs=()
-aside() {
+aside() {  # beside the others on a GPU, in turn on a CPU
   if [ "$together" = 1 ]; then "$@" & jobs+=($!); else "$@"; fi
 }
+join() {
+  for job in "${jobs[@]}"; do wait "$job"; done
+  jobs=()
+}
+stage corpus.py --shared "$shared" "${limit[@]}"
+stage pretrain.py --shared "$shared" "${few[@]}"
 aside stage augment.py "${short[@]}"
-for seed in 1 2 3 4; do aside teacher "$seed"; done
-for job in "${jobs[@]}"; do wait "$job"; done
-"$python" "$here/train_base.py" --work "$work" merge --seeds 1 2 3 4 "${epochs[@]}"
-stage distill_fast.py "${few[@]}"
-# The spread over seeds: shorter runs of the same recipe, for the card.
-for seed in 2 3; do
-  stage distill_fast.py --name "fast_$seed" --seed "$seed" "${spread[@]}"
-done
+stage pretrain.py --shared "$shared" --name encoder8 --start encoder --layers 8 --steps 3199 "${few[@]}"
+join
+# Teachers and folds are shared out among the processes; a claim without an answer is a run that was stopped.
+mkdir -p "$work/answers"
+find "$work/answers" -name '.*' -type f -delete
+for _ in 1 2 3 4 5; do aside stage teachers.py "${epochs[@]}"; done
+join
+for seed in 1 2; do aside stage train_base.py --name "base_$seed" --seed "$seed" "${fewer[@]}"; done
+join
+stage train_base.py --choose base_1 base_2
+# Two seeds in full, of which one is taken, and two shorter runs of the same recipe for the spread.
+for seed in 1 4; do stage distill_fast.py --name "fast_$seed" --seed "$seed" "${few[@]}"; done
+for seed in 2 3; do stage distill_fast.py --name "fast_$seed" --seed "$seed" "${spread[@]}"; done
+stage distill_fast.py --choose fast_1 fast_4
 for name in base fast; do
   "$python" "$here/export.py" --name "$name" --weights "$work/$name.safetensors" --logs "$work" --shared "$shared" \
     --models "$models"

@@ -76,6 +76,17 @@ class Encoder(nn.Module):
         self.load_state_dict(mine)
 
 
+def stack_layers(state, layers):
+    """An encoder's state with its layers repeated, in order, until there are `layers`."""
+    have = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("layers."))
+    result = {name: value for name, value in state.items() if not name.startswith("layers.")}
+    for index in range(layers):
+        prefix = f"layers.{index % have}."
+        result |= {f"layers.{index}.{name[len(prefix):]}": value for name, value in state.items()
+                   if name.startswith(prefix)}
+    return result
+
+
 def head_sizes(tasks=EXPORTED):
     """{task: number of labels}, as both networks take them."""
     return {task: len(TASKS[task]) for task in tasks}
@@ -113,6 +124,47 @@ class MaskedWordHead(nn.Module):
 
     def forward(self, x, word):
         return F.linear(self.norm(F.gelu(self.dense(x))), word.weight, self.bias)
+
+
+class NgramModel(nn.Module):
+    """A linear model on hashed n-grams of one to three tokens, weighted by rarity: a teacher unlike the others."""
+
+    BUCKETS, ORDERS, SCALE = 1 << 20, 3, 4.0
+
+    def __init__(self, sizes):
+        super().__init__()
+        self.sizes = sizes
+        self.table = nn.Embedding(self.BUCKETS, sum(sizes.values()))
+        self.bias = nn.Parameter(torch.zeros(sum(sizes.values())))
+        self.register_buffer("rarity", torch.ones(self.BUCKETS))
+        nn.init.zeros_(self.table.weight)
+
+    def buckets(self, ids, mask):
+        real = mask & (ids != CLS) & (ids != SEP)
+        seq = ids.shape[1]
+        code, here, codes, valid = torch.zeros_like(ids), torch.ones_like(mask), [], []
+        for n in range(self.ORDERS):
+            code = (code * 1000003 + F.pad(ids, (0, n))[:, n:n + seq] * 7919 + n + 1) % 2147483647
+            here = here & F.pad(real, (0, n))[:, n:n + seq]
+            codes.append(code % self.BUCKETS)
+            valid.append(here)
+        return torch.cat(codes, 1), torch.cat(valid, 1)
+
+    @torch.no_grad()
+    def count(self, batches, texts):
+        """Sets the rarity from all training batches (pairs of ids and mask); what occurs once counts nothing."""
+        count = torch.zeros_like(self.rarity)
+        for ids, mask in batches:
+            codes, valid = self.buckets(ids, mask)
+            count += torch.bincount(codes[valid], minlength=self.BUCKETS)
+        self.rarity.copy_((texts / (1 + count)).log().clamp(min=0.5) * (count >= 2))
+
+    def forward(self, ids, mask):
+        codes, valid = self.buckets(ids, mask)
+        share = self.rarity[codes] * valid
+        share = share / share.norm(dim=1, keepdim=True).clamp(min=1e-6)
+        logits = (self.table(codes) * share[:, :, None]).sum(1) * self.SCALE + self.bias
+        return dict(zip(self.sizes, logits.split(list(self.sizes.values()), 1)))
 
 
 BIGRAM_BUCKETS = 16384

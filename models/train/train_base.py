@@ -1,207 +1,109 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stage 3: the base model.
+"""Stage 4: the base model, one student of all teachers.
 
-    train_base.py --work WORK teacher --seed 1     # one fine-tuned teacher -> WORK/teacher_1.pt
-    train_base.py --work WORK merge --seeds 1 2 3  # teachers' mean answers -> one model, WORK/base.pt
+    train_base.py --work WORK --name base_1 --seed 1     # one student -> WORK/base_1.safetensors
+    train_base.py --work WORK --choose base_1 base_2     # the better one by the judge's texts -> WORK/base.safetensors
 
-A teacher learns four tasks at once (emotion and topic, and as helpers eight emotions and review
-sentiment) with R-Drop. `merge` distils the mean of the teachers' probabilities, on labelled, unlabelled
-and augmented texts, into one fresh copy of the pretrained encoder. The evaluation files are only logged.
+Starts between bge's weights (better for topics) and those trained further on posts (better for emotion): `--blend`
+is the latter's share. Learns the teachers' answers (targets.py) on labelled, unlabelled and rewritten texts. The
+evaluation files are only logged.
 """
 import argparse
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
-from batches import Corpus, TokenBank, plan_by_count, plan_by_tokens
-from labels import EXPORTED, TASKS
-from networks import Average, BaseModel, head_sizes
-from running import (Log, autocast, brief, evaluate, optimiser, pick_device, predict, save_half,
-                     seed_everything, set_rate)
-
-TASK_WEIGHT = {"emotion": 1.0, "topic": 1.0, "emotion8": 0.4, "sentiment": 0.2}
-REVIEWS_PER_EPOCH = 10_000
+from batches import Corpus, fixed_plan, plan_by_width
+from networks import BaseModel, head_sizes
+from running import Log, pick_device, save_half, seed_everything
+from targets import Targets
+from trainer import Trainer, ramp, side_stream
 
 
-def fresh_model(work, tasks, device):
-    model = BaseModel(head_sizes(tasks))
-    model.encoder.load_state_dict(torch.load(work / "encoder.pt", map_location="cpu")["encoder"])
-    return model.to(device).train()
+def blended_encoder(work, share):
+    bge, words = (torch.load(work / f"{name}.pt", map_location="cpu")["encoder"] for name in ("bge", "encoder"))
+    return {name: bge[name].float() * (1 - share) + words[name].float() * share for name in bge}
 
 
-def class_weights(labels, classes, power):
-    """Mean 1 over the texts; power 0 is none, 1 is full balancing."""
-    counts = np.bincount(labels[labels >= 0], minlength=classes).astype(float)
-    weights = np.maximum(counts, 1) ** -power
-    return weights / (weights * counts).sum() * counts.sum()
-
-
-def teach(options):
-    log = Log(options.work, f"teacher_{options.seed}")
-    if log.done.exists():
-        return
-    device = pick_device()
-    rng = seed_everything(20261110 + options.seed)
-    corpus = Corpus(options.work / "corpus.npz", device)
-    model = fresh_model(options.work, tuple(TASKS), device)
-    labels, weights = {}, {}
-    for task in TASKS:
-        values = corpus.task_labels(task)
-        values[corpus.rows_of_split("eval")] = -1
-        labels[task] = torch.from_numpy(values).to(device)
-        power = 0.25 if task == "emotion" else 0.1
-        weights[task] = torch.from_numpy(class_weights(values, len(TASKS[task]), power)).float().to(device)
-    always = corpus.rows_of("usual", "virus", "toutiao", "weibo8_part", "weibo8_simplify")
-    reviews = corpus.rows_of("shopping", "waimai", "hotel")
-
-    def epoch_rows():
-        count = min(REVIEWS_PER_EPOCH, len(reviews))
-        return np.concatenate([always, rng.choice(reviews, count, replace=False)])
-
-    steps = options.epochs * (-(-len(epoch_rows()) // options.batch))
-    adam = optimiser([(model.encoder.parameters(), options.rate, 0.01),
-                      (model.heads.parameters(), 10 * options.rate, 0.01)], device)
-    average = Average(model, 0.999)
-    step = 0
-    for epoch in range(options.epochs):
-        for rows in plan_by_count(epoch_rows(), corpus.lengths, options.batch, rng):
-            ids, mask = corpus.bank.gather(rows, 256)
-            index = torch.from_numpy(rows).to(device)
-            with autocast(device):
-                answers = model(torch.cat([ids, ids]), torch.cat([mask, mask]))
-            loss = 0.0
-            for task, logits in answers.items():
-                target = labels[task][index]
-                share = (target >= 0).float()
-                both = torch.cat([target, target]).clamp(min=0)
-                hard = F.cross_entropy(logits, both, reduction="none", label_smoothing=0.05)
-                hard = hard * torch.cat([share, share]) * weights[task][both]
-                first, second = logits.log_softmax(1).chunk(2)
-                apart = ((first.exp() - second.exp()) * (first - second)).sum(1) * share
-                loss = loss + TASK_WEIGHT[task] * (0.5 * hard.sum() + options.rdrop * 0.5 * apart.sum())
-            loss = loss / len(rows)
-            set_rate(adam, step, steps, warm=0.1)
-            adam.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            adam.step()
-            average.update()
-            step += 1
-        average.swap()
-        log.write(epoch=epoch + 1, steps=step, loss=round(loss.item(), 4),
-                  **brief(evaluate(model, corpus, device)))
-        if epoch + 1 < options.epochs:
-            average.swap()
-    torch.save(model.state_dict(), options.work / f"teacher_{options.seed}.pt")
-    log.finish()
-
-
-def distillation_rows(corpus, rng, free):
-    """Labelled texts and helpers' texts, some reviews, and a sample of the unlabelled streams."""
-    reviews = corpus.rows_of("shopping", "waimai", "hotel")
-    reposts = corpus.rows_of("reposts", "originals")
-    titles = corpus.rows_of("hot_search")
+def epoch_rows(targets, rng, options):
+    """Labelled texts twice, the helpers' texts, and samples of the rest."""
+    def some(rows, count):
+        return rng.choice(rows, min(count, len(rows)), replace=False)
+    labelled = targets.rows_of("usual", "virus", "toutiao")
     return np.concatenate([
-        corpus.rows_of("usual", "virus", "toutiao", "weibo8_part", "weibo8_simplify"),
-        rng.choice(reviews, min(len(reviews), 20_000), replace=False),
-        rng.choice(reposts, min(len(reposts), free), replace=False),
-        rng.choice(titles, min(len(titles), free // 2), replace=False)])
+        labelled, labelled, targets.rows_of("weibo8_part", "weibo8_simplify"),
+        some(targets.rows_of("shopping", "waimai", "hotel"), 20_000),
+        some(targets.rows_of("reposts", "originals"), options.free),
+        some(targets.rows_of("hot_search"), options.free),
+        some(targets.augmented, options.augmented)])
 
 
-def merge(options):
-    log = Log(options.work, "base")
+def train(options):
+    log = Log(options.work, options.name)
     if log.done.exists():
         return
     device = pick_device()
-    rng = seed_everything(20261120)
+    rng = seed_everything(20261120 + options.seed)
     corpus = Corpus(options.work / "corpus.npz", device)
-    extra = np.load(options.work / "augmented.npz")
-    # One bank: the corpus, then the augmented texts (a sample of them).
-    size = len(corpus.lengths)
-    bank = TokenBank(np.concatenate([corpus.flat, extra["flat"]]),
-                     np.concatenate([corpus.lengths, extra["lengths"]]), device)
-    made = rng.choice(len(extra["lengths"]), min(options.augmented, len(extra["lengths"])), replace=False)
-    parents = np.concatenate([np.arange(size), extra["parents"]])
-    rows = np.concatenate([distillation_rows(corpus, rng, options.free), size + made])
+    targets = Targets(corpus, options.work, device)
+    log.write(event="teachers", **targets.teachers_scores())
+    model = BaseModel(head_sizes())
+    model.encoder.load_state_dict(blended_encoder(options.work, options.blend))
+    bank = targets.bank
 
-    hard, weight, target = {}, {}, {}
-    genre = {"emotion": ~corpus.is_genre("headline"), "topic": corpus.is_genre("headline")}
-    for task in EXPORTED:
-        values = corpus.task_labels(task)
-        values[corpus.rows_of_split("eval")] = -1
-        whole = np.full(len(bank), -1, np.int64)
-        whole[:size] = values
-        hard[task] = torch.from_numpy(whole).to(device)
-        weight[task] = torch.from_numpy(np.where(genre[task][parents], 1.0, 0.2)).float().to(device)
-        target[task] = torch.zeros(len(bank), len(TASKS[task]), device=device)
-    model = BaseModel(head_sizes(TASKS)).to(device)
-    at = torch.from_numpy(rows).to(device)
-    for seed in options.seeds:
-        model.load_state_dict(torch.load(options.work / f"teacher_{seed}.pt", map_location=device))
-        for task, logits in predict(model, bank, rows, device, cap=256).items():
-            if task in EXPORTED:
-                target[task][at] += logits.to(device).softmax(1) / len(options.seeds)
-    log.write(event="teachers asked", texts=len(rows))
+    def loss_fn(network, width, rows, real):
+        return targets.divergence(network(*bank.gather_fixed(rows, width)), rows, real)
 
-    model = fresh_model(options.work, tuple(EXPORTED), device)
-    plans = [plan_by_tokens(rows, bank.lengths, 256, options.tokens, rng) for _ in range(options.epochs)]
-    steps = sum(len(plan) for plan in plans)
-    adam = optimiser([(model.encoder.parameters(), options.rate, 0.01),
-                      (model.heads.parameters(), 10 * options.rate, 0.01)], device)
-    average = Average(model, 0.999)
-    step = 0
-    for epoch, plan in enumerate(plans):
-        for part in plan:
-            ids, mask = bank.gather(part, 256)
-            index = torch.from_numpy(part).to(device)
-            with autocast(device):
-                answers = model(ids, mask)
-            loss = 0.0
-            for task, logits in answers.items():
-                logs = logits.log_softmax(1)
-                soft = -(target[task][index] * logs).sum(1) * weight[task][index]
-                known = hard[task][index]
-                own = -logs.gather(1, known.clamp(min=0)[:, None])[:, 0] * (known >= 0)
-                loss = loss + soft.mean() + 0.3 * own.mean()
-            set_rate(adam, step, steps)
-            adam.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            adam.step()
-            average.update()
-            step += 1
-        average.swap()
-        log.write(epoch=epoch + 1, steps=step, loss=round(loss.item(), 4),
-                  **brief(evaluate(model, corpus, device)))
-        if epoch + 1 < options.epochs:
-            average.swap()
-    save_half(model, options.work / "base.safetensors")
+    epochs = [plan_by_width(epoch_rows(targets, rng, options), bank.lengths, options.tokens, rng)
+              for _ in range(options.epochs)]
+    plan = fixed_plan([part for batches in epochs for part in batches], bank.lengths, device)
+    ends = np.cumsum([len(batches) for batches in epochs]).tolist()
+    trainer = Trainer(model, [(model.encoder.parameters(), options.rate, 0.01),
+                              (model.heads.parameters(), 10 * options.rate, 0.01)], loss_fn, device)
+    for step, (width, rows, real) in enumerate(plan):
+        trainer.step(ramp(step, len(plan), 0.06), width, rows, real)
+        if step + 1 in ends:
+            number = ends.index(step + 1)
+            loss = trainer.mean_loss(len(epochs[number]))
+            log.write(epoch=number + 1, steps=step + 1, loss=loss, **targets.scores(trainer.averaged()))
+            trainer.pull()
+    save_half(trainer.take_average(), options.work / f"{options.name}.safetensors")
     log.finish()
+
+
+def judged(work, name):
+    records = [json.loads(line) for line in (work / f"{name}.jsonl").read_text().splitlines()]
+    return [record["judge"] for record in records if "judge" in record][-1]
+
+
+def choose(work, names):
+    best = min(names, key=lambda name: judged(work, name))
+    shutil.copyfile(work / f"{best}.safetensors", work / "base.safetensors")
+    shutil.copyfile(work / f"{best}.jsonl", work / "base.jsonl")
+    print("train_base: judge", {name: judged(work, name) for name in names}, "->", best)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--work", type=Path, required=True)
-    commands = parser.add_subparsers(required=True)
-    one = commands.add_parser("teacher")
-    one.add_argument("--seed", type=int, required=True)
-    one.add_argument("--epochs", type=int, default=3)
-    one.add_argument("--batch", type=int, default=64)
-    one.add_argument("--rate", type=float, default=8e-5)
-    one.add_argument("--rdrop", type=float, default=1.0)
-    one.set_defaults(act=teach)
-    many = commands.add_parser("merge")
-    many.add_argument("--seeds", type=int, nargs="+", required=True)
-    many.add_argument("--epochs", type=int, default=3)
-    many.add_argument("--tokens", type=int, default=16384)
-    many.add_argument("--rate", type=float, default=2e-4)
-    many.add_argument("--free", type=int, default=200_000)
-    many.add_argument("--augmented", type=int, default=400_000)
-    many.set_defaults(act=merge)
+    parser.add_argument("--name", default="base_1")
+    parser.add_argument("--choose", nargs="+", help="names of trained students")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--blend", type=float, default=0.5)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--tokens", type=int, default=16384)
+    parser.add_argument("--rate", type=float, default=2e-4)
+    parser.add_argument("--free", type=int, default=200_000, help="reposts, and as many titles, an epoch")
+    parser.add_argument("--augmented", type=int, default=400_000, help="rewritten texts an epoch")
     options = parser.parse_args()
-    options.act(options)
+    if options.choose:
+        choose(options.work, options.choose)
+        return
+    with side_stream(pick_device()):
+        train(options)
 
 
 if __name__ == "__main__":
