@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/store.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <system_error>
 #include <utility>
 
@@ -24,6 +28,30 @@ std::uint64_t file_bytes(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+// Makes a file at least so large, with zeros on the disk. A write-ahead log that has its size costs
+// each commit one write; one that grows costs it a commit of the file system's journal too, behind
+// whatever else is on its way to the disk. SQLite takes zeros in a log for its end.
+Status grow_file(const std::filesystem::path& path, std::uint64_t bytes) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return {};  // there is none yet: then it grows as it is written
+  const std::vector<char> zeros(1U << 20);
+  const ::off_t end = ::lseek(fd, 0, SEEK_END);
+  bool good = end >= 0;
+  for (auto at = static_cast<std::uint64_t>(std::max<::off_t>(end, 0)); good && at < bytes;) {
+    const std::size_t size = std::min<std::uint64_t>(zeros.size(), bytes - at);
+    const ::ssize_t written = ::pwrite(fd, zeros.data(), size, static_cast<::off_t>(at));
+    good = written > 0;
+    if (good) at += static_cast<std::uint64_t>(written);
+  }
+  good = good && ::fdatasync(fd) == 0;
+  const int failed = errno;
+  ::close(fd);
+  if (good) return {};
+  return Error{Code::kResourceExhausted,
+               path.string() + ": cannot reserve " + std::to_string(bytes >> 20) +
+                   " MiB: " + std::generic_category().message(failed) + "; free some disk space"};
+}
 
 // ---- opening and closing
 
@@ -68,6 +96,10 @@ Status Store::Impl::load() {
   TRY(checkpoint_db->exec("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0"));
   TRY_ASSIGN(readers, ReaderPool::open(path, vfs.name(), clock, options.readers));
   after_commit();
+  if (options.background) {
+    // What it holds when the background begins to fold it, and what comes meanwhile.
+    TRY(grow_file(path / "posts.db-wal", options.wal_bytes_max / 4 + options.wal_bytes_max / 8));
+  }
   return dir.sync();
 }
 
