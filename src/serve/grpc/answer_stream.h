@@ -52,12 +52,20 @@ class AnswerStream : public grpc::ServerBidiReactor<Request, Response>,
     go_on();
   }
 
-  // Any thread, once a slot; slot->response is filled.
-  void answered(Slot* slot) EXCLUDES(mu_) {
+  // Any thread, once a slot; slot->response is filled. One that `overtakes` does not wait for those
+  // before it: a refusal is of use only while it is fresh.
+  void answered(Slot* slot, bool overtakes = false) EXCLUDES(mu_) {
     MutexLock lock(mu_);
     slot->ready = true;
     if (order_ == Order::kAsTheyCome) {
       writable_.push_back(slot);
+    } else if (overtakes) {
+      std::erase(waiting_, slot);
+      writable_.push_back(slot);
+      while (!waiting_.empty() && waiting_.front()->ready) {
+        writable_.push_back(waiting_.front());
+        waiting_.pop_front();
+      }
     } else {
       while (!waiting_.empty() && waiting_.front()->ready) {
         writable_.push_back(waiting_.front());

@@ -65,8 +65,9 @@ Status IngestStream::take(v1::IngestRequest& request, Slot* slot) {
   }
   slot->response.set_batch(request.batch());
   core().engine.ingest(std::move(batch), [self = shared_from_this(), slot](PostBatchResult result) {
+    const bool nothing_taken = result.refused > 0 && result.refused_from == 0;
     fill(std::move(result), slot->response);
-    self->answered(slot);
+    self->answered(slot, /*overtakes=*/nothing_taken);
   });
   return {};
 }

@@ -9,8 +9,8 @@
 namespace tidewatch {
 
 // One Ingest call: batches of posts in, one answer a batch in their order, each when all accepted
-// posts of its batch are on disk. Costs one allocation a post beside the post's own strings, which
-// are moved out of the message.
+// posts of its batch are on disk; a batch that was refused whole is answered at once. Costs one
+// allocation a post beside the post's own strings, which are moved out of the message.
 class IngestStream final : public AnswerStream<v1::IngestRequest, v1::IngestResponse> {
  public:
   IngestStream(std::shared_ptr<GrpcCore> core, grpc::CallbackServerContext& context)

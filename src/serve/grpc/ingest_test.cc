@@ -43,6 +43,41 @@ TEST_F(IngestTest, AnswersEveryBatchInOrder) {
   EXPECT_TRUE(stream->Finish().ok());
 }
 
+// A refusal is of use only while it is fresh: it does not wait for batches that are on their way to
+// the disk.
+TEST_F(IngestTest, ABatchRefusedWholeOvertakesThoseBeforeIt) {
+  engine.hold_done = true;
+  engine.on_batch = [&](const PostBatch& posts) {
+    PostBatchResult result;
+    engine.hold_done = posts.posts.size() != 1;  // a batch of one post is refused at once
+    if (engine.hold_done) {
+      result.accepted = static_cast<std::uint32_t>(posts.posts.size());
+    } else {
+      result.refused = 1;
+      result.retry_after = std::chrono::milliseconds{20};
+    }
+    return result;
+  };
+  start();
+  grpc::ClientContext context;
+  bound(context);
+  const auto stream = stub->Ingest(&context);
+  ASSERT_TRUE(stream->Write(batch(1, 3)));
+  ASSERT_TRUE(stream->Write(batch(2, 1)));
+  v1::IngestResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.batch(), 2U);
+  EXPECT_EQ(response.refused(), 1U);
+  EXPECT_EQ(response.retry_after_ms(), 20U);
+  engine.release_done(1);
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.batch(), 1U);
+  EXPECT_EQ(response.accepted(), 3U);
+  stream->WritesDone();
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
 TEST_F(IngestTest, CarriesEveryFieldOfAPost) {
   start();
   grpc::ClientContext context;
