@@ -20,6 +20,10 @@ std::uint64_t hash_text(const Post& post, std::span<const std::int32_t> token_id
   return XXH3_64bits(token_ids.data(), token_ids.size_bytes());
 }
 
+// What is taken should be on disk in half of its time by the prediction: what it does not foresee
+// (a slow fsync, a core lost for a while) then still fits into the other half.
+constexpr int kAdmissionFactor = 2;
+
 }  // namespace
 
 Pipeline::Pipeline(Options options, const Clock& clock, Inference& inference, Store& store,
@@ -35,6 +39,7 @@ Pipeline::Pipeline(Options options, const Clock& clock, Inference& inference, St
   StoreWriter::Options writer;
   writer.queue_posts_max = slots_max_;  // every admitted post fits: release() never waits
   writer.batch_posts_max = options.commit_posts_max;
+  writer.clock = &clock;
   writer_ = std::make_unique<StoreWriter>(
       store, inference.labels(), writer,
       [this](std::span<CommittedPost> posts, const Status& status) { on_commit(posts, status); });
@@ -48,7 +53,9 @@ Pipeline::Admission Pipeline::submit(Post&& post, SteadyTime received_at,
   const SteadyTime before = clock_.steady_now();
   RequestLimits limits;
   if (deadline != SteadyTime::max()) {
-    if (!wait && before + predicted_time() > deadline) return Admission::kBehind;
+    if (!wait && before + predicted_time() * kAdmissionFactor > deadline) {
+      return Admission::kBehind;
+    }
     limits.deadline = deadline;
   } else if (!wait) {
     limits.deadline = before + target_;
@@ -204,8 +211,13 @@ std::chrono::nanoseconds Pipeline::predicted_time() const {
   // An idle engine takes a post whatever the last ones took: otherwise a slow disk that has become
   // fast again would never be noticed.
   if (in_flight_.load(std::memory_order_relaxed) == 0) return {};
-  return inference_.predicted_wait() +
-         std::chrono::nanoseconds{commit_time_ns_.load(std::memory_order_relaxed)};
+  const std::chrono::nanoseconds usual{commit_time_ns_.load(std::memory_order_relaxed)};
+  std::chrono::nanoseconds commit = usual;
+  // A commit that takes long holds up everything behind it, at least as long as it has by now.
+  if (const auto since = writer_->busy_since()) {
+    commit = std::max(usual, clock_.steady_now() - *since + usual / 2);
+  }
+  return inference_.predicted_wait() + commit;
 }
 
 Status Pipeline::last_commit() const {

@@ -62,13 +62,14 @@ class Pipeline final : public ScoreSink {
 
   // `received_at` is when its line was complete; SteadyTime{} keeps a post that nobody waits for
   // out of the latencies. Takes the post, or (kBehind, only when not waiting) leaves it untouched:
-  // every slot is taken, or it is predicted to reach the disk after `deadline`. A post that is
-  // taken is stored whatever happens; the deadline then only decides who goes first.
+  // every slot is taken, or it is predicted to need more than half of the time until `deadline`. A
+  // post that is taken is stored whatever happens; the deadline then only decides who goes first.
   Admission submit(Post&& post, SteadyTime received_at, std::shared_ptr<CommitListener> listener,
                    std::uint64_t cookie, bool wait, SteadyTime deadline = SteadyTime::max())
       EXCLUDES(mu_);
   // How long a post that came now would take to the disk: what is queued before the model, and
-  // what scored posts take from there of late. 0 while nothing is under way.
+  // what scored posts take from there of late, or the commit that is under way. 0 while there is
+  // nothing.
   std::chrono::nanoseconds predicted_time() const;
   void drain() EXCLUDES(mu_);
 

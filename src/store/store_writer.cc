@@ -49,7 +49,12 @@ void StoreWriter::run() {
   while (queue_.pop_some(batch, options_.batch_posts_max)) {
     posts.clear();
     for (CommittedPost& one : batch) posts.push_back(&one.post);
+    if (options_.clock != nullptr) {
+      const auto now = options_.clock->steady_now().time_since_epoch();
+      busy_since_ns_.store(std::chrono::nanoseconds{now}.count(), std::memory_order_relaxed);
+    }
     const auto appended = store_.append(posts, labels_);
+    busy_since_ns_.store(0, std::memory_order_relaxed);
     if (appended.ok()) {
       for (std::size_t i = 0; i < batch.size(); ++i) batch[i].is_new = (*appended)[i].is_new;
     }

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <thread>
 #include <vector>
 
 #include "core/bounded_queue.h"
+#include "core/clock.h"
 #include "core/mutex.h"
 #include "core/result.h"
 #include "infer/scored_post.h"
@@ -40,6 +44,7 @@ class StoreWriter {
   struct Options {
     std::size_t queue_posts_max = 16'384;
     std::size_t batch_posts_max = 2'048;
+    const Clock* clock = nullptr;  // for busy_since(); nullptr: it is never known
   };
   using OnCommit = std::function<void(std::span<CommittedPost>, const Status&)>;
 
@@ -57,6 +62,12 @@ class StoreWriter {
   void drain();
   void stop();
   std::size_t queue_size() const;
+  // Since when the commit under way has been; nothing between two commits.
+  std::optional<SteadyTime> busy_since() const {
+    const std::int64_t since = busy_since_ns_.load(std::memory_order_relaxed);
+    if (since == 0) return std::nullopt;
+    return SteadyTime{std::chrono::nanoseconds{since}};
+  }
 
  private:
   bool enqueue(ScoredPost&& post, std::uint64_t cookie, bool wait);
@@ -67,6 +78,7 @@ class StoreWriter {
   const Options options_;
   const OnCommit on_commit_;
   BoundedQueue<CommittedPost> queue_;
+  std::atomic<std::int64_t> busy_since_ns_{0};
   Mutex mu_;
   CondVar progressed_;
   std::uint64_t submitted_ GUARDED_BY(mu_) = 0;
