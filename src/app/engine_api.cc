@@ -227,9 +227,9 @@ EngineApi::EngineApi(Runtime& runtime, std::function<void(const Alert&)> on_ackn
       intake_(runtime.config().decode, runtime.clock(), runtime.fresh_ids(), runtime.pipeline(),
               runtime.metrics(), runtime.times()) {}
 
-std::unique_ptr<IngestSession> EngineApi::open_ingest() {
+std::unique_ptr<IngestSession> EngineApi::open_ingest(std::chrono::milliseconds timeout) {
   return make_ndjson_session(runtime_.config().decode, runtime_.clock(), runtime_.fresh_ids(),
-                             runtime_.pipeline(), runtime_.metrics(), runtime_.times());
+                             runtime_.pipeline(), runtime_.metrics(), runtime_.times(), timeout);
 }
 
 void EngineApi::ingest(PostBatch batch, std::function<void(PostBatchResult)> done) {

@@ -22,7 +22,7 @@ class EngineApi final : public Engine {
   // `on_acknowledged` is told of alerts that a person acknowledged; it must not block.
   explicit EngineApi(Runtime& runtime, std::function<void(const Alert&)> on_acknowledged = {});
 
-  std::unique_ptr<IngestSession> open_ingest() override;
+  std::unique_ptr<IngestSession> open_ingest(std::chrono::milliseconds timeout) override;
   void ingest(PostBatch batch, std::function<void(PostBatchResult)> done) override;
   void classify_json(std::string_view request_json, RequestLimits limits,
                      std::function<void(Result<std::string>)> done) override;

@@ -185,6 +185,7 @@ Inference::Inference(const Options& options, const Clock& clock, Metrics& metric
   dispatch.workers = shapes.instances;
   scratch_.resize(shapes.instances);
   dispatch.bucket_items_max = options.bucket_items_max;
+  dispatch.must_run_items = options.must_run_items;
   dispatcher_ = std::make_unique<Dispatcher>(
       dispatch, clock_,
       [this](std::size_t worker, std::span<BatchItem> batch) { run(worker, batch); },
@@ -399,19 +400,17 @@ void Inference::classify_async(std::span<const std::string> texts, const Request
         fmt::format("the deadline cannot be kept: the predicted wait is {} ms", retry.count()),
         retry};
   };
-  // Before any work: what waits already is too much.
-  if (limits.deadline != SteadyTime::max()) {
-    const std::chrono::nanoseconds wait = predicted_wait(limits.priority);
-    if (clock_.steady_now() + wait > limits.deadline) {
-      done(behind(wait));
-      return;
-    }
-  }
+  // Tokens of all texts first: a call is refused as a whole, before any of it is queued.
+  struct Waiting {
+    std::size_t index;
+    std::vector<std::int32_t> ids;
+  };
+  std::vector<Waiting> waiting;
   auto* gather = new AsyncGather(texts.size(), metrics_, std::move(done));  // release() frees it
-  std::size_t next = 0;
-  while (next < texts.size()) {
+  std::chrono::nanoseconds own{0};
+  for (std::size_t i = 0; i < texts.size(); ++i) {
     std::vector<std::int32_t> ids = token_buffer();
-    tokenize(texts[next], ids);
+    tokenize(texts[i], ids);
     std::optional<Scores> known;
     if (ids.empty()) {
       known = unclassified();
@@ -420,33 +419,43 @@ void Inference::classify_async(std::span<const std::string> texts, const Request
     }
     if (known) {
       give_back(std::move(ids));
-      gather->answered(next++, *known);
+      gather->answered(i, *known);
+    } else {
+      own += dispatcher_->profile().share_at_best(ids.size(), 1);
+      waiting.push_back({i, std::move(ids)});
+    }
+  }
+  std::optional<Error> refused;
+  if (limits.deadline != SteadyTime::max() && !waiting.empty()) {
+    const std::chrono::nanoseconds wait =
+        predicted_wait(limits.priority) + own / static_cast<std::int64_t>(scratch_.size());
+    if (clock_.steady_now() + wait > limits.deadline) refused = behind(wait);
+  }
+  for (Waiting& text : waiting) {
+    if (refused) {
+      give_back(std::move(text.ids));
+      gather->refused(*refused);
       continue;
     }
     BatchItem item;
-    item.token_ids = std::move(ids);
+    item.token_ids = std::move(text.ids);
     item.sink = gather;
-    item.cookie = next;
+    item.cookie = text.index;
     item.limits = limits;
     item.must_run = false;
     const Offer offer = dispatcher_->try_submit(std::move(item));
-    if (!offer) {
-      // A refused item is left as it was: NOLINTNEXTLINE(bugprone-use-after-move)
-      give_back(std::move(item.token_ids));
-      if (offer.verdict == Offer::Verdict::kTooLate) {
-        gather->refused(behind(offer.predicted));
-      } else {
-        metrics_.refused("full").add();
-        gather->refused({Code::kResourceExhausted, "the engine is behind; try again later",
-                         std::chrono::ceil<std::chrono::milliseconds>(offer.predicted)});
-      }
-      ++next;
-      break;
+    if (offer) continue;
+    // A refused item is left as it was: NOLINTNEXTLINE(bugprone-use-after-move)
+    give_back(std::move(item.token_ids));
+    if (offer.verdict == Offer::Verdict::kTooLate) {
+      refused = behind(offer.predicted);
+    } else {
+      metrics_.refused("full").add();
+      refused = Error{Code::kResourceExhausted, "the engine is behind; try again later",
+                      std::chrono::ceil<std::chrono::milliseconds>(offer.predicted)};
     }
-    ++next;
+    gather->refused(*refused);
   }
-  // One text refused, the request has failed: the rest is not worth the work.
-  for (; next < texts.size(); ++next) gather->release();
   gather->release();
 }
 

@@ -48,6 +48,7 @@ class Inference {
     BatchPolicyOptions policy;
     bool window_set = false;  // false: window 0 where the backend gains nothing from batches
     std::size_t bucket_items_max = 4'096;
+    std::size_t must_run_items = 0;  // of those: for posts alone (Dispatcher::Options)
     std::size_t cache_bytes_max = 64U << 20;
     std::size_t instances = 0;  // concurrent runs; 0: one for each core
     // Measure each model's runs before the first text (under half a second a model), so that
@@ -165,7 +166,7 @@ class Inference {
   TokenPool pool_;
   std::vector<Scratch> scratch_;  // by worker
   ModelSlot first_;
-  std::unique_ptr<ModelSlot> second_;  // null: no cascade
+  std::unique_ptr<ModelSlot> second_;       // null: no cascade
   std::unique_ptr<Escalation> escalation_;  // null: no cascade
   std::unique_ptr<Dispatcher> dispatcher_;  // last: its workers use the rest
 };

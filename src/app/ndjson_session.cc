@@ -106,8 +106,10 @@ class Tally final : public CommitListener {
 class NdjsonSession final : public IngestSession {
  public:
   NdjsonSession(const DecodeLimits& limits, const Clock& clock, FreshIds& fresh_ids,
-                Pipeline& pipeline, Metrics& metrics, StageTimes& times)
+                Pipeline& pipeline, Metrics& metrics, StageTimes& times,
+                std::chrono::milliseconds timeout)
       : limits_(limits),
+        timeout_(timeout),
         clock_(clock),
         pipeline_(pipeline),
         metrics_(metrics),
@@ -146,8 +148,9 @@ class NdjsonSession final : public IngestSession {
       return true;
     }
     tally_->admitted();  // before submit: the answer may come before it returns
-    const auto admission = pipeline_.submit(std::move(std::get<Post>(decoded)), received, tally_,
-                                            line.number, /*wait=*/false);
+    const auto admission = pipeline_.submit(
+        std::move(std::get<Post>(decoded)), received, tally_, line.number, /*wait=*/false,
+        timeout_.count() > 0 ? received + timeout_ : SteadyTime::max());
     if (admission == Pipeline::Admission::kBehind) {
       tally_->refused(line.number);
       metrics_.shed().add();
@@ -163,6 +166,7 @@ class NdjsonSession final : public IngestSession {
   }
 
   const DecodeLimits limits_;
+  const std::chrono::milliseconds timeout_;
   const Clock& clock_;
   Pipeline& pipeline_;
   Metrics& metrics_;
@@ -185,8 +189,10 @@ std::string_view rejection_reason(const DecodeError& error) {
 
 std::unique_ptr<IngestSession> make_ndjson_session(const DecodeLimits& limits, const Clock& clock,
                                                    FreshIds& fresh_ids, Pipeline& pipeline,
-                                                   Metrics& metrics, StageTimes& times) {
-  return std::make_unique<NdjsonSession>(limits, clock, fresh_ids, pipeline, metrics, times);
+                                                   Metrics& metrics, StageTimes& times,
+                                                   std::chrono::milliseconds timeout) {
+  return std::make_unique<NdjsonSession>(limits, clock, fresh_ids, pipeline, metrics, times,
+                                         timeout);
 }
 
 }  // namespace tidewatch

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <memory>
 
 #include "app/pipeline.h"
@@ -14,10 +15,12 @@ namespace tidewatch {
 // Takes one body of NDJSON for the pipeline: splits, decodes, admits; gathers what became of each
 // line. When the pipeline is full it stops at that line (kResourceExhausted) instead of waiting.
 // Ownership: everything passed by reference must outlive it and the posts it admitted.
+// `timeout`: of each post, from its line to the disk; 0: none.
 // Bound: one unfinished line and kLineErrorsMax errors.
 std::unique_ptr<IngestSession> make_ndjson_session(const DecodeLimits& limits, const Clock& clock,
                                                    FreshIds& fresh_ids, Pipeline& pipeline,
-                                                   Metrics& metrics, StageTimes& times);
+                                                   Metrics& metrics, StageTimes& times,
+                                                   std::chrono::milliseconds timeout = {});
 
 // The reason label of tidewatch_rejected_total for a line error.
 std::string_view rejection_reason(const DecodeError& error);

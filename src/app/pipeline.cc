@@ -20,9 +20,8 @@ std::uint64_t hash_text(const Post& post, std::span<const std::int32_t> token_id
   return XXH3_64bits(token_ids.data(), token_ids.size_bytes());
 }
 
-// What is taken should be on disk in half of its time by the prediction: what it does not foresee
-// (a slow fsync, a core lost for a while) then still fits into the other half.
-constexpr int kAdmissionFactor = 2;
+// Beside the prediction, for what it does not foresee.
+constexpr std::chrono::milliseconds kAdmissionMargin{5};
 
 }  // namespace
 
@@ -53,7 +52,7 @@ Pipeline::Admission Pipeline::submit(Post&& post, SteadyTime received_at,
   const SteadyTime before = clock_.steady_now();
   RequestLimits limits;
   if (deadline != SteadyTime::max()) {
-    if (!wait && before + predicted_time() * kAdmissionFactor > deadline) {
+    if (!wait && before + time_to_allow() > deadline) {
       return Admission::kBehind;
     }
     limits.deadline = deadline;
@@ -211,13 +210,22 @@ std::chrono::nanoseconds Pipeline::predicted_time() const {
   // An idle engine takes a post whatever the last ones took: otherwise a slow disk that has become
   // fast again would never be noticed.
   if (in_flight_.load(std::memory_order_relaxed) == 0) return {};
+  return inference_.predicted_wait() + predicted_commit();
+}
+
+std::chrono::nanoseconds Pipeline::predicted_commit() const {
   const std::chrono::nanoseconds usual{commit_time_ns_.load(std::memory_order_relaxed)};
-  std::chrono::nanoseconds commit = usual;
-  // A commit that takes long holds up everything behind it, at least as long as it has by now.
+  // A commit that takes long holds up everything behind it, and is half done on average.
   if (const auto since = writer_->busy_since()) {
-    commit = std::max(usual, clock_.steady_now() - *since + usual / 2);
+    const std::chrono::nanoseconds beyond = clock_.steady_now() - *since - usual;
+    if (beyond.count() > 0) return usual + beyond + beyond / 2;
   }
-  return inference_.predicted_wait() + commit;
+  return usual;
+}
+
+std::chrono::nanoseconds Pipeline::time_to_allow() const {
+  if (in_flight_.load(std::memory_order_relaxed) == 0) return {};
+  return 2 * inference_.predicted_wait() + predicted_commit() + kAdmissionMargin;
 }
 
 Status Pipeline::last_commit() const {

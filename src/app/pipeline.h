@@ -62,8 +62,9 @@ class Pipeline final : public ScoreSink {
 
   // `received_at` is when its line was complete; SteadyTime{} keeps a post that nobody waits for
   // out of the latencies. Takes the post, or (kBehind, only when not waiting) leaves it untouched:
-  // every slot is taken, or it is predicted to need more than half of the time until `deadline`. A
-  // post that is taken is stored whatever happens; the deadline then only decides who goes first.
+  // every slot is taken, or it is predicted to be on disk after `deadline`, the wait for the model
+  // taken twice and with 5 ms to spare. A post that is taken is stored whatever happens; the
+  // deadline then only decides who goes first.
   Admission submit(Post&& post, SteadyTime received_at, std::shared_ptr<CommitListener> listener,
                    std::uint64_t cookie, bool wait, SteadyTime deadline = SteadyTime::max())
       EXCLUDES(mu_);
@@ -92,6 +93,8 @@ class Pipeline final : public ScoreSink {
     bool ready = false;
   };
   Slot& slot(std::uint64_t ticket) REQUIRES(mu_) { return slots_[ticket % slots_max_]; }
+  std::chrono::nanoseconds predicted_commit() const;
+  std::chrono::nanoseconds time_to_allow() const;  // what a deadline must leave for admission
   // Hands posts that are ready, from the front, to the store writer.
   void release() REQUIRES(mu_);
   void on_commit(std::span<CommittedPost> posts, const Status& status) EXCLUDES(mu_);

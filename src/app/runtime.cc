@@ -47,11 +47,10 @@ Status Runtime::open() {
   backend.kind = config_.inference.backend;
   registry_ = std::make_unique<ModelRegistry>(config_.models(), backend);
   Inference::Options inference = config_.inference;
-  // Whatever is admitted fits, and what the query threads may ask beside it: submit never waits.
+  // Whatever is admitted fits, whatever classify calls ask beside it: submit never waits.
+  inference.must_run_items = config_.pipeline.posts_in_flight_max;
   inference.bucket_items_max =
-      std::max(inference.bucket_items_max,
-               config_.pipeline.posts_in_flight_max +
-                   static_cast<std::size_t>(config_.http.query_threads) * kClassifyTextsMax);
+      std::max(inference.bucket_items_max, 2 * kClassifyTextsMax) + inference.must_run_items;
   // A replay escalates by margin only; a live stream never waits for the second model.
   inference.escalation_waits = mode_ == Mode::kReplay;
   inference.measure = mode_ == Mode::kServe;

@@ -18,6 +18,7 @@ using std::chrono::nanoseconds;
 constexpr nanoseconds kWaitTold{500'000};
 constexpr double kWaitCorrection = 0.02;
 constexpr double kWaitFactorMax = 8.0;
+constexpr std::size_t kUsualTokens = 64;  // of a text, to say how many a mixed run holds
 
 nanoseconds scaled(nanoseconds time, double factor) noexcept {
   return nanoseconds{static_cast<std::int64_t>(static_cast<double>(time.count()) * factor)};
@@ -46,12 +47,27 @@ Dispatcher::~Dispatcher() { stop(); }
 
 std::size_t Dispatcher::usual_batch() const {
   // What a run will hold when there is a queue; alone, a text runs alone.
-  return std::clamp<std::size_t>(depth_ / options_.workers, 1, options_.policy.batch_max);
+  const std::size_t fair =
+      std::clamp<std::size_t>(depth_ / options_.workers, 1, options_.policy.batch_max);
+  if (!options_.policy.mixes_lengths) return fair;
+  // A mixed run ends at its time, by texts of a usual length.
+  const nanoseconds one = profile_.share(kUsualTokens, 1);
+  if (one <= nanoseconds{0}) return fair;
+  const auto fits = static_cast<std::size_t>(options_.policy.run_time_max / one);
+  return std::clamp<std::size_t>(fits, 1, fair);
 }
 
-nanoseconds Dispatcher::wait_for(Priority priority, SteadyTime now) const {
+nanoseconds& Dispatcher::backlog_of(const RequestLimits& limits) {
+  const auto priority = static_cast<std::size_t>(limits.priority);
+  return limits.deadline == SteadyTime::max() ? patient_backlog_[priority] : backlog_[priority];
+}
+
+nanoseconds Dispatcher::wait_for(const RequestLimits& limits, SteadyTime now) const {
   nanoseconds work{0};
-  for (std::size_t p = 0; p <= static_cast<std::size_t>(priority); ++p) work += backlog_[p];
+  for (std::size_t p = 0; p <= static_cast<std::size_t>(limits.priority); ++p) {
+    work += backlog_[p];
+    if (limits.deadline == SteadyTime::max()) work += patient_backlog_[p];
+  }
   for (const SteadyTime free_at : free_at_) {
     if (free_at > now) work += free_at - now;
   }
@@ -60,8 +76,7 @@ nanoseconds Dispatcher::wait_for(Priority priority, SteadyTime now) const {
 
 void Dispatcher::enqueue(std::size_t bucket, BatchItem&& item, SteadyTime now) {
   item.enqueued_at = now;
-  backlog_[static_cast<std::size_t>(item.limits.priority)] +=
-      profile_.share(item.token_ids.size(), usual_batch());
+  backlog_of(item.limits) += profile_.share(item.token_ids.size(), usual_batch());
   std::uint32_t slot = 0;
   const std::int64_t key = urgency(item.limits, now);
   if (free_slots_.empty()) {
@@ -86,13 +101,14 @@ Offer Dispatcher::try_submit(BatchItem&& item) {
     MutexLock lock(mu_);
     if (stopped_) return {Offer::Verdict::kStopped, {}};
     const SteadyTime now = clock_.steady_now();
-    const nanoseconds wait = wait_for(item.limits.priority, now);
+    const nanoseconds wait = wait_for(item.limits, now);
     nanoseconds own = profile_.share(tokens, 1);
     // An idle engine takes what it could do at its best: a prediction that is too high would
     // otherwise never be corrected.
     if (depth_ == 0 && running_ == 0) own = profile_.share_at_best(tokens, 1);
     offer.predicted = wait + own;
-    if (heaps_[bucket].size() >= options_.bucket_items_max) {
+    const std::size_t kept = item.must_run ? 0 : options_.must_run_items;
+    if (heaps_[bucket].size() + kept >= options_.bucket_items_max) {
       offer.verdict = Offer::Verdict::kFull;
       return offer;
     }
@@ -117,7 +133,7 @@ bool Dispatcher::submit(BatchItem&& item) {
     while (!stopped_ && heaps_[bucket].size() >= options_.bucket_items_max) has_room_.wait(mu_);
     if (stopped_) return false;
     const SteadyTime now = clock_.steady_now();
-    item.predicted_wait = wait_for(item.limits.priority, now);
+    item.predicted_wait = wait_for(item.limits, now);
     enqueue(bucket, std::move(item), now);
     wake = sleeping_ > 0;
   }
@@ -127,7 +143,10 @@ bool Dispatcher::submit(BatchItem&& item) {
 
 nanoseconds Dispatcher::predicted_wait(Priority priority) const {
   MutexLock lock(mu_);
-  return wait_for(priority, clock_.steady_now());
+  RequestLimits limits;
+  limits.deadline = SteadyTime::min();  // any: what has none is overtaken
+  limits.priority = priority;
+  return wait_for(limits, clock_.steady_now());
 }
 
 QueueView Dispatcher::view(SteadyTime now) const {
@@ -174,21 +193,23 @@ void Dispatcher::fill(std::size_t worker, const BatchDecision& decision, SteadyT
   const std::size_t fair = (depth_ + options_.workers - 1) / options_.workers;
   const std::size_t count =
       mixed ? std::clamp<std::size_t>(fair, 1, decision.count) : decision.count;
+  const std::size_t usual = mixed ? usual_batch() : count;
   nanoseconds run_time{0};
   LatencyProfile::Shape shape;
   while (scratch.batch.size() < count && scratch.dropped.size() < options_.policy.batch_max) {
     const std::size_t bucket = mixed ? most_urgent_bucket() : decision.bucket;
     if (bucket == kBuckets || heaps_[bucket].empty()) break;
     const std::size_t tokens = slots_[heaps_[bucket].front().slot].token_ids.size();
-    const nanoseconds share = profile_.share(tokens, count);
+    const nanoseconds share = profile_.share(tokens, usual);
     if (mixed && !scratch.batch.empty() && run_time + share > options_.policy.run_time_max) break;
     BatchItem item = take(bucket);
-    nanoseconds& backlog = backlog_[static_cast<std::size_t>(item.limits.priority)];
+    nanoseconds& backlog = backlog_of(item.limits);
     backlog = empty() ? nanoseconds{0} : std::max(nanoseconds{0}, backlog - share);
     if (!item.must_run && item.limits.is_cancelled()) {
       scratch.dropped.push_back(std::move(item));
       scratch.why.push_back(Code::kCancelled);
-    } else if (!item.must_run && now + share > item.limits.deadline) {
+    } else if (!item.must_run && now + profile_.share_at_best(tokens, 1) > item.limits.deadline) {
+      // By the best it could take: what an idle engine admitted is run, and the profile learns.
       scratch.dropped.push_back(std::move(item));
       scratch.why.push_back(Code::kDeadlineExceeded);
     } else {
@@ -204,7 +225,7 @@ void Dispatcher::fill(std::size_t worker, const BatchDecision& decision, SteadyT
       scratch.batch.push_back(std::move(item));
     }
   }
-  if (empty()) backlog_ = {};
+  if (empty()) backlog_ = patient_backlog_ = {};
   free_at_[worker] = now + profile_.predict(shape);
 }
 

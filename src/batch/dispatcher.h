@@ -65,6 +65,9 @@ class Dispatcher {
     BatchPolicyOptions policy;
     std::size_t workers = 2;
     std::size_t bucket_items_max = 4'096;
+    // Of those places, how many only items that must run may take, so that requests which come
+    // without limits never make a post wait for a place.
+    std::size_t must_run_items = 0;
   };
   using Run = std::function<void(std::size_t worker, std::span<BatchItem> batch)>;
   // Told of an item with must_run false that is not run: kCancelled or kDeadlineExceeded.
@@ -80,7 +83,8 @@ class Dispatcher {
   // Waits for room; false only when stopped.
   [[nodiscard]] bool submit(BatchItem&& item) EXCLUDES(mu_);
 
-  // How long a text of this priority would wait now before its run begins.
+  // How long a text of this priority, with a deadline, would wait now before its run begins: what
+  // is as urgent and waits or runs. What waits without a deadline is overtaken.
   std::chrono::nanoseconds predicted_wait(Priority priority = Priority::kNormal) const
       EXCLUDES(mu_);
   LatencyProfile& profile() noexcept { return profile_; }
@@ -118,7 +122,9 @@ class Dispatcher {
   BatchItem take(std::size_t bucket) REQUIRES(mu_);
   bool empty() const REQUIRES(mu_) { return depth_ == 0; }
   void enqueue(std::size_t bucket, BatchItem&& item, SteadyTime now) REQUIRES(mu_);
-  std::chrono::nanoseconds wait_for(Priority priority, SteadyTime now) const REQUIRES(mu_);
+  std::chrono::nanoseconds wait_for(const RequestLimits& limits, SteadyTime now) const
+      REQUIRES(mu_);
+  std::chrono::nanoseconds& backlog_of(const RequestLimits& limits) REQUIRES(mu_);
   std::size_t usual_batch() const REQUIRES(mu_);
 
   const Options options_;
@@ -136,8 +142,11 @@ class Dispatcher {
   std::array<std::vector<Place>, kBuckets> heaps_ GUARDED_BY(mu_);
   std::size_t depth_ GUARDED_BY(mu_) = 0;
   std::uint64_t next_order_ GUARDED_BY(mu_) = 0;
-  // Predicted run time of what waits, by priority, and when each worker will be free.
-  std::array<std::chrono::nanoseconds, kPriorities> backlog_ GUARDED_BY(mu_){};
+  // Predicted run time of what waits, by priority, with a deadline and without; and when each
+  // worker will be free.
+  using Backlog = std::array<std::chrono::nanoseconds, kPriorities>;
+  Backlog backlog_ GUARDED_BY(mu_){};
+  Backlog patient_backlog_ GUARDED_BY(mu_){};
   std::vector<SteadyTime> free_at_ GUARDED_BY(mu_);
   double wait_factor_ GUARDED_BY(mu_) = 1.0;  // how long waits last, beside what was predicted
   std::size_t running_ GUARDED_BY(mu_) = 0;   // workers inside run_

@@ -193,8 +193,9 @@ TEST(DispatcherTest, APriorityIsAHeadStartAndNotAForeverAfter) {
 TEST(DispatcherTest, RefusesBeforeAnyWorkWhatItPredictsToBeLate) {
   HeldDispatcher held(one_at_a_time());
   held.dispatcher_->profile().measured(10, 1, std::chrono::milliseconds{10});
-  EXPECT_TRUE(held.offer(10, 1));
-  EXPECT_TRUE(held.offer(10, 2));
+  const RequestLimits soon{held.in(900), Priority::kNormal, nullptr};
+  EXPECT_TRUE(held.offer(10, 1, soon));
+  EXPECT_TRUE(held.offer(10, 2, soon));
   const Offer late = held.offer(10, 3, {held.in(25), Priority::kNormal, nullptr});
   EXPECT_EQ(late.verdict, Offer::Verdict::kTooLate);
   EXPECT_EQ(late.predicted, std::chrono::milliseconds{30}) << "two before it and its own run";
@@ -205,6 +206,61 @@ TEST(DispatcherTest, RefusesBeforeAnyWorkWhatItPredictsToBeLate) {
       << "only what is as urgent counts as being before it";
   held.run();
   EXPECT_EQ(held.dispatcher_->predicted_wait(), std::chrono::nanoseconds{0});
+}
+
+TEST(DispatcherTest, WhatHasNoDeadlineIsOvertakenAndNotCounted) {
+  HeldDispatcher held(one_at_a_time());
+  held.dispatcher_->profile().measured(10, 1, std::chrono::milliseconds{10});
+  for (std::uint64_t i = 1; i <= 20; ++i) EXPECT_TRUE(held.offer(10, i));
+  EXPECT_EQ(held.dispatcher_->predicted_wait(), std::chrono::nanoseconds{0});
+  EXPECT_TRUE(held.offer(10, 21, {held.in(15), Priority::kNormal, nullptr}));
+  const Offer patient = held.offer(10, 22);
+  EXPECT_EQ(patient.predicted, std::chrono::milliseconds{220}) << "it waits for all of them";
+  EXPECT_EQ(held.run().front(), (std::vector<std::uint64_t>{21}));
+}
+
+TEST(DispatcherTest, PlacesAreKeptForWhatMustRun) {
+  Dispatcher::Options options = one_at_a_time();
+  options.bucket_items_max = 4;
+  options.must_run_items = 3;
+  HeldDispatcher held(options);
+  EXPECT_TRUE(held.offer(10, 1));
+  EXPECT_EQ(held.offer(10, 2).verdict, Offer::Verdict::kFull);
+  for (std::uint64_t i = 3; i <= 5; ++i) EXPECT_TRUE(held.offer(10, i, {}, /*must_run=*/true));
+  EXPECT_EQ(held.offer(10, 6, {}, true).verdict, Offer::Verdict::kFull);
+  held.run();
+}
+
+// A spell in which the machine was slow must not leave a prediction that refuses for ever.
+TEST(DispatcherTest, AnInflatedProfileHealsOnAnIdleEngine) {
+  ManualClock clock;
+  std::atomic<int> ran{0};
+  std::atomic<int> dropped{0};
+  Dispatcher::Options options = one_at_a_time();
+  options.workers = 1;
+  options.policy.window = std::chrono::microseconds{0};
+  Dispatcher dispatcher(
+      options, clock,
+      [&](std::size_t, std::span<BatchItem>) {
+        clock.advance(std::chrono::milliseconds{5});
+        ++ran;
+      },
+      [&](BatchItem&, Code) { ++dropped; });
+  dispatcher.profile().measured(10, 1, std::chrono::milliseconds{5});
+  LatencyProfile::Shape shape;
+  shape.add(10);
+  for (int i = 0; i < 500; ++i) dispatcher.profile().observe(shape, std::chrono::seconds{1});
+  ASSERT_GT(dispatcher.profile().share(10, 1), std::chrono::milliseconds{100});
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    BatchItem one = item(10, i);
+    one.must_run = false;
+    one.limits.deadline = clock.steady_now() + std::chrono::milliseconds{20};
+    EXPECT_TRUE(dispatcher.try_submit(std::move(one)));
+    dispatcher.drain();
+  }
+  EXPECT_EQ(ran.load(), 200);
+  EXPECT_EQ(dropped.load(), 0);
+  EXPECT_LT(dispatcher.profile().share(10, 1), std::chrono::milliseconds{20});
 }
 
 TEST(DispatcherTest, DropsWhatIsCancelledOrLateWithoutRunningIt) {

@@ -97,14 +97,17 @@ awaitable<void> Connection::watch_client(std::shared_ptr<ClientWatch> watch) {
   }
 }
 
-Result<RequestLimits> Connection::request_limits(const RequestHead& head) const {
-  RequestLimits limits;
-  if (head.timeout_ms.empty()) return limits;
+Result<std::chrono::milliseconds> Connection::request_timeout(const RequestHead& head) {
+  if (head.timeout_ms.empty()) return std::chrono::milliseconds{0};
   TRY_ASSIGN(const std::uint64_t timeout_ms,
              whole_number("x-timeout-ms", head.timeout_ms, kTimeoutMsMax));
-  if (timeout_ms > 0) {
-    limits.deadline = core_.clock.steady_now() + std::chrono::milliseconds{timeout_ms};
-  }
+  return std::chrono::milliseconds{timeout_ms};
+}
+
+Result<RequestLimits> Connection::request_limits(const RequestHead& head) const {
+  RequestLimits limits;
+  TRY_ASSIGN(const std::chrono::milliseconds timeout, request_timeout(head));
+  if (timeout.count() > 0) limits.deadline = core_.clock.steady_now() + timeout;
   return limits;
 }
 

@@ -62,6 +62,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::awaitable<Answer> infer(Exchange& exchange);
   boost::asio::awaitable<void> watch_client(std::shared_ptr<ClientWatch> watch);
   void end_watch(ClientWatch& watch);
+  // x-timeout-ms; 0: none.
+  static Result<std::chrono::milliseconds> request_timeout(const RequestHead& head);
   Result<RequestLimits> request_limits(const RequestHead& head) const;
   // live_exchange.cc
   struct Live;

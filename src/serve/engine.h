@@ -151,7 +151,9 @@ class Engine {
   // Looks up a query parameter of the request by name; nothing when absent.
   using Params = std::function<std::optional<std::string>(std::string_view)>;
 
-  virtual std::unique_ptr<IngestSession> open_ingest() = 0;
+  // `timeout`: within which each post should be on disk from when its line came; those that will
+  // not be are refused (IngestSummary::stopped). 0: none.
+  virtual std::unique_ptr<IngestSession> open_ingest(std::chrono::milliseconds timeout) = 0;
   // Takes a batch of posts; never blocks. `done` is called exactly once, from any thread (maybe
   // within this call), when every accepted post is on disk.
   virtual void ingest(PostBatch batch, std::function<void(PostBatchResult)> done) = 0;

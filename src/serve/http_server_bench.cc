@@ -39,7 +39,7 @@ class CountingSession final : public IngestSession {
 
 class CountingEngine final : public Engine {
  public:
-  std::unique_ptr<IngestSession> open_ingest() override {
+  std::unique_ptr<IngestSession> open_ingest(std::chrono::milliseconds) override {
     return std::make_unique<CountingSession>();
   }
   void ingest(PostBatch, std::function<void(PostBatchResult)> done) override { done({}); }

@@ -89,7 +89,9 @@ awaitable<Answer> Connection::ingest(Exchange& exchange) {
   BodyIntake intake = open_body(head, core_.options, bytes_max, "application/x-ndjson");
   if (intake.refused) co_return *std::move(intake.refused);
   const Ingesting ingesting(core_.ingesting);
-  const std::unique_ptr<IngestSession> session = core_.engine.open_ingest();
+  const Result<std::chrono::milliseconds> timeout = request_timeout(head);
+  if (!timeout) co_return problem(timeout.error());
+  const std::unique_ptr<IngestSession> session = core_.engine.open_ingest(*timeout);
   Feed feed{*session, *intake.decoder};
   co_await continue_if_asked(exchange);
 

@@ -16,6 +16,8 @@ constexpr auto kShortReaderWait = std::chrono::milliseconds{50};
 constexpr std::size_t kIndexBatchPosts = 4'096;
 constexpr std::uint64_t kRemovalPosts = 1'024;  // a write waits at most for one such removal
 constexpr std::int64_t kRetentionEveryPosts = 65'536;
+constexpr int kCheckpointPasses = 8;
+constexpr int kPagesForTheWriter = 256;  // 1 MiB
 
 // Background threads pace themselves in real time: this decides when they look, never what they
 // find. Many small index transactions would cost more than a few large ones.
@@ -139,11 +141,18 @@ void Store::Impl::fold_wal() {
   wal_pages_next_wait = code == SQLITE_OK ? wal_pages_max : pages + wal_pages_max / 4;
 }
 
+// While a pass runs, posts go on being written: at 25,000 a second tens of megabytes, which the
+// writer would have to fold. Each further pass leaves less, until it is a moment's work.
 Status Store::Impl::checkpoint() {
-  int pages = 0;
-  const int code = sqlite3_wal_checkpoint_v2(checkpoint_db->handle(), nullptr,
-                                             SQLITE_CHECKPOINT_PASSIVE, &pages, nullptr);
-  if (code != SQLITE_OK && (code & 0xFF) != SQLITE_BUSY) return checkpoint_db->error(code);
+  for (int pass = 0; pass < kCheckpointPasses && !stopping(); ++pass) {
+    int pages = 0;
+    int folded = 0;
+    const int code = sqlite3_wal_checkpoint_v2(checkpoint_db->handle(), nullptr,
+                                               SQLITE_CHECKPOINT_PASSIVE, &pages, &folded);
+    if (code != SQLITE_OK && (code & 0xFF) != SQLITE_BUSY) return checkpoint_db->error(code);
+    // What the log holds beyond what this pass saw, or could not fold for a reader.
+    if (wal_pages.load(std::memory_order_relaxed) - folded <= kPagesForTheWriter) break;
+  }
   wal_nearly_folded.store(true);
   return {};
 }

@@ -22,7 +22,7 @@ namespace tidewatch {
 //
 // It reads on while at most batches_in_flight_max requests and items_in_flight_max items wait for
 // their answer to be written, and not beyond: the client then feels flow control. Answers go out in
-// the order of their requests (kInOrder) or as they come.
+// the order of their requests (kInOrder; one that `overtakes` at once) or as they come.
 // Ownership: holds itself until OnDone; whoever owes an answer holds it too. Threads: gRPC's for
 // the reactions, any for answered().
 // Life cycle: make_shared, hold(), then reactions. It ends OK when the client has ended its half

@@ -142,9 +142,10 @@ Status FakeEngine::unload_model(const std::string& name) {
   return on_repository ? on_repository("unload", name) : Engine::unload_model(name);
 }
 
-std::unique_ptr<IngestSession> FakeEngine::open_ingest() {
+std::unique_ptr<IngestSession> FakeEngine::open_ingest(std::chrono::milliseconds timeout) {
   auto record = std::make_shared<Ingested>();
   MutexLock lock(mu_);
+  ingest_timeout = timeout;
   sessions_.push_back(record);
   return std::make_unique<Session>(*this, std::move(record));
 }

@@ -55,7 +55,8 @@ class FakeEngine final : public Engine {
   // Drops what is held without calling it.
   void drop_done();
 
-  std::unique_ptr<IngestSession> open_ingest() override;
+  std::unique_ptr<IngestSession> open_ingest(std::chrono::milliseconds timeout) override;
+  std::chrono::milliseconds ingest_timeout{0};  // of the last session
   void ingest(PostBatch batch, std::function<void(PostBatchResult)> done) override;
   void classify_json(std::string_view request_json, RequestLimits limits,
                      std::function<void(Result<std::string>)> done) override;
