@@ -430,8 +430,6 @@ Result<CanaryReport> ModelControl::start_canary(const std::string& model,
                                                 const CanaryRequest& request) {
   TRY(check_engine_name(request.engine));
   TRY_ASSIGN(ModelSlot* const slot, find_slot(model));
-  const Operation operation(*this, /*wait=*/false);
-  if (!operation) return Operation::refused();
   const std::shared_ptr<Canary> earlier = find_canary(slot->name());
   if (earlier) {
     {
@@ -442,8 +440,12 @@ Result<CanaryReport> ModelControl::start_canary(const std::string& model,
                                                  earlier->request.engine, slot->name())};
       }
     }
+    // Before the operation: its thread may wait for one in decided(). After: it must not be the one
+    // that lets go of its canary last.
     earlier->watch->stop();
   }
+  const Operation operation(*this, /*wait=*/false);
+  if (!operation || find_canary(slot->name()) != earlier) return Operation::refused();
   TRY_ASSIGN(const std::shared_ptr<LiveModel> candidate, load(*slot, request.engine));
   TRY(warm_up(*candidate));
   auto canary = std::make_shared<Canary>();

@@ -378,6 +378,37 @@ TEST_F(SwapTest, ACanaryUnderLoadIsSwappedInAndOutWithoutALoss) {
   EXPECT_EQ(runtime_->metrics().model_memory_bytes("fast", "v2").value(), 0);
 }
 
+// While the other model is swapped a canary decides, and waits for its turn; then it is ended, and
+// the next started at once. If a start waited for a thread that waits for it, this would not end.
+TEST_F(SwapTest, CanariesThatDecideAndEndAtOnceHoldNothingUp) {
+  build("worse", "fast", /*worse=*/true);
+  build("b2", "base");
+  config_.inference.model = "auto";
+  ModelControl& control = start();
+  CanaryRequest request;
+  request.engine = "worse.engine";
+  request.limits = config_.control.canary;
+  std::atomic<bool> done{false};
+  std::jthread ender([&] {
+    while (!done) {
+      if (control.swap("base", "b2.engine", config_.control.swap).refused) continue;
+      (void)control.end_canary("fast");
+    }
+  });
+  for (int started = 0; started < 8;) {
+    const auto canary = control.start_canary("fast", request);
+    if (canary) {
+      ++started;
+    } else {
+      EXPECT_EQ(canary.error().code, Code::kAborted) << canary.error().message;
+    }
+  }
+  done = true;
+  ender.join();
+  EXPECT_EQ(version(), "1");
+  EXPECT_EQ(emotion_of("天"), "sad");
+}
+
 TEST_F(SwapTest, TheApiTellsFiguresAndKeepsPathsOut) {
   build("worse", "fast", /*worse=*/true);
   build("v2");
