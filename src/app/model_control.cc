@@ -371,19 +371,31 @@ void ModelControl::restore() {
     log(LogLevel::kError, "app", "THE ACTIVE ENGINE CANNOT BE TAKEN UP: the bundled model answers",
         {{"model", model}, {"engine", engine}, {"reason", why}});
   };
+  const std::string damaged =
+      options_.state_file.string() + ": damaged; remove it, then swap again";
   if (!root.is_object() || !root.contains("models") || !root["models"].is_object()) {
-    unusable("", "", options_.state_file.string() + ": damaged; remove it, then swap again");
+    unusable("", "", damaged);
     return;
   }
   for (ModelSlot* slot : inference_.slots()) {
     const auto entry = root["models"].find(slot->name());
-    if (entry == root["models"].end() || !entry->is_object()) continue;
-    Remembered known;
-    known.engine = entry->value("engine", std::string{});
-    known.sha256 = entry->value("sha256", std::string{});
-    if (entry->contains("previous") && (*entry)["previous"].is_string()) {
-      known.previous = (*entry)["previous"].get<std::string>();
+    if (entry == root["models"].end()) continue;
+    if (!entry->is_object()) {
+      unusable(slot->name(), "", damaged);
+      continue;
     }
+    const auto text = [&entry](const char* member) -> std::optional<std::string> {
+      const auto found = entry->find(member);
+      if (found == entry->end() || !found->is_string()) return std::nullopt;
+      return found->get<std::string>();
+    };
+    const auto engine = text("engine");
+    const auto sha256 = text("sha256");
+    if (!engine || !sha256) {
+      unusable(slot->name(), engine.value_or(""), damaged);
+      continue;
+    }
+    const Remembered known{*engine, *sha256, text("previous")};
     {
       MutexLock lock(mu_);
       remembered_[slot->name()] = known;

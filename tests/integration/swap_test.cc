@@ -263,6 +263,37 @@ TEST_F(SwapTest, RollsBackAndRemembersAcrossRestarts) {
   EXPECT_EQ(version(), "v2");
 }
 
+TEST_F(SwapTest, ADamagedStateFileLeavesTheBundledModel) {
+  build("v2");
+  ASSERT_FALSE(start().swap("fast", "v2.engine", config_.control.swap).refused);
+  const std::filesystem::path file = config_.store.dir / "engines.json";
+  const json whole = json::parse(read(file));
+  std::vector<json> damaged(5, whole);
+  damaged[0]["models"]["fast"]["engine"] = 7;
+  damaged[1]["models"]["fast"]["sha256"] = nullptr;
+  damaged[2]["models"]["fast"].erase("engine");
+  damaged[3]["models"]["fast"] = "v2.engine";
+  damaged[4]["models"] = json::array();
+  for (const json& state : damaged) {
+    runtime_.reset();
+    std::ofstream(file) << state;
+    testing::internal::CaptureStderr();
+    start();
+    EXPECT_THAT(testing::internal::GetCapturedStderr(),
+                AllOf(HasSubstr("CANNOT BE TAKEN UP"), HasSubstr("engines.json: damaged")))
+        << state;
+    EXPECT_EQ(version(), "1") << state;
+  }
+  // What a rollback returns to is not needed to take up the active one.
+  json odd = whole;
+  odd["models"]["fast"]["previous"] = 7;
+  runtime_.reset();
+  std::ofstream(file) << odd;
+  start();
+  EXPECT_EQ(version(), "v2");
+  EXPECT_EQ(runtime_->control().state_of("fast").previous, std::nullopt);
+}
+
 TEST_F(SwapTest, EachModelOfACascadeIsSwappedByItself) {
   build("f2", "fast");
   build("b2", "base");
