@@ -323,6 +323,22 @@ TEST_F(SwapTest, EachModelOfACascadeIsSwappedByItself) {
   EXPECT_EQ(runtime_->inference().version(), "f2+b2");
 }
 
+TEST_F(SwapTest, KServeLoadsAnEngineInThePlaceOfTheModelThatItsFileNames) {
+  build("f2", "fast");
+  build("b2", "base");
+  config_.inference.model = "auto";
+  start();
+  EngineApi api(*runtime_);
+  ASSERT_TRUE(api.load_model("b2"));
+  EXPECT_EQ(runtime_->inference().version(), "1+b2");
+  ASSERT_TRUE(api.load_model("f2"));
+  EXPECT_EQ(runtime_->inference().version(), "f2+b2");
+  EXPECT_EQ(api.load_model("none").error().code, Code::kNotFound);
+  EXPECT_EQ(api.load_model("../f2").error().code, Code::kInvalidArgument);
+  ASSERT_TRUE(api.unload_model("b2"));
+  EXPECT_EQ(runtime_->inference().version(), "f2+1");
+}
+
 TEST_F(SwapTest, AWorseCanaryRollsItselfBack) {
   build("worse", "fast", /*worse=*/true);
   build("v2");
