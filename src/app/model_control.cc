@@ -236,7 +236,8 @@ void ModelControl::switch_to(ModelSlot& slot, std::shared_ptr<LiveModel> next, S
 }
 
 SwapReport ModelControl::exchange(ModelSlot& slot, const std::string& engine,
-                                  const SwapLimits& limits, bool rolling_back) {
+                                  const SwapLimits& limits,
+                                  const std::optional<std::string>& rolls_back_to) {
   SwapReport report;
   report.model = slot.name();
   report.to_engine = engine;
@@ -262,6 +263,7 @@ SwapReport ModelControl::exchange(ModelSlot& slot, const std::string& engine,
   std::shared_ptr<LiveModel> was = slot.live();
   report.from_version = was->model().manifest.version;
   report.from_engine = was->model().engine;
+  const std::string from_sha256 = was->model().engine_sha256;
   const SteadyTime started = clock_.steady_now();
   auto loaded = load(slot, engine);
   if (!loaded) return fail(loaded.error());
@@ -272,16 +274,21 @@ SwapReport ModelControl::exchange(ModelSlot& slot, const std::string& engine,
   if (const Status warm = warm_up(*next); !warm) return fail(warm.error());
   const SteadyTime warm_at = clock_.steady_now();
   report.warm_up = warm_at - loaded_at;
-  if (!rolling_back) {
+  if (!rolls_back_to || *rolls_back_to != next->model().engine_sha256) {
     const Status good = validate(*was, *next, report);
     report.validate = clock_.steady_now() - warm_at;
+    if (!good && rolls_back_to) {
+      return fail({good.error().code,
+                   fmt::format("the file is another than the one that answered before: {}",
+                               good.error().message)});
+    }
     if (!good) return fail(good.error());
   }
   was.reset();
   switch_to(slot, std::move(next), report);
-  remember(slot, report.from_engine);
-  metrics_.swaps(rolling_back ? "rolled_back" : "switched").add();
-  log(LogLevel::kInfo, "app", rolling_back ? "rolled back" : "swapped",
+  remember(slot, report.from_engine, from_sha256);
+  metrics_.swaps(rolls_back_to ? "rolled_back" : "switched").add();
+  log(LogLevel::kInfo, "app", rolls_back_to ? "rolled back" : "swapped",
       {{"model", report.model},
        {"from", report.from_version},
        {"to", report.to_version},
@@ -306,7 +313,7 @@ SwapReport ModelControl::swap(const std::string& model, const std::string& engin
   if (!slot) return refuse(slot.error());
   const Operation operation(*this, /*wait=*/false);
   if (!operation) return refuse(Operation::refused());
-  return exchange(**slot, engine, limits, /*rolling_back=*/false);
+  return exchange(**slot, engine, limits, /*rolls_back_to=*/std::nullopt);
 }
 
 SwapReport ModelControl::rollback(const std::string& model) {
@@ -322,15 +329,20 @@ SwapReport ModelControl::rollback(const std::string& model) {
     refused.refused = Operation::refused();
     return refused;
   }
-  const SlotState state = state_of((*slot)->name());
-  if (!state.previous) {
+  Remembered known;
+  {
+    MutexLock lock(mu_);
+    const auto found = remembered_.find((*slot)->name());
+    if (found != remembered_.end()) known = found->second;
+  }
+  if (!known.previous) {
     refused.refused = Error{Code::kFailedPrecondition,
                             fmt::format("model '{}' was never swapped: there is nothing to return "
                                         "to",
                                         (*slot)->name())};
     return refused;
   }
-  return exchange(**slot, *state.previous, options_.swap, /*rolling_back=*/true);
+  return exchange(**slot, *known.previous, options_.swap, known.previous_sha256);
 }
 
 SlotState ModelControl::state_of(const std::string& model) const {
@@ -340,10 +352,11 @@ SlotState ModelControl::state_of(const std::string& model) const {
   return {found->second.engine, found->second.previous};
 }
 
-void ModelControl::remember(const ModelSlot& slot, const std::string& engine_before) {
+void ModelControl::remember(const ModelSlot& slot, const std::string& engine_before,
+                            const std::string& sha256_before) {
   const std::shared_ptr<const Model> now = slot.model();
   MutexLock lock(mu_);
-  remembered_[slot.name()] = {now->engine, now->engine_sha256, engine_before};
+  remembered_[slot.name()] = {now->engine, now->engine_sha256, engine_before, sha256_before};
   if (const Status written = write_state(); !written) {
     log(LogLevel::kError, "app", "a restart will not know which engine is active",
         {{"model", slot.name()}, {"reason", written.error().message}});
@@ -356,7 +369,8 @@ Status ModelControl::write_state() const {
   for (const auto& [model, entry] : remembered_) {
     models[model] = {{"engine", entry.engine},
                      {"sha256", entry.sha256},
-                     {"previous", entry.previous ? Json(*entry.previous) : Json(nullptr)}};
+                     {"previous", entry.previous ? Json(*entry.previous) : Json(nullptr)},
+                     {"previous_sha256", entry.previous_sha256}};
   }
   const Json root{{"format", 1}, {"models", std::move(models)}};
   return write_atomically(options_.state_file, root.dump(1) + "\n");
@@ -395,7 +409,8 @@ void ModelControl::restore() {
       unusable(slot->name(), engine.value_or(""), damaged);
       continue;
     }
-    const Remembered known{*engine, *sha256, text("previous")};
+    const Remembered known{*engine, *sha256, text("previous"),
+                           text("previous_sha256").value_or("")};
     {
       MutexLock lock(mu_);
       remembered_[slot->name()] = known;
@@ -517,10 +532,13 @@ void ModelControl::finish(ModelSlot& slot, Canary& canary, CanaryState state,
     candidate = std::move(canary.candidate);
   }
   if (state == CanaryState::kPromoted) {
-    const std::string before = slot.model()->engine;
+    std::shared_ptr<const Model> before = slot.model();
+    const std::string engine = before->engine;
+    const std::string sha256 = before->engine_sha256;
+    before.reset();  // the switch frees it
     SwapReport report;
     switch_to(slot, std::move(candidate), report);
-    remember(slot, before);
+    remember(slot, engine, sha256);
     metrics_.swaps("switched").add();
   } else {
     candidate.reset();

@@ -263,6 +263,34 @@ TEST_F(SwapTest, RollsBackAndRemembersAcrossRestarts) {
   EXPECT_EQ(version(), "v2");
 }
 
+TEST_F(SwapTest, ARollbackValidatesAFileThatIsAnother) {
+  build("v2");
+  build("v3");
+  ASSERT_FALSE(start().swap("fast", "v2.engine", config_.control.swap).refused);
+  ASSERT_FALSE(runtime_->control().swap("fast", "v3.engine", config_.control.swap).refused);
+  build("v2", "fast", /*worse=*/true);
+  for (const bool restarted : {false, true}) {
+    if (restarted) start();
+    const SwapReport report = runtime_->control().rollback("fast");
+    ASSERT_TRUE(report.refused);
+    EXPECT_EQ(report.refused->code, Code::kFailedPrecondition);
+    EXPECT_THAT(report.refused->message,
+                AllOf(HasSubstr("another than the one that answered before"),
+                      HasSubstr("accuracy falls from 100.0 to 0.0 %")));
+    EXPECT_EQ(version(), "v3");
+  }
+  // Another one that is as good is taken.
+  build("v2", "fast", false, [](json& manifest) { manifest["version"] = "v2b"; });
+  const SwapReport other = runtime_->control().rollback("fast");
+  ASSERT_FALSE(other.refused) << other.refused->message;
+  EXPECT_TRUE(other.figures);
+  EXPECT_EQ(version(), "v2b");
+  const SwapReport same = runtime_->control().rollback("fast");
+  ASSERT_FALSE(same.refused) << same.refused->message;
+  EXPECT_FALSE(same.figures);
+  EXPECT_EQ(version(), "v3");
+}
+
 TEST_F(SwapTest, ADamagedStateFileLeavesTheBundledModel) {
   build("v2");
   ASSERT_FALSE(start().swap("fast", "v2.engine", config_.control.swap).refused);
