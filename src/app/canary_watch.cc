@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/canary_watch.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -8,6 +9,8 @@ namespace tidewatch {
 namespace {
 
 constexpr std::uint64_t kReviewEvery = 64;  // texts compared
+// And at least this often, whatever is compared: under load it may be nothing.
+constexpr std::chrono::seconds kReviewAfter{1};
 
 void add_labels(CanarySide& side, const Scores& scores) {
   if (scores.emotion < side.emotions.size()) {
@@ -86,18 +89,29 @@ void CanaryWatch::watch() {
   CanaryDecision decision;
   std::uint64_t since_review = 0;
   SteadyTime probe_at = clock_.steady_now();
+  SteadyTime review_at = probe_at;
+  const auto look = [&] {
+    since_review = 0;
+    review_at = clock_.steady_now() + kReviewAfter;
+    decision = review();
+  };
   while (decision.verdict == CanaryVerdict::kGoOn) {
-    if (clock_.steady_now() >= probe_at) {
+    const SteadyTime now = clock_.steady_now();
+    if (now >= probe_at) {
       if (!probe()) break;
       probe_at = clock_.steady_now() + options_.probe_every;
-      decision = review();
+      look();
+      continue;
+    }
+    if (now >= review_at) {
+      look();
       continue;
     }
     std::optional<Waiting> text;
     {
       MutexLock lock(mu_);
       while (!stopping_ && queue_.empty()) {
-        if (!changed_.wait_until(mu_, probe_at)) break;
+        if (!changed_.wait_until(mu_, std::min(probe_at, review_at))) break;
       }
       if (stopping_) break;
       if (!queue_.empty()) {
@@ -114,8 +128,7 @@ void CanaryWatch::watch() {
     compare(*text);
     if (++since_review >= kReviewEvery ||
         (options_.limits.promote_after > 0 && since_review >= options_.limits.promote_after)) {
-      since_review = 0;
-      decision = review();
+      look();
     }
   }
   live_.reset();

@@ -11,6 +11,7 @@
 #include "app/model_control_json.h"
 #include "app/ndjson_session.h"
 #include "core/rfc3339.h"
+#include "infer/engine_file.h"
 #include "ingest/post_json.h"
 #include "ingest/utf8.h"
 #include "observe/json_text.h"
@@ -581,8 +582,16 @@ Status EngineApi::load_model(const std::string& name) {
     if (name == model->manifest.name) return {};
   }
   const std::string engine = engine_name(name);
+  TRY(check_engine_name(engine));
+  std::string model;
+  if (inference.models().size() > 1) {
+    // KServe names the engine only: in which model's place it goes, its file says.
+    TRY_ASSIGN(const EngineHeader header,
+               read_engine_header(runtime_.control().options().engines_dir / engine));
+    model = header.manifest.name;
+  }
   const std::string request = dump(Json{{"new_engine", engine}});
-  const ControlAnswer answer = control_model(ModelAction::kSwap, "", request);
+  const ControlAnswer answer = control_model(ModelAction::kSwap, model, request);
   return answer.refused ? Status{*answer.refused} : Status{};
 }
 

@@ -236,7 +236,8 @@ void ModelControl::switch_to(ModelSlot& slot, std::shared_ptr<LiveModel> next, S
 }
 
 SwapReport ModelControl::exchange(ModelSlot& slot, const std::string& engine,
-                                  const SwapLimits& limits, bool rolling_back) {
+                                  const SwapLimits& limits,
+                                  const std::optional<std::string>& rolls_back_to) {
   SwapReport report;
   report.model = slot.name();
   report.to_engine = engine;
@@ -262,6 +263,7 @@ SwapReport ModelControl::exchange(ModelSlot& slot, const std::string& engine,
   std::shared_ptr<LiveModel> was = slot.live();
   report.from_version = was->model().manifest.version;
   report.from_engine = was->model().engine;
+  const std::string from_sha256 = was->model().engine_sha256;
   const SteadyTime started = clock_.steady_now();
   auto loaded = load(slot, engine);
   if (!loaded) return fail(loaded.error());
@@ -272,16 +274,21 @@ SwapReport ModelControl::exchange(ModelSlot& slot, const std::string& engine,
   if (const Status warm = warm_up(*next); !warm) return fail(warm.error());
   const SteadyTime warm_at = clock_.steady_now();
   report.warm_up = warm_at - loaded_at;
-  if (!rolling_back) {
+  if (!rolls_back_to || *rolls_back_to != next->model().engine_sha256) {
     const Status good = validate(*was, *next, report);
     report.validate = clock_.steady_now() - warm_at;
+    if (!good && rolls_back_to) {
+      return fail({good.error().code,
+                   fmt::format("the file is another than the one that answered before: {}",
+                               good.error().message)});
+    }
     if (!good) return fail(good.error());
   }
   was.reset();
   switch_to(slot, std::move(next), report);
-  remember(slot, report.from_engine);
-  metrics_.swaps(rolling_back ? "rolled_back" : "switched").add();
-  log(LogLevel::kInfo, "app", rolling_back ? "rolled back" : "swapped",
+  remember(slot, report.from_engine, from_sha256);
+  metrics_.swaps(rolls_back_to ? "rolled_back" : "switched").add();
+  log(LogLevel::kInfo, "app", rolls_back_to ? "rolled back" : "swapped",
       {{"model", report.model},
        {"from", report.from_version},
        {"to", report.to_version},
@@ -306,7 +313,7 @@ SwapReport ModelControl::swap(const std::string& model, const std::string& engin
   if (!slot) return refuse(slot.error());
   const Operation operation(*this, /*wait=*/false);
   if (!operation) return refuse(Operation::refused());
-  return exchange(**slot, engine, limits, /*rolling_back=*/false);
+  return exchange(**slot, engine, limits, /*rolls_back_to=*/std::nullopt);
 }
 
 SwapReport ModelControl::rollback(const std::string& model) {
@@ -322,15 +329,20 @@ SwapReport ModelControl::rollback(const std::string& model) {
     refused.refused = Operation::refused();
     return refused;
   }
-  const SlotState state = state_of((*slot)->name());
-  if (!state.previous) {
+  Remembered known;
+  {
+    MutexLock lock(mu_);
+    const auto found = remembered_.find((*slot)->name());
+    if (found != remembered_.end()) known = found->second;
+  }
+  if (!known.previous) {
     refused.refused = Error{Code::kFailedPrecondition,
                             fmt::format("model '{}' was never swapped: there is nothing to return "
                                         "to",
                                         (*slot)->name())};
     return refused;
   }
-  return exchange(**slot, *state.previous, options_.swap, /*rolling_back=*/true);
+  return exchange(**slot, *known.previous, options_.swap, known.previous_sha256);
 }
 
 SlotState ModelControl::state_of(const std::string& model) const {
@@ -340,10 +352,11 @@ SlotState ModelControl::state_of(const std::string& model) const {
   return {found->second.engine, found->second.previous};
 }
 
-void ModelControl::remember(const ModelSlot& slot, const std::string& engine_before) {
+void ModelControl::remember(const ModelSlot& slot, const std::string& engine_before,
+                            const std::string& sha256_before) {
   const std::shared_ptr<const Model> now = slot.model();
   MutexLock lock(mu_);
-  remembered_[slot.name()] = {now->engine, now->engine_sha256, engine_before};
+  remembered_[slot.name()] = {now->engine, now->engine_sha256, engine_before, sha256_before};
   if (const Status written = write_state(); !written) {
     log(LogLevel::kError, "app", "a restart will not know which engine is active",
         {{"model", slot.name()}, {"reason", written.error().message}});
@@ -356,7 +369,8 @@ Status ModelControl::write_state() const {
   for (const auto& [model, entry] : remembered_) {
     models[model] = {{"engine", entry.engine},
                      {"sha256", entry.sha256},
-                     {"previous", entry.previous ? Json(*entry.previous) : Json(nullptr)}};
+                     {"previous", entry.previous ? Json(*entry.previous) : Json(nullptr)},
+                     {"previous_sha256", entry.previous_sha256}};
   }
   const Json root{{"format", 1}, {"models", std::move(models)}};
   return write_atomically(options_.state_file, root.dump(1) + "\n");
@@ -371,19 +385,32 @@ void ModelControl::restore() {
     log(LogLevel::kError, "app", "THE ACTIVE ENGINE CANNOT BE TAKEN UP: the bundled model answers",
         {{"model", model}, {"engine", engine}, {"reason", why}});
   };
+  const std::string damaged =
+      options_.state_file.string() + ": damaged; remove it, then swap again";
   if (!root.is_object() || !root.contains("models") || !root["models"].is_object()) {
-    unusable("", "", options_.state_file.string() + ": damaged; remove it, then swap again");
+    unusable("", "", damaged);
     return;
   }
   for (ModelSlot* slot : inference_.slots()) {
     const auto entry = root["models"].find(slot->name());
-    if (entry == root["models"].end() || !entry->is_object()) continue;
-    Remembered known;
-    known.engine = entry->value("engine", std::string{});
-    known.sha256 = entry->value("sha256", std::string{});
-    if (entry->contains("previous") && (*entry)["previous"].is_string()) {
-      known.previous = (*entry)["previous"].get<std::string>();
+    if (entry == root["models"].end()) continue;
+    if (!entry->is_object()) {
+      unusable(slot->name(), "", damaged);
+      continue;
     }
+    const auto text = [&entry](const char* member) -> std::optional<std::string> {
+      const auto found = entry->find(member);
+      if (found == entry->end() || !found->is_string()) return std::nullopt;
+      return found->get<std::string>();
+    };
+    const auto engine = text("engine");
+    const auto sha256 = text("sha256");
+    if (!engine || !sha256) {
+      unusable(slot->name(), engine.value_or(""), damaged);
+      continue;
+    }
+    const Remembered known{*engine, *sha256, text("previous"),
+                           text("previous_sha256").value_or("")};
     {
       MutexLock lock(mu_);
       remembered_[slot->name()] = known;
@@ -430,8 +457,6 @@ Result<CanaryReport> ModelControl::start_canary(const std::string& model,
                                                 const CanaryRequest& request) {
   TRY(check_engine_name(request.engine));
   TRY_ASSIGN(ModelSlot* const slot, find_slot(model));
-  const Operation operation(*this, /*wait=*/false);
-  if (!operation) return Operation::refused();
   const std::shared_ptr<Canary> earlier = find_canary(slot->name());
   if (earlier) {
     {
@@ -442,8 +467,12 @@ Result<CanaryReport> ModelControl::start_canary(const std::string& model,
                                                  earlier->request.engine, slot->name())};
       }
     }
+    // Before the operation: its thread may wait for one in decided(). After: it must not be the one
+    // that lets go of its canary last.
     earlier->watch->stop();
   }
+  const Operation operation(*this, /*wait=*/false);
+  if (!operation || find_canary(slot->name()) != earlier) return Operation::refused();
   TRY_ASSIGN(const std::shared_ptr<LiveModel> candidate, load(*slot, request.engine));
   TRY(warm_up(*candidate));
   auto canary = std::make_shared<Canary>();
@@ -503,10 +532,13 @@ void ModelControl::finish(ModelSlot& slot, Canary& canary, CanaryState state,
     candidate = std::move(canary.candidate);
   }
   if (state == CanaryState::kPromoted) {
-    const std::string before = slot.model()->engine;
+    std::shared_ptr<const Model> before = slot.model();
+    const std::string engine = before->engine;
+    const std::string sha256 = before->engine_sha256;
+    before.reset();  // the switch frees it
     SwapReport report;
     switch_to(slot, std::move(candidate), report);
-    remember(slot, before);
+    remember(slot, engine, sha256);
     metrics_.swaps("switched").add();
   } else {
     candidate.reset();

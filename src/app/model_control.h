@@ -100,6 +100,7 @@ class ModelControl {
   const Options& options() const { return options_; }
   // `model` may be empty when one is served.
   SwapReport swap(const std::string& model, const std::string& engine, const SwapLimits& limits);
+  // Not validated again, unless the file is another than the one that answered before.
   SwapReport rollback(const std::string& model);
   Result<CanaryReport> start_canary(const std::string& model, const CanaryRequest& request);
   Result<CanaryReport> canary(const std::string& model) const;  // running, or the last one
@@ -117,11 +118,13 @@ class ModelControl {
   Result<std::shared_ptr<LiveModel>> load(const ModelSlot& slot, const std::string& engine) const;
   Status warm_up(LiveModel& model) const;
   Status validate(LiveModel& was, LiveModel& is, SwapReport& report) const;
+  // `rolls_back_to`: the sha256 of a file that is not validated again, a rollback's.
   SwapReport exchange(ModelSlot& slot, const std::string& engine, const SwapLimits& limits,
-                      bool rolling_back);
+                      const std::optional<std::string>& rolls_back_to);
   // Makes `next` answer; fills the report's times. The result cache is emptied.
   void switch_to(ModelSlot& slot, std::shared_ptr<LiveModel> next, SwapReport& report);
-  void remember(const ModelSlot& slot, const std::string& engine_before) EXCLUDES(mu_);
+  void remember(const ModelSlot& slot, const std::string& engine_before,
+                const std::string& sha256_before) EXCLUDES(mu_);
   Status write_state() const REQUIRES(mu_);
   std::shared_ptr<Canary> find_canary(const std::string& model) const EXCLUDES(mu_);
   CanaryReport report_of(const Canary& canary) const EXCLUDES(mu_);
@@ -140,6 +143,7 @@ class ModelControl {
     std::string engine;
     std::string sha256;
     std::optional<std::string> previous;
+    std::string previous_sha256;  // empty: the bundled model's, or not known
   };
   mutable Mutex mu_;
   CondVar operation_ended_;

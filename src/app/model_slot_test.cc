@@ -8,6 +8,8 @@
 #include <thread>
 #include <utility>
 
+#include "app/canary_watch.h"
+
 namespace tidewatch {
 namespace {
 
@@ -175,6 +177,35 @@ TEST_F(ModelSlotTest, AShadowAnswersNothing) {
   EXPECT_EQ(candidate->texts.load(), 0U);
   const std::vector<std::int32_t> ids{101, 5, 102};
   EXPECT_EQ(slot.version_for(ids), ModelVersion{1});
+}
+
+TEST_F(ModelSlotTest, ACanaryIsReviewedEachSecondThoughNothingIsCompared) {
+  CanaryWatch::Options options;
+  options.limits.runs_min = 10;
+  const std::vector<ProbeText> no_probes;
+  std::latch decided{1};
+  CanaryDecision decision;
+  CanaryWatch watch(
+      options, live(1), live(2), no_probes, clock_, metrics_, /*busy=*/[] { return true; },
+      [&](const CanaryDecision& is) {
+        decision = is;
+        decided.count_down();
+      });
+  const auto shed_one = [&] {
+    const std::uint64_t before = watch.figures().shed;
+    const std::vector<std::int32_t> ids{101, 5, 102};
+    watch.answered(CanarySideName::kLive, ids, Scores{});
+    while (watch.figures().shed == before) std::this_thread::yield();
+  };
+  watch.start();
+  shed_one();  // the first review is over
+  watch.ran(CanarySideName::kCandidate, std::chrono::milliseconds{1}, 10, /*failed=*/true);
+  shed_one();
+  EXPECT_FALSE(decided.try_wait());
+  clock_.advance(std::chrono::seconds{1});
+  decided.wait();
+  EXPECT_EQ(decision.verdict, CanaryVerdict::kRollBack);
+  EXPECT_EQ(watch.figures().compared, 0U);
 }
 
 TEST(CanaryTakes, AllOrNothingAtTheEnds) {

@@ -263,6 +263,65 @@ TEST_F(SwapTest, RollsBackAndRemembersAcrossRestarts) {
   EXPECT_EQ(version(), "v2");
 }
 
+TEST_F(SwapTest, ARollbackValidatesAFileThatIsAnother) {
+  build("v2");
+  build("v3");
+  ASSERT_FALSE(start().swap("fast", "v2.engine", config_.control.swap).refused);
+  ASSERT_FALSE(runtime_->control().swap("fast", "v3.engine", config_.control.swap).refused);
+  build("v2", "fast", /*worse=*/true);
+  for (const bool restarted : {false, true}) {
+    if (restarted) start();
+    const SwapReport report = runtime_->control().rollback("fast");
+    ASSERT_TRUE(report.refused);
+    EXPECT_EQ(report.refused->code, Code::kFailedPrecondition);
+    EXPECT_THAT(report.refused->message,
+                AllOf(HasSubstr("another than the one that answered before"),
+                      HasSubstr("accuracy falls from 100.0 to 0.0 %")));
+    EXPECT_EQ(version(), "v3");
+  }
+  // Another one that is as good is taken.
+  build("v2", "fast", false, [](json& manifest) { manifest["version"] = "v2b"; });
+  const SwapReport other = runtime_->control().rollback("fast");
+  ASSERT_FALSE(other.refused) << other.refused->message;
+  EXPECT_TRUE(other.figures);
+  EXPECT_EQ(version(), "v2b");
+  const SwapReport same = runtime_->control().rollback("fast");
+  ASSERT_FALSE(same.refused) << same.refused->message;
+  EXPECT_FALSE(same.figures);
+  EXPECT_EQ(version(), "v3");
+}
+
+TEST_F(SwapTest, ADamagedStateFileLeavesTheBundledModel) {
+  build("v2");
+  ASSERT_FALSE(start().swap("fast", "v2.engine", config_.control.swap).refused);
+  const std::filesystem::path file = config_.store.dir / "engines.json";
+  const json whole = json::parse(read(file));
+  std::vector<json> damaged(5, whole);
+  damaged[0]["models"]["fast"]["engine"] = 7;
+  damaged[1]["models"]["fast"]["sha256"] = nullptr;
+  damaged[2]["models"]["fast"].erase("engine");
+  damaged[3]["models"]["fast"] = "v2.engine";
+  damaged[4]["models"] = json::array();
+  for (const json& state : damaged) {
+    runtime_.reset();
+    std::ofstream(file) << state;
+    testing::internal::CaptureStderr();
+    start();
+    EXPECT_THAT(testing::internal::GetCapturedStderr(),
+                AllOf(HasSubstr("CANNOT BE TAKEN UP"), HasSubstr("engines.json: damaged")))
+        << state;
+    EXPECT_EQ(version(), "1") << state;
+  }
+  // What a rollback returns to is not needed to take up the active one.
+  json odd = whole;
+  odd["models"]["fast"]["previous"] = 7;
+  runtime_.reset();
+  std::ofstream(file) << odd;
+  start();
+  EXPECT_EQ(version(), "v2");
+  EXPECT_EQ(runtime_->control().state_of("fast").previous, std::nullopt);
+}
+
 TEST_F(SwapTest, EachModelOfACascadeIsSwappedByItself) {
   build("f2", "fast");
   build("b2", "base");
@@ -290,6 +349,22 @@ TEST_F(SwapTest, EachModelOfACascadeIsSwappedByItself) {
   EXPECT_EQ(version(0), "f2");
   EXPECT_EQ(version(1), "b2");
   EXPECT_EQ(runtime_->inference().version(), "f2+b2");
+}
+
+TEST_F(SwapTest, KServeLoadsAnEngineInThePlaceOfTheModelThatItsFileNames) {
+  build("f2", "fast");
+  build("b2", "base");
+  config_.inference.model = "auto";
+  start();
+  EngineApi api(*runtime_);
+  ASSERT_TRUE(api.load_model("b2"));
+  EXPECT_EQ(runtime_->inference().version(), "1+b2");
+  ASSERT_TRUE(api.load_model("f2"));
+  EXPECT_EQ(runtime_->inference().version(), "f2+b2");
+  EXPECT_EQ(api.load_model("none").error().code, Code::kNotFound);
+  EXPECT_EQ(api.load_model("../f2").error().code, Code::kInvalidArgument);
+  ASSERT_TRUE(api.unload_model("b2"));
+  EXPECT_EQ(runtime_->inference().version(), "f2+1");
 }
 
 TEST_F(SwapTest, AWorseCanaryRollsItselfBack) {
@@ -376,6 +451,37 @@ TEST_F(SwapTest, ACanaryUnderLoadIsSwappedInAndOutWithoutALoss) {
   EXPECT_EQ(failed.load(), 0U);
   EXPECT_EQ(version(), "1");
   EXPECT_EQ(runtime_->metrics().model_memory_bytes("fast", "v2").value(), 0);
+}
+
+// While the other model is swapped a canary decides, and waits for its turn; then it is ended, and
+// the next started at once. If a start waited for a thread that waits for it, this would not end.
+TEST_F(SwapTest, CanariesThatDecideAndEndAtOnceHoldNothingUp) {
+  build("worse", "fast", /*worse=*/true);
+  build("b2", "base");
+  config_.inference.model = "auto";
+  ModelControl& control = start();
+  CanaryRequest request;
+  request.engine = "worse.engine";
+  request.limits = config_.control.canary;
+  std::atomic<bool> done{false};
+  std::jthread ender([&] {
+    while (!done) {
+      if (control.swap("base", "b2.engine", config_.control.swap).refused) continue;
+      (void)control.end_canary("fast");
+    }
+  });
+  for (int started = 0; started < 8;) {
+    const auto canary = control.start_canary("fast", request);
+    if (canary) {
+      ++started;
+    } else {
+      EXPECT_EQ(canary.error().code, Code::kAborted) << canary.error().message;
+    }
+  }
+  done = true;
+  ender.join();
+  EXPECT_EQ(version(), "1");
+  EXPECT_EQ(emotion_of("天"), "sad");
 }
 
 TEST_F(SwapTest, TheApiTellsFiguresAndKeepsPathsOut) {
