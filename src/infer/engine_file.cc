@@ -246,9 +246,11 @@ Status write_engine(const std::filesystem::path& file, EngineHeader header,
   bytes += sha256_of(text);
   bytes += text;
   for (const EnginePart& part : parts) bytes += part.bytes;
+  const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
+  std::error_code failed;  // then the write says why
+  std::filesystem::create_directories(folder, failed);
   TRY(write_atomically(file, bytes));
   // The name is durable only once its folder is.
-  const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
   const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd >= 0) {
     ::fsync(fd);

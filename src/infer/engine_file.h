@@ -62,7 +62,8 @@ struct EnginePart {
 // at most 128 bytes. Paths are not: kInvalidArgument says so.
 Status check_engine_name(std::string_view name);
 
-// Writes an engine by way of a temporary file beside it: complete and on disk, or as before.
+// Writes an engine by way of a temporary file beside it, in a folder that is made when absent:
+// complete and on disk, or as before.
 // `header.sections` is filled from `parts`. Errors as write_atomically.
 Status write_engine(const std::filesystem::path& file, EngineHeader header,
                     std::span<const EnginePart> parts);

@@ -78,6 +78,17 @@ TEST_F(EngineFileTest, ReadsWhatItWrote) {
   EXPECT_EQ(*section, read(folder_ / "tiny" / "model.bin"));
 }
 
+// A new user's engines folder is not there yet.
+TEST_F(EngineFileTest, MakesItsFolder) {
+  const std::filesystem::path file = folder_ / "not" / "there" / "v1.engine";
+  EngineHeader header;
+  header.manifest_json = manifest_.dump();
+  const EnginePart parts[] = {{"model.xml", "x"}};
+  const Status written = write_engine(file, header, parts);
+  ASSERT_TRUE(written) << written.error().message;
+  EXPECT_TRUE(std::filesystem::is_regular_file(file));
+}
+
 TEST_F(EngineFileTest, IsLoadedBesideAnother) {
   manifest_["version"] = "v2";
   ASSERT_TRUE(make(manifest_));
