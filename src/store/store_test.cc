@@ -679,6 +679,8 @@ TEST_F(StoreTest, ReadsWritesAndRetentionGoOnTogether) {
     for (int i = 0; i < 30; ++i) append(*store, make_posts(1'000, "b" + std::to_string(i) + "_"));
     done = true;
   }
+  // The index counts towards the bound, and on a full machine it may not have come far.
+  ASSERT_EQ(problem(store->index_now()), "");
   ASSERT_EQ(problem(store->retain_now()), "");
   const StoreStats stats = store->stats();
   EXPECT_EQ(stats.last.value, 30'000U);
