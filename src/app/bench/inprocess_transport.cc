@@ -87,11 +87,9 @@ class InprocessTransport final : public Transport {
         post.author = fmt::format("a{}", posts.senders[i].author);
         post.region = posts.senders[i].region;
       }
-      const auto admission =
-          runtime_.pipeline().submit(std::move(post), posts.due[i], pending, i, /*wait=*/false,
-                                     options_.tell_deadline
-                                         ? posts.due[i] + posts.tally->deadline()
-                                         : SteadyTime::max());
+      const auto admission = runtime_.pipeline().submit(
+          std::move(post), posts.due[i], pending, i, /*wait=*/false,
+          options_.tell_deadline ? posts.due[i] + posts.tally->deadline() : SteadyTime::max());
       if (admission == Pipeline::Admission::kBehind) {
         posts.tell(i, i + 1, PostOutcome::kRefused, std::chrono::steady_clock::now());
       }

@@ -164,11 +164,11 @@ class ServeBench {
     if (!driver) return {};
     driver->stop();
     swap_ = SwapLoadFigures{driver->swaps(),
-                        driver->refused(),
-                        driver->took(),
-                        runner_.last_tally().marked(),
-                        runner_.last_tally().unmarked(),
-                        runner_.last_tally().marked_failed()};
+                            driver->refused(),
+                            driver->took(),
+                            runner_.last_tally().marked(),
+                            runner_.last_tally().unmarked(),
+                            runner_.last_tally().marked_failed()};
     if (!driver->refusal().empty()) {
       fmt::print(stderr, "tidewatch: the first refused swap: {}\n", driver->refusal());
     }
