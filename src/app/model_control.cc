@@ -561,20 +561,14 @@ void ModelControl::finish(ModelSlot& slot, Canary& canary, CanaryState state,
 }
 
 Result<CanaryReport> ModelControl::promote_canary(const std::string& model) {
-  TRY_ASSIGN(ModelSlot* const slot, find_slot(model));
-  Operation operation(*this, /*wait=*/false);
-  if (!operation) return Operation::refused();
-  const std::shared_ptr<Canary> canary = find_canary(slot->name());
-  if (!canary || !slot->has_canary()) {
-    return Error{Code::kNotFound, fmt::format("no canary runs on model '{}'", slot->name())};
-  }
-  finish(*slot, *canary, CanaryState::kPromoted, "by request");
-  operation.end();
-  canary->watch->stop();
-  return report_of(*canary);
+  return finish_by_request(model, CanaryState::kPromoted);
 }
 
 Result<CanaryReport> ModelControl::end_canary(const std::string& model) {
+  return finish_by_request(model, CanaryState::kEnded);
+}
+
+Result<CanaryReport> ModelControl::finish_by_request(const std::string& model, CanaryState state) {
   TRY_ASSIGN(ModelSlot* const slot, find_slot(model));
   Operation operation(*this, /*wait=*/false);
   if (!operation) return Operation::refused();
@@ -582,7 +576,7 @@ Result<CanaryReport> ModelControl::end_canary(const std::string& model) {
   if (!canary || !slot->has_canary()) {
     return Error{Code::kNotFound, fmt::format("no canary runs on model '{}'", slot->name())};
   }
-  finish(*slot, *canary, CanaryState::kEnded, "by request");
+  finish(*slot, *canary, state, "by request");
   operation.end();
   // Its thread may wait for the operation that has just ended.
   canary->watch->stop();

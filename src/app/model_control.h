@@ -129,6 +129,8 @@ class ModelControl {
   std::shared_ptr<Canary> find_canary(const std::string& model) const EXCLUDES(mu_);
   CanaryReport report_of(const Canary& canary) const EXCLUDES(mu_);
   void finish(ModelSlot& slot, Canary& canary, CanaryState state, const std::string& reason);
+  // promote_canary and end_canary, which differ in the state alone.
+  Result<CanaryReport> finish_by_request(const std::string& model, CanaryState state);
   void decided(const std::string& model, const CanaryWatch* watch, const CanaryDecision& decision);
 
   const Options options_;
