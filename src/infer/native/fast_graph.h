@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/result.h"
+#include "infer/native/graph_walk.h"
 #include "infer/native/onnx_file.h"
 
 namespace tidewatch {
@@ -21,11 +22,6 @@ struct FastConvolution {
   const OnnxTensor* bias = nullptr;
 };
 
-struct FastDense {
-  const OnnxTensor* weight = nullptr;  // [in, out]
-  const OnnxTensor* bias = nullptr;
-};
-
 // The weights of a graph that is, node by node, what models/train/graphs.py (fast_graph) writes for
 // a FastModel of kWidth and two layers. Every tensor is FP16 or FP32 with the shape that its place
 // asks for. Points into the OnnxModel.
@@ -35,10 +31,10 @@ struct FastGraph {
   std::int32_t bigram_factor = 0;
   std::int32_t bigram_buckets = 0;
   FastConvolution convolutions[2];
-  FastDense attention;  // kWidth to 2
-  FastDense hidden;     // kPooled to any number up to 1,024
-  FastDense emotion;
-  FastDense topic;
+  DenseWeights attention;  // kWidth to 2
+  DenseWeights hidden;     // kPooled to any number up to 1,024
+  DenseWeights emotion;
+  DenseWeights topic;
 };
 
 // kUnimplemented, saying where it differs, for a graph of any other shape, order or attribute, or

@@ -4,41 +4,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <span>
 #include <vector>
 
 #include "infer/calibration/recipe.h"
+#include "infer/native/graph_walk.h"
 
 namespace tidewatch::native {
 namespace {
 
 constexpr float kWeightLevelMax = 127;  // as recipe.h says
-
-float from_half(std::uint16_t half) {
-  const std::uint32_t sign = (half & 0x8000U) << 16;
-  const std::uint32_t magnitude = half & 0x7FFFU;
-  if (magnitude >= 0x7C00U) return std::bit_cast<float>(sign | 0x7F800000U | (magnitude << 13));
-  // Scaling by 2^112 moves the exponent, and makes subnormal halves normal.
-  const float scaled = std::bit_cast<float>(magnitude << 13) * 0x1p112F;
-  return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(scaled));
-}
-
-std::vector<float> floats_of(const OnnxTensor& tensor) {
-  std::vector<float> values;
-  if (tensor.type == OnnxType::kFloat) {
-    values.resize(tensor.raw.size() / sizeof(float));
-    std::memcpy(values.data(), tensor.raw.data(), values.size() * sizeof(float));
-    return values;
-  }
-  std::vector<std::uint16_t> halves(tensor.raw.size() / sizeof(std::uint16_t));
-  std::memcpy(halves.data(), tensor.raw.data(), halves.size() * sizeof(std::uint16_t));
-  values.reserve(halves.size());
-  for (const std::uint16_t half : halves) values.push_back(from_half(half));
-  return values;
-}
 
 void copy_to(float* to, const OnnxTensor& tensor) { std::ranges::copy(floats_of(tensor), to); }
 
@@ -97,7 +74,7 @@ void pack_heads(const FastGraph& graph, PackedWeights& packed) {
   float* heads = floats(view.hidden_width * kPanel);
   float* heads_bias = floats(kPanel);
   std::size_t column = 0;
-  for (const FastDense* head : {&graph.emotion, &graph.topic}) {
+  for (const DenseWeights* head : {&graph.emotion, &graph.topic}) {
     const std::vector<float> values = floats_of(*head->weight);
     const auto labels = static_cast<std::size_t>(head->weight->dims[1]);
     for (std::size_t i = 0; i < values.size(); ++i) {

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
 #include <fstream>
 #include <optional>
 
@@ -17,7 +18,7 @@ struct Field {
   std::uint32_t number = 0;
   Wire wire = Wire::kVarint;
   std::uint64_t value = 0;  // of a varint
-  Bytes bytes;              // of kBytes
+  Bytes bytes;              // of kBytes and kFixed32
 };
 
 Error damaged(std::string_view what) {
@@ -184,6 +185,10 @@ Result<OnnxAttribute> parse_attribute(Bytes message) {
     if (field.number == 1) {
       TRY(need(field, Wire::kBytes));
       attribute.name = text_of(field);
+    }
+    if (field.number == 2) {
+      TRY(need(field, Wire::kFixed32));
+      std::memcpy(&attribute.real, field.bytes.data(), sizeof attribute.real);
     }
     if (field.number == 3 || field.number == 8) return append_integers(field, attribute.ints);
     return {};

@@ -28,6 +28,7 @@ struct OnnxTensor {
 struct OnnxAttribute {
   std::string_view name;
   std::vector<std::int64_t> ints;  // one for an INT; empty for attributes of other kinds
+  float real = 0;                  // of a FLOAT
 };
 
 struct OnnxNode {
