@@ -30,6 +30,8 @@
 #include "infer/golden_set.h"
 #include "infer/model_registry.h"
 #include "infer/swap_rules.h"
+#include "infer/tensorrt/builder.h"
+#include "infer/tensorrt/tensorrt_backend.h"
 #include "infer/trained_labels.h"
 #include "tokenize/tokenizer.h"
 
@@ -188,6 +190,10 @@ Status calibrate(const BuildEngineOptions& options, const Config& config,
   return {};
 }
 
+bool eight_bit(const BuildEngineOptions& options) {
+  return options.precision == "int8" || options.precision == "fp8";
+}
+
 // The engine's header and sections, but for what the accuracy check says.
 struct Draft {
   EngineHeader header;
@@ -200,6 +206,37 @@ struct Draft {
   }
 };
 
+Status draft_plan(const BuildEngineOptions& options, const Source& source, Draft& draft) {
+  TensorRtBuildOptions build;
+  using tensorrt::NumberFormat;
+  for (const NumberFormat format :
+       {NumberFormat::kFp32, NumberFormat::kFp16, NumberFormat::kInt8, NumberFormat::kFp8}) {
+    if (options.precision == tensorrt::number_format_name(format)) build.format = format;
+  }
+  build.tokens = options.tokens;
+  build.workspace_bytes = options.workspace_mb << 20;
+  build.level = options.level;
+  build.timing_cache = options.timing_cache;
+  if (::isatty(STDERR_FILENO) == 1) {
+    build.progress = [](std::string_view phase, double share) {
+      fmt::print(stderr, "\r\033[Kbuild-engine: {} {:.0f} %", phase, 100 * share);
+      std::fflush(stderr);
+      return true;
+    };
+  }
+  step("building for the GPU; this takes minutes");
+  Result<TensorRtPlan> plan = build_tensorrt_plan(source.manifest, build);
+  if (build.progress) fmt::print(stderr, "\r\033[K");
+  if (!plan) return plan.error();
+  if (!options.layers.empty()) TRY(write_atomically(options.layers, plan->layer_report));
+  TRY_ASSIGN(draft.header.compatibility, tensorrt_compatibility());
+  draft.header.kind = kEngineTensorRt;
+  draft.header.backend = "tensorrt";
+  draft.header.shapes = plan->shapes;
+  draft.sections.emplace_back("plan", std::move(plan->bytes));
+  return {};
+}
+
 Result<Draft> draft_engine(const BuildEngineOptions& options, const Source& source,
                            Precision precision, const Clock& clock) {
   Draft draft;
@@ -207,8 +244,8 @@ Result<Draft> draft_engine(const BuildEngineOptions& options, const Source& sour
   manifest["version"] = source.manifest.version;
   manifest["weights"] = {{"file", "model.onnx"}, {"sha256", source.manifest.weights.sha256}};
   manifest.erase("calibration");
-  draft.header.precision = precision_name(precision);
-  if (precision == Precision::kInt8) {
+  draft.header.precision = options.precision;
+  if (eight_bit(options)) {
     manifest["calibration"] = {{"file", "int8.json"},
                                {"sha256", source.manifest.calibration->sha256}};
     TRY_ASSIGN(std::string recipe, read_bytes(source.manifest.calibration->path));
@@ -219,7 +256,9 @@ Result<Draft> draft_engine(const BuildEngineOptions& options, const Source& sour
   draft.header.built_from = source.from;
   draft.header.built_by = "tidewatch " + version_text();
   draft.header.built_at = to_rfc3339(clock.wall_now());
-  if (options.backend == "openvino") {
+  if (options.backend == "tensorrt") {
+    TRY(draft_plan(options, source, draft));
+  } else if (options.backend == "openvino") {
     step("compiling");
     BackendOptions backend;
     backend.precision = precision;
@@ -332,14 +371,15 @@ Json judgements_json(const std::vector<Judgement>& judgements) {
 }
 
 Status check_options(const BuildEngineOptions& options) {
-  if (options.backend == "tensorrt") {
+  if (options.backend != "tensorrt" &&
+      (options.precision == "fp16" || options.precision == "fp8")) {
     return Error{
-        Code::kUnimplemented,
-        "this build has no TensorRT backend; build for the CPU with --backend openvino, or "
-        "leave --backend out"};
+        Code::kInvalidArgument,
+        fmt::format("--precision {} needs --backend tensorrt; a CPU computes in fp32 or int8",
+                    options.precision)};
   }
-  if (options.precision != "int8" && !options.calibration.empty()) {
-    return Error{Code::kInvalidArgument, "--calibration goes with --precision int8"};
+  if (!eight_bit(options) && !options.calibration.empty()) {
+    return Error{Code::kInvalidArgument, "--calibration goes with --precision int8 or fp8"};
   }
   const std::filesystem::path output = options.output;
   if (const Status named = check_engine_name(output.filename().string()); !named) {
@@ -355,7 +395,8 @@ Status build(const BuildEngineOptions& options) {
   TRY_ASSIGN(const Config config, resolve_config(options.common));
   TRY_ASSIGN(Source source, open_source(options, config));
   TRY_ASSIGN(const TemporaryFolder folder, TemporaryFolder::create());
-  const bool int8 = options.precision == "int8";
+  if (options.backend == "tensorrt") TRY(tensorrt_compatibility());  // before minutes of work
+  const bool int8 = eight_bit(options);
   if (!options.calibration.empty()) {
     TRY(calibrate(options, config, folder.path(), clock, source));
   }
@@ -366,7 +407,9 @@ Status build(const BuildEngineOptions& options) {
   }
   if (int8) TRY(verify_manifest_file(*source.manifest.calibration));
   step("loading FP32");
-  ModelRegistry registry(config.models());
+  BackendOptions reference;
+  if (options.backend == "tensorrt") reference.kind = BackendKind::kOpenVino;
+  ModelRegistry registry(config.models(), reference);
   TRY_ASSIGN(const std::shared_ptr<const Model> fp32,
              registry.load_manifest(source.manifest, Precision::kFp32));
   const Precision precision = int8 ? Precision::kInt8 : Precision::kFp32;

@@ -28,6 +28,7 @@ Result<Config> resolve_config(const CommonOptions& options) {
   if (!options.backend.empty()) {
     TRY_ASSIGN(config.inference.backend, parse_backend_kind(options.backend));
   }
+  if (!options.engines_dir.empty()) config.control.engines_dir = options.engines_dir;
   return config;
 }
 

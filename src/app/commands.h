@@ -17,7 +17,8 @@ struct CommonOptions {
   std::string model;        // empty: as configured
   std::string models_dir;
   std::string precision;  // empty: as configured; else "auto", "fp32" or "int8"
-  std::string backend;    // empty: as configured; else "auto", "native" or "openvino"
+  std::string backend;    // empty: as configured; else "auto", "native", "openvino", "tensorrt"
+  std::string engines_dir;
 };
 
 struct ServeOptions {
@@ -85,7 +86,13 @@ struct BuildEngineOptions {
   std::string like;      // of an ONNX file: the model it is made to replace
   std::string precision = "fp32";
   std::string output;
-  std::string backend = "any";           // "openvino": compiled for this machine
+  std::string backend = "any";  // "openvino", "tensorrt": compiled for this machine
+  // TensorRT alone.
+  std::size_t tokens = 6'144;  // ids of a full run
+  std::size_t workspace_mb = 4'096;
+  int level = 3;                         // the builder's effort, 0 to 5
+  std::string timing_cache;              // file; empty: none
+  std::string layers;                    // file for the layer report; empty: none
   std::vector<std::string> calibration;  // texts
   std::vector<std::string> evaluate;     // "emotion=FILE", "topic=FILE"
   std::string engine_version;            // empty: the output's name without .engine

@@ -155,10 +155,11 @@ void read_model(Table& t, Config& c) {
     if (backend) {
       c.inference.backend = *backend;
     } else {
-      t.fail(*node, "backend", "must be \"auto\", \"native\" or \"openvino\"");
+      t.fail(*node, "backend", "must be \"auto\", \"native\", \"openvino\" or \"tensorrt\"");
     }
   }
   t.number("instances", c.inference.instances, 0, 1'024);
+  t.number("lanes", c.inference.lanes, 0, 8);
   t.number("cache_bytes_max", c.inference.cache_bytes_max, 0, 1ULL << 40);
   if (!dir.empty()) c.models_dir = dir;
   std::string engines;
@@ -203,6 +204,7 @@ void read_batch(Table& t, Config& c) {
   }
   t.number("window_ms", window_ms, 0, 50);
   t.number("fallback_ms", fallback_ms, 1, 1'000);
+  c.inference.batch_max_set = t.take("batch_max") != nullptr;
   t.number("batch_max", policy.batch_max, 1, 1'024);
   t.number("batch_min", policy.batch_min, 1, 1'024);
   t.number("bucket_items_max", c.inference.bucket_items_max, 1, 1 << 20);
@@ -341,6 +343,20 @@ Result<Config> read_config(const std::filesystem::path& file) {
   std::stringstream text;
   text << in.rdbuf();
   return parse_config(text.str(), file.string());
+}
+
+std::filesystem::path Config::engines() const {
+  return control.engines_dir.empty() ? store.dir / "engines" : control.engines_dir;
+}
+
+BackendOptions Config::backend_options() const {
+  BackendOptions options;
+  options.instances = inference.instances;
+  options.precision = inference.precision;
+  options.kind = inference.backend;
+  options.lanes = inference.lanes;
+  options.engines_dir = engines();
+  return options;
 }
 
 std::filesystem::path Config::models() const {

@@ -48,6 +48,9 @@ struct Config {
   std::uint32_t deadline_ms = 50;  // what the dashboard measures the P99 against
 
   std::filesystem::path models() const;  // the folder that the models are taken from
+  // The folder of engine files: as configured, or in the data folder.
+  std::filesystem::path engines() const;
+  BackendOptions backend_options() const;
 };
 
 // Reads a TOML file over the defaults. Errors (kInvalidArgument, kNotFound) name file, line and

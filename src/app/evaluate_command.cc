@@ -355,10 +355,7 @@ Status evaluate(const EvaluateOptions& options) {
   config.inference.cache_bytes_max = 0;  // every text is computed, and speed is the model's own
   SystemClock clock;
   Metrics metrics;
-  BackendOptions backend;
-  backend.precision = config.inference.precision;
-  backend.kind = config.inference.backend;
-  ModelRegistry registry(config.models(), backend);
+  ModelRegistry registry(config.models(), config.backend_options());
   const bool cascade = config.inference.model == kCascadeName;
   if (!cascade && (options.margin || !options.curve_file.empty())) {
     return Error{Code::kInvalidArgument, "--margin and --curve need --model auto"};

@@ -200,7 +200,15 @@ Inference::~Inference() = default;
 
 BatchPolicyOptions Inference::policy_for(const BackendShapes& shapes) const {
   BatchPolicyOptions policy = options_.policy;
+  if (shapes.packs_lengths && !options_.batch_max_set) policy.batch_max = shapes.batch_max;
   policy.batch_max = std::min(policy.batch_max, shapes.batch_max);
+  if (shapes.packs_lengths) {
+    // While one run is under way the next one's texts gather by themselves.
+    if (!options_.window_set) policy.window = std::chrono::microseconds{0};
+    policy.mixes_lengths = true;
+    policy.tokens_max = shapes.tokens_a_run;
+    return policy;
+  }
   if (!shapes.gains_from_batches && !options_.window_set) {
     // A free worker never waits; from a queue it takes what it can run in a millisecond.
     policy.window = std::chrono::microseconds{0};
@@ -304,7 +312,7 @@ void Inference::run(std::size_t worker, std::span<BatchItem> batch) {
   const Status status = first_.run(worker, ragged, scratch.scores, sequences);
   const SteadyTime finished = clock_.steady_now();
   metrics_.batch_size().observe(static_cast<double>(batch.size()));
-  metrics_.batch_token_fill_ratio().observe(1.0);  // ragged: every token computed is a real one
+  metrics_.batch_token_fill_ratio().observe(first_.model()->backend->last_fill(worker));
   for (std::size_t i = 0; i < batch.size(); ++i) {
     BatchItem& item = batch[i];
     const ScoreTiming timing{item.enqueued_at, started, finished};

@@ -50,7 +50,10 @@ class Inference {
     std::size_t bucket_items_max = 4'096;
     std::size_t must_run_items = 0;  // of those: for posts alone (Dispatcher::Options)
     std::size_t cache_bytes_max = 64U << 20;
-    std::size_t instances = 0;  // concurrent runs; 0: one for each core
+    // False: on a backend that packs lengths a run may hold as many texts as its rows do.
+    bool batch_max_set = false;
+    std::size_t instances = 0;  // concurrent runs; 0: one for each core, two on a GPU
+    std::size_t lanes = 0;      // BackendOptions::lanes
     // Measure each model's runs before the first text (under half a second a model), so that
     // deadlines are kept from the start; else the first texts teach.
     bool measure = false;

@@ -22,9 +22,13 @@ void add_common(CLI::App& app, CommonOptions& options) {
 void add_precision(CLI::App& app, CommonOptions& options) {
   app.add_option("--precision", options.precision, "Compute in 'fp32', 'int8' or whatever is best")
       ->check(CLI::IsMember({"auto", "fp32", "int8"}));
-  app.add_option("--backend", options.backend,
-                 "Compute by our own kernels ('native'), 'openvino' or whatever is best")
-      ->check(CLI::IsMember({"auto", "native", "openvino"}));
+  app.add_option(
+         "--backend", options.backend,
+         "Compute by our own kernels ('native'), 'openvino', 'tensorrt' (needs a GPU and an "
+         "engine built for it) or whatever is best")
+      ->check(CLI::IsMember({"auto", "native", "openvino", "tensorrt"}));
+  app.add_option("--engines-dir", options.engines_dir,
+                 "Folder of engine files (default: engines in the data folder)");
 }
 
 }  // namespace
@@ -145,10 +149,28 @@ int main(int argc, char** argv) {
   build_app
       ->add_option("--backend", build.backend,
                    "'any': weights that every backend loads (default); 'openvino': compiled for "
-                   "this machine")
+                   "this machine; 'tensorrt': a plan for this machine's GPU")
       ->check(CLI::IsMember({"any", "openvino", "tensorrt"}));
-  build_app->add_option("--precision", build.precision, "Compute in 'fp32' (default) or 'int8'")
-      ->check(CLI::IsMember({"fp32", "int8"}));
+  build_app
+      ->add_option("--precision", build.precision,
+                   "Compute in 'fp32' (default) or 'int8'; with TensorRT also 'fp16' or 'fp8'")
+      ->check(CLI::IsMember({"fp32", "fp16", "int8", "fp8"}));
+  build_app
+      ->add_option("--tokens", build.tokens,
+                   "TensorRT: ids of a full run, which kernels are chosen for (default 6144)")
+      ->check(CLI::Range(512, 65'536));
+  build_app
+      ->add_option("--workspace-mb", build.workspace_mb,
+                   "TensorRT: GPU memory that kernels may use while running (default 4096)")
+      ->check(CLI::Range(64, 1 << 20));
+  build_app
+      ->add_option("--level", build.level, "TensorRT: the builder's effort, 0 to 5 (default 3)")
+      ->check(CLI::Range(0, 5));
+  build_app->add_option("--timing-cache", build.timing_cache,
+                        "TensorRT: file that remembers kernel timings from build to build");
+  build_app->add_option(
+      "--layers", build.layers,
+      "TensorRT: file for the report of what was fused, in which precision (JSON)");
   build_app->add_option("--calibration", build.calibration,
                         "Texts to make INT8's scales from (default: the model's own calibration)");
   build_app->add_option("--evaluate", build.evaluate,

@@ -10,6 +10,7 @@
 #include "alert/log_channel.h"
 #include "alert/webhook_channel.h"
 #include "app/engine_api.h"
+#include "observe/log.h"
 
 namespace tidewatch {
 namespace {
@@ -41,11 +42,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const Config& config, Mode mode,
 }
 
 Status Runtime::open() {
-  BackendOptions backend;
-  backend.instances = config_.inference.instances;
-  backend.precision = config_.inference.precision;
-  backend.kind = config_.inference.backend;
-  registry_ = std::make_unique<ModelRegistry>(config_.models(), backend);
+  registry_ = std::make_unique<ModelRegistry>(config_.models(), config_.backend_options());
   Inference::Options inference = config_.inference;
   // Whatever is admitted fits, whatever classify calls ask beside it: submit never waits.
   inference.must_run_items = config_.pipeline.posts_in_flight_max;
@@ -54,7 +51,20 @@ Status Runtime::open() {
   // A replay escalates by margin only; a live stream never waits for the second model.
   inference.escalation_waits = mode_ == Mode::kReplay;
   inference.measure = mode_ == Mode::kServe;
-  TRY_ASSIGN(inference_, Inference::create(*registry_, inference, clock_, metrics_));
+  Result<std::unique_ptr<Inference>> created =
+      Inference::create(*registry_, inference, clock_, metrics_);
+  if (!created && created.error().code == Code::kUnavailable &&
+      config_.inference.backend == BackendKind::kTensorRt) {
+    // A machine that lost its GPU still serves; posts wait for nobody.
+    log(LogLevel::kWarning, "infer", "no TensorRT here: serving on the CPU",
+        {{"why", created.error().message}});
+    BackendOptions on_cpu = config_.backend_options();
+    on_cpu.kind = BackendKind::kAuto;
+    registry_ = std::make_unique<ModelRegistry>(config_.models(), on_cpu);
+    created = Inference::create(*registry_, inference, clock_, metrics_);
+  }
+  if (!created) return created.error();
+  inference_ = *std::move(created);
   TRY_ASSIGN(store_, Store::open(config_.store, clock_));
   TRY(open_control());
   fresh_ids_ = std::make_unique<FreshIds>(fresh_prefix(mode_, clock_, store_->stats().last));
@@ -90,7 +100,7 @@ Status Runtime::open() {
 // After the store: it holds the data folder. A replay answers by the model that it is told.
 Status Runtime::open_control() {
   ModelControl::Options options = config_.control;
-  if (options.engines_dir.empty()) options.engines_dir = config_.store.dir / "engines";
+  options.engines_dir = config_.engines();
   if (mode_ == Mode::kServe) options.state_file = config_.store.dir / "engines.json";
   TRY_ASSIGN(control_, ModelControl::create(options, *registry_, *inference_, clock_, metrics_));
   control_->restore();

@@ -43,10 +43,7 @@ Status classify(const ClassifyOptions& options) {
   TRY_ASSIGN(const Config config, resolve_config(options.common));
   SystemClock clock;
   Metrics metrics;
-  BackendOptions backend;
-  backend.precision = config.inference.precision;
-  backend.kind = config.inference.backend;
-  ModelRegistry registry(config.models(), backend);
+  ModelRegistry registry(config.models(), config.backend_options());
   TRY_ASSIGN(const auto inference, Inference::create(registry, config.inference, clock, metrics));
   TRY_ASSIGN(const std::unique_ptr<ByteSource> source, open_file_source(options.file));
   const std::optional<SequenceTask> sequence = inference->model()->manifest.sequence;

@@ -23,6 +23,9 @@ struct BatchPolicyOptions {
   // tokens, not by count.
   bool mixes_lengths = false;
   std::chrono::microseconds run_time_max{1'000};
+  // Not 0: a mixed batch is filled to so many ids instead, whatever that takes, and the queue is
+  // not shared out among the workers: what a GPU wants.
+  std::size_t tokens_max = 0;
 };
 inline constexpr std::chrono::microseconds kWindowMax{50'000};
 

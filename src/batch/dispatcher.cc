@@ -50,6 +50,9 @@ std::size_t Dispatcher::usual_batch() const {
   const std::size_t fair =
       std::clamp<std::size_t>(depth_ / options_.workers, 1, options_.policy.batch_max);
   if (!options_.policy.mixes_lengths) return fair;
+  if (options_.policy.tokens_max > 0) {
+    return std::clamp<std::size_t>(depth_, 1, options_.policy.tokens_max / kUsualTokens);
+  }
   // A mixed run ends at its time, by texts of a usual length.
   const nanoseconds one = profile_.share(kUsualTokens, 1);
   if (one <= nanoseconds{0}) return fair;
@@ -191,9 +194,11 @@ void Dispatcher::fill(std::size_t worker, const BatchDecision& decision, SteadyT
   const bool mixed = options_.policy.mixes_lengths;
   // A queue is shared out: the last texts are not all one worker's while another has none.
   const std::size_t fair = (depth_ + options_.workers - 1) / options_.workers;
-  const std::size_t count =
-      mixed ? std::clamp<std::size_t>(fair, 1, decision.count) : decision.count;
+  const std::size_t count = mixed && options_.policy.tokens_max == 0
+                                ? std::clamp<std::size_t>(fair, 1, decision.count)
+                                : decision.count;
   const std::size_t usual = mixed ? usual_batch() : count;
+  std::size_t tokens_taken = 0;
   nanoseconds run_time{0};
   LatencyProfile::Shape shape;
   while (scratch.batch.size() < count && scratch.dropped.size() < options_.policy.batch_max) {
@@ -201,7 +206,10 @@ void Dispatcher::fill(std::size_t worker, const BatchDecision& decision, SteadyT
     if (bucket == kBuckets || heaps_[bucket].empty()) break;
     const std::size_t tokens = slots_[heaps_[bucket].front().slot].token_ids.size();
     const nanoseconds share = profile_.share(tokens, usual);
-    if (mixed && !scratch.batch.empty() && run_time + share > options_.policy.run_time_max) break;
+    const bool full = options_.policy.tokens_max > 0
+                          ? tokens_taken + tokens > options_.policy.tokens_max
+                          : run_time + share > options_.policy.run_time_max;
+    if (mixed && !scratch.batch.empty() && full) break;
     BatchItem item = take(bucket);
     nanoseconds& backlog = backlog_of(item.limits);
     backlog = empty() ? nanoseconds{0} : std::max(nanoseconds{0}, backlog - share);
@@ -221,6 +229,7 @@ void Dispatcher::fill(std::size_t worker, const BatchDecision& decision, SteadyT
                        0.5, kWaitFactorMax);
       }
       run_time += share;
+      tokens_taken += tokens;
       shape.add(tokens);
       scratch.batch.push_back(std::move(item));
     }

@@ -289,5 +289,20 @@ TEST(DispatcherTest, MixedBatchesEndAtTheirRunTime) {
   EXPECT_EQ(held.run(), (Order{{1, 2}, {3}, {4}, {5}})) << "1,000 us; 500 us; a long one; 400 us";
 }
 
+// As for a GPU: a run is filled by ids, whatever it takes, and not shared out among workers.
+TEST(DispatcherTest, PackedBatchesEndAtTheirIds) {
+  Dispatcher::Options options;
+  options.policy.mixes_lengths = true;
+  options.policy.tokens_max = 100;
+  options.policy.run_time_max = std::chrono::microseconds{1};
+  options.workers = 1;
+  HeldDispatcher held(options);
+  held.dispatcher_->profile().measured(20, 1, std::chrono::milliseconds{4});
+  for (const auto& [tokens, cookie] : {std::pair{40, 1}, {60, 2}, {1, 3}, {500, 4}, {90, 5}}) {
+    EXPECT_TRUE(held.offer(static_cast<std::size_t>(tokens), static_cast<std::uint64_t>(cookie)));
+  }
+  EXPECT_EQ(held.run(), (Order{{1, 2}, {3}, {4}, {5}})) << "100 ids; 1 and no room for 500; alone";
+}
+
 }  // namespace
 }  // namespace tidewatch

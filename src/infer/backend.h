@@ -35,12 +35,16 @@ struct BackendShapes {
   std::size_t instances = 1;     // runs that may be under way at once
   // Whether larger batches raise throughput. False: a free instance should never wait for more.
   bool gains_from_batches = false;
+  // Whether texts of any lengths run together without waste, up to `tokens_a_run` ids: then a run
+  // is filled with whatever waits.
+  bool packs_lengths = false;
+  std::size_t tokens_a_run = 0;
   // Whether a text's scores are the same, bit for bit, whatever it is batched with.
   bool batch_invariant = true;
 };
 
 // Runs one loaded model. Each backend is a folder and a CMake target of its own behind this
-// interface (native/, openvino/, later tensorrt/).
+// interface (native/, openvino/, tensorrt/).
 //
 // Threads: run() may be called concurrently with distinct `instance` numbers; the rest from any
 // thread. run() blocks for the computation.
@@ -66,18 +70,26 @@ class Backend {
     for (TokenLabels& labels : sequences) labels.clear();
     return run(instance, batch, scores);
   }
+  // Of the instance's last run: real ids, of those that were computed with. 1 without padding.
+  virtual double last_fill(std::size_t /*instance*/) const { return 1.0; }
   virtual std::uint64_t memory_bytes() const = 0;  // weights and buffers, an estimate
   virtual void close() = 0;
 };
 
 // Whose code computes: see load_backend (backend_choice.h), which alone looks at it.
-enum class BackendKind : std::uint8_t { kAuto, kNative, kOpenVino };
+enum class BackendKind : std::uint8_t { kAuto, kNative, kOpenVino, kTensorRt };
 
 struct BackendOptions {
   std::size_t instances = 0;  // 0: one for each core
   // kInt8 without a calibration in the manifest is an error: kFailedPrecondition.
   Precision precision = Precision::kFp32;
   BackendKind kind = BackendKind::kAuto;
+  // TensorRT alone. `lanes`: runs that are on the GPU at once, which is a model's share of it when
+  // several are served (0: two).
+  std::size_t lanes = 0;
+  bool pads_to_longest = false;  // a text a row, as wide as the longest: to measure packing against
+  // Where load_backend looks for the engine of a model.
+  std::filesystem::path engines_dir = {};
 };
 
 // Turns the logits of one text into probabilities (softmax) and best labels. `emotion` and `topic`

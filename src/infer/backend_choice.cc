@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "infer/native/native_backend.h"
+#include "infer/plan_engine.h"
 
 namespace tidewatch {
 
@@ -13,6 +14,8 @@ std::string_view backend_kind_name(BackendKind kind) noexcept {
       return "native";
     case BackendKind::kOpenVino:
       return "openvino";
+    case BackendKind::kTensorRt:
+      return "tensorrt";
     case BackendKind::kAuto:
       break;
   }
@@ -21,16 +24,21 @@ std::string_view backend_kind_name(BackendKind kind) noexcept {
 
 Result<BackendKind> parse_backend_kind(std::string_view text) {
   for (const BackendKind kind :
-       {BackendKind::kAuto, BackendKind::kNative, BackendKind::kOpenVino}) {
+       {BackendKind::kAuto, BackendKind::kNative, BackendKind::kOpenVino, BackendKind::kTensorRt}) {
     if (text == backend_kind_name(kind)) return kind;
   }
   return Error{Code::kInvalidArgument,
-               fmt::format("backend '{}': must be auto, native or openvino", text)};
+               fmt::format("backend '{}': must be auto, native, openvino or tensorrt", text)};
 }
 
 Result<std::unique_ptr<Backend>> load_backend(const ModelManifest& manifest,
                                               const BackendOptions& options) {
   if (options.kind == BackendKind::kNative) return load_native_backend(manifest, options);
+  if (options.kind == BackendKind::kTensorRt) return load_fitting_plan(manifest, options);
+  if (options.kind == BackendKind::kAuto && !options.engines_dir.empty()) {
+    auto backend = load_fitting_plan(manifest, options);
+    if (backend) return backend;
+  }
   if (options.kind == BackendKind::kAuto && native::has_vector_kernel()) {
     auto backend = load_native_backend(manifest, options);
     if (backend) return backend;

@@ -230,6 +230,7 @@ Status write_engine(const std::filesystem::path& file, EngineHeader header,
             {"kind", header.kind},
             {"backend", header.backend},
             {"precision", header.precision},
+            {"shapes", header.shapes},
             {"compatibility", header.compatibility},
             {"built_from", header.built_from},
             {"built_by", header.built_by},
@@ -274,16 +275,19 @@ Result<EngineHeader> read_engine_header(const std::filesystem::path& file) {
   header.kind = text_of(root, "kind");
   header.backend = text_of(root, "backend");
   header.precision = text_of(root, "precision");
+  header.shapes = text_of(root, "shapes");
   header.compatibility = text_of(root, "compatibility");
   header.built_from = text_of(root, "built_from");
   header.built_by = text_of(root, "built_by");
   header.built_at = text_of(root, "built_at");
   header.accuracy_json = root.value("accuracy", json::object()).dump();
-  if (header.kind != kEngineOnnx && header.kind != kEngineOpenVino) {
-    return Error{Code::kUnimplemented,
-                 fmt::format("{}: its payload is of kind '{}', but this program loads '{}' and "
-                             "'{}'; build it again with `tidewatch build-engine`",
-                             file.string(), header.kind, kEngineOnnx, kEngineOpenVino)};
+  if (header.kind != kEngineOnnx && header.kind != kEngineOpenVino &&
+      header.kind != kEngineTensorRt) {
+    return Error{
+        Code::kUnimplemented,
+        fmt::format("{}: its payload is of kind '{}', but this program loads '{}', "
+                    "'{}' and '{}'; build it again with `tidewatch build-engine`",
+                    file.string(), header.kind, kEngineOnnx, kEngineOpenVino, kEngineTensorRt)};
   }
   TRY(read_sections(file, root, header));
   std::uint64_t expected = opening.payload_at;
@@ -365,9 +369,11 @@ Status check_engine_fits(const EngineHeader& header, const ModelManifest& served
     return unfit(header, served, "max_length", fmt::format("is {}", engine.max_length),
                  fmt::format("is {}", served.max_length));
   }
-  if (header.precision != "fp32" && header.precision != "int8") {
+  const bool plan = header.kind == kEngineTensorRt;
+  if (header.precision != "fp32" && header.precision != "int8" &&
+      !(plan && (header.precision == "fp16" || header.precision == "fp8"))) {
     return unfit(header, served, "precision", fmt::format("is '{}'", header.precision),
-                 "may be fp32 or int8");
+                 plan ? "may be fp32, fp16, int8 or fp8" : "may be fp32 or int8");
   }
   return {};
 }

@@ -29,10 +29,12 @@ inline constexpr std::uint64_t kEngineHeaderBytesMax = 16U << 20;
 // What the payload is. kOnnx: weights and, for INT8, the recipe; any backend loads them.
 // kOpenVino: OpenVINO's export of a compiled model, bound to its version and the instruction set.
 inline constexpr std::string_view kEngineOnnx = "onnx";
+// kTensorRt: a TensorRT plan, bound to its release, the GPU and the shapes it was built for.
 inline constexpr std::string_view kEngineOpenVino = "openvino";
+inline constexpr std::string_view kEngineTensorRt = "tensorrt";
 
 struct EngineSection {
-  std::string name;  // "model.onnx", "int8.json", "compiled.blob"
+  std::string name;  // "model.onnx", "int8.json", "compiled.blob", "plan"
   std::uint64_t bytes = 0;
   std::string sha256;
 };
@@ -43,7 +45,8 @@ struct EngineHeader {
   ModelManifest manifest;     // the same, read; its files do not exist (see unpack_engine)
   std::string kind;
   std::string backend;        // what it was built and checked with
-  std::string precision;      // "fp32" or "int8"
+  std::string precision;      // "fp32" or "int8"; of a plan also "fp16" or "fp8"
+  std::string shapes;         // of a plan: the rows it was built for, for people
   std::string compatibility;  // what the payload is bound to; empty: nothing
   std::string built_from;     // file names, for people
   std::string built_by;       // program and version

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "infer/engine_loader.h"
+#include "infer/plan_engine.h"
 #include "infer/testing/tiny_model.h"
 
 namespace tidewatch {
@@ -107,6 +108,75 @@ TEST_F(EngineFileTest, IsLoadedBesideAnother) {
   ASSERT_TRUE((*was)->backend->run(0, {ids, offsets}, {&a, 1}));
   ASSERT_TRUE((*is)->backend->run(0, {ids, offsets}, {&b, 1}));
   EXPECT_EQ(a.emotion_prob, b.emotion_prob);
+}
+
+constexpr const char* kHere = "tensorrt 10.6.0, NVIDIA H100 80GB HBM3 (9.0)";
+
+TEST_F(EngineFileTest, APlanIsBoundToReleaseAndGpu) {
+  EngineHeader header;
+  header.compatibility = "tensorrt 10.6.0, NVIDIA L4 (8.9)";
+  header.shapes = "rows of 128 up to 64";
+  const Status bound = check_plan_bound_to(header, kHere);
+  ASSERT_FALSE(bound);
+  EXPECT_EQ(bound.error().code, Code::kFailedPrecondition);
+  EXPECT_THAT(bound.error().message, AllOf(HasSubstr("NVIDIA L4 (8.9)"), HasSubstr(kHere),
+                                           HasSubstr("rows of 128"), HasSubstr("build-engine")));
+  header.compatibility = kHere;
+  EXPECT_TRUE(check_plan_bound_to(header, kHere));
+}
+
+TEST_F(EngineFileTest, TheNewestPlanThatFitsIsChosen) {
+  const auto plan = [&](const std::string& name, const std::string& bound, const std::string& at,
+                        const std::string& sha256 = "") {
+    EngineHeader header;
+    nlohmann::json manifest = manifest_;
+    if (!sha256.empty()) manifest["weights"]["sha256"] = sha256;
+    header.manifest_json = manifest.dump();
+    header.kind = kEngineTensorRt;
+    header.precision = "fp16";
+    header.compatibility = bound;
+    header.built_at = at;
+    header.shapes = "rows of 128 up to 64";
+    const EnginePart parts[] = {{"plan", "bytes of " + name}};
+    ASSERT_TRUE(write_engine(folder_ / "engines" / name, header, parts));
+  };
+  const auto none = choose_plan(served(), folder_ / "engines", kHere);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, Code::kNotFound);
+  EXPECT_THAT(none.error().message, HasSubstr("build-engine --backend tensorrt"));
+
+  plan("elsewhere.engine", "tensorrt 11.4.0, NVIDIA L4 (8.9)", "2026-12-01T00:00:00Z");
+  plan("other.engine", kHere, "2026-12-01T00:00:00Z", std::string(64, 'a'));
+  write(folder_ / "engines" / "garbage.engine", "garbage");
+  const auto unfit = choose_plan(served(), folder_ / "engines", kHere);
+  ASSERT_FALSE(unfit);
+  EXPECT_THAT(unfit.error().message,
+              AllOf(HasSubstr("elsewhere.engine"), HasSubstr("NVIDIA L4"), HasSubstr(kHere),
+                    HasSubstr("other.engine: made of other weights"), HasSubstr("garbage.engine")));
+
+  plan("old.engine", kHere, "2026-11-01T00:00:00Z");
+  plan("new.engine", kHere, "2026-11-20T00:00:00Z");
+  const auto chosen = choose_plan(served(), folder_ / "engines", kHere);
+  ASSERT_TRUE(chosen) << chosen.error().message;
+  EXPECT_EQ(chosen->file.filename(), "new.engine");
+  EXPECT_EQ(chosen->header.shapes, "rows of 128 up to 64");
+}
+
+// Where there is no GPU the answer says so; where there is one, that these bytes are no plan.
+TEST_F(EngineFileTest, APlanOfGarbageIsAnError) {
+  EngineHeader header;
+  header.manifest_json = manifest_.dump();
+  header.kind = kEngineTensorRt;
+  header.precision = "fp16";
+  header.compatibility = kHere;
+  const EnginePart parts[] = {{"plan", "garbage"}};
+  ASSERT_TRUE(write_engine(engine_, header, parts));
+  ModelRegistry registry(folder_);
+  const auto was = registry.load("tiny");
+  ASSERT_TRUE(was);
+  const auto is = load_engine(registry, engine_, **was);
+  ASSERT_FALSE(is);
+  EXPECT_THAT(is.error().message, HasSubstr("v2.engine: "));
 }
 
 TEST_F(EngineFileTest, EveryCutIsNoticed) {

@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "infer/engine_file.h"
+#include "infer/plan_engine.h"
 
 namespace tidewatch {
 namespace {
@@ -64,6 +66,17 @@ Result<std::shared_ptr<Model>> load_compiled(ModelRegistry& registry,
   return registry.adopt(std::move(manifest), std::move(backend));
 }
 
+Result<std::shared_ptr<Model>> load_plan(ModelRegistry& registry, const std::filesystem::path& file,
+                                         const EngineHeader& header, const Model& served) {
+  ModelManifest manifest = header.manifest;
+  manifest.vocabulary = served.manifest.vocabulary;
+  // It takes the place of a model whose workers are there already.
+  BackendOptions options = registry.options();
+  options.instances = std::max(options.instances, served.backend->shapes().instances);
+  TRY_ASSIGN(auto backend, load_plan_engine(file, header, manifest, options));
+  return registry.adopt(std::move(manifest), std::move(backend));
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Model>> load_engine(ModelRegistry& registry,
@@ -71,8 +84,9 @@ Result<std::shared_ptr<const Model>> load_engine(ModelRegistry& registry,
                                                  const Model& served) {
   TRY_ASSIGN(const EngineHeader header, read_engine_header(file));
   TRY(check_engine_fits(header, served.manifest));
-  auto loaded = header.kind == kEngineOnnx ? load_onnx(registry, file, header, served)
-                                           : load_compiled(registry, file, header, served);
+  auto loaded = header.kind == kEngineOnnx       ? load_onnx(registry, file, header, served)
+                : header.kind == kEngineTensorRt ? load_plan(registry, file, header, served)
+                                                 : load_compiled(registry, file, header, served);
   if (!loaded) {
     return Error{loaded.error().code,
                  fmt::format("{}: {}", file.filename().string(), loaded.error().message)};
