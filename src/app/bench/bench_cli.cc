@@ -15,9 +15,13 @@ void add_engine(CLI::App& app, CommonOptions& options) {
   app.add_option("--models-dir", options.models_dir, "Folder of models, instead of the bundled");
   app.add_option("--precision", options.precision, "Compute in 'fp32', 'int8' or whatever is best")
       ->check(CLI::IsMember({"auto", "fp32", "int8"}));
-  app.add_option("--backend", options.backend,
-                 "Compute by our own kernels ('native'), 'openvino' or whatever is best")
-      ->check(CLI::IsMember({"auto", "native", "openvino"}));
+  app.add_option(
+         "--backend", options.backend,
+         "Compute by our own kernels ('native'), 'openvino', 'tensorrt' (needs a GPU and an "
+         "engine built for it) or whatever is best")
+      ->check(CLI::IsMember({"auto", "native", "openvino", "tensorrt"}));
+  app.add_option("--engines-dir", options.engines_dir,
+                 "Folder of engine files (default: engines in the data folder)");
 }
 
 void add_load(CLI::App& app, BenchServeOptions& options) {
@@ -115,6 +119,17 @@ void add_bench_commands(CLI::App& bench, int& status) {
       ->check(CLI::Range(0.2, 3'600.0));
   infer_app->add_option("--batch", infer->batch, "Texts a run (default: the best of several)")
       ->check(CLI::Range(1, 1'024));
+  infer_app->add_option("--tokens", infer->tokens, "Every text has so many ids (default: the mix)")
+      ->check(CLI::Range(3, 512));
+  infer_app->add_flag("--padded", infer->padded,
+                      "TensorRT: no packing; a text a row, as wide as the longest of its batch");
+  infer_app->add_option("--lanes", infer->lanes, "TensorRT: runs on the GPU at once (default 2)")
+      ->check(CLI::Range(1, 8));
+  infer_app->add_option("--with", infer->with, "A second model, run at the same time");
+  infer_app->add_option(
+      "--plain", infer->plain,
+      "Plain TensorRT instead: the ONNX file by its own parser in FP16, one profile, "
+      "every batch padded to its longest; the plan is kept in this FILE");
   infer_app->add_option("--seed", infer->seed, "The same seed gives the same texts");
   infer_app->add_flag("--json", infer->json, "Print one JSON object");
   infer_app->callback([infer, &status] { status = run_bench_infer(*infer); });

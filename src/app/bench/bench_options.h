@@ -49,7 +49,12 @@ struct BenchServeOptions {
 struct BenchInferOptions {
   CommonOptions common;
   double seconds = 10;
-  std::size_t batch = 0;  // 0: the best of several
+  std::size_t batch = 0;   // 0: the best of several
+  std::size_t tokens = 0;  // ids of every text; 0: the mix of lengths
+  bool padded = false;     // a text a row, as wide as the longest of its batch
+  std::size_t lanes = 0;   // of a GPU; 0: as configured
+  std::string with;        // a second model, run beside the first; empty: none
+  std::string plain;  // the file of a plan of plain TensorRT, made when absent; empty: not that
   std::uint64_t seed = 1;
   bool json = false;
 };

@@ -9,11 +9,13 @@
 #include <utility>
 
 #include "app/bench/bench_options.h"
+#include "app/bench/plain_tensorrt.h"
 #include "app/cli_support.h"
 #include "app/inference.h"
 #include "app/version.h"
 #include "bench_serve/process_probe.h"
 #include "infer/cascade.h"
+#include "infer/tensorrt/tensorrt_backend.h"
 
 namespace tidewatch {
 namespace {
@@ -22,7 +24,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kTexts = 20'000;
 constexpr double kTrySeconds = 1.0;
-constexpr std::size_t kBatches[] = {1, 4, 8, 16, 32, 64};
+constexpr std::size_t kBatches[] = {1, 4, 8, 16, 32, 64, 128, 256};
 
 // The texts as ids, one after the other.
 struct TokenizedTexts {
@@ -36,6 +38,8 @@ struct Throughput {
   double texts_per_second = 0;
   double tokens_per_second = 0;
   double cpu_us_per_text = 0;
+  double run_ms = 0;      // one run, as its caller sees it
+  double fill_ratio = 1;  // real ids of those computed with
 };
 
 // Every instance runs batch after batch, each from its own place in the texts, for `seconds`.
@@ -44,6 +48,8 @@ Result<Throughput> measure(Backend& backend, const TokenizedTexts& texts, std::s
   const std::size_t instances = backend.shapes().instances;
   std::atomic<std::uint64_t> texts_done{0};
   std::atomic<std::uint64_t> tokens_done{0};
+  std::atomic<std::uint64_t> runs{0};
+  std::atomic<double> computed{0};
   std::atomic<bool> failed{false};
   std::vector<Status> results(instances);
   const double cpu_before = read_process_usage(0).cpu_seconds;
@@ -69,6 +75,8 @@ Result<Throughput> measure(Backend& backend, const TokenizedTexts& texts, std::s
           failed.store(true);
           return;
         }
+        runs.fetch_add(1, std::memory_order_relaxed);
+        computed.fetch_add(static_cast<double>(ids.size()) / backend.last_fill(instance));
         texts_done.fetch_add(batch_size, std::memory_order_relaxed);
         tokens_done.fetch_add(ids.size(), std::memory_order_relaxed);
         at += batch_size;
@@ -85,7 +93,24 @@ Result<Throughput> measure(Backend& backend, const TokenizedTexts& texts, std::s
   throughput.tokens_per_second = static_cast<double>(tokens_done.load()) / took;
   throughput.cpu_us_per_text = (read_process_usage(0).cpu_seconds - cpu_before) * 1e6 /
                                std::max(1.0, static_cast<double>(texts_done.load()));
+  throughput.run_ms =
+      took * 1e3 * static_cast<double>(instances) / std::max(1.0, static_cast<double>(runs.load()));
+  throughput.fill_ratio =
+      computed.load() > 0 ? static_cast<double>(tokens_done.load()) / computed.load() : 1;
   return throughput;
+}
+
+// Texts of one length: what published figures are given for.
+TokenizedTexts equal_texts(const ModelManifest& manifest, std::size_t tokens) {
+  TokenizedTexts texts;
+  const std::uint64_t words = manifest.vocabulary_size;
+  for (std::uint64_t i = 0; i < kTexts; ++i) {
+    for (std::uint64_t k = 0; k < tokens; ++k) {
+      texts.ids.push_back(static_cast<std::int32_t>((i * 2'654'435'761U + k * 40'503U) % words));
+    }
+    texts.offsets.push_back(static_cast<std::uint32_t>(texts.ids.size()));
+  }
+  return texts;
 }
 
 Result<TokenizedTexts> make_texts(const ModelManifest& manifest, std::uint64_t seed) {
@@ -108,23 +133,43 @@ Result<TokenizedTexts> make_texts(const ModelManifest& manifest, std::uint64_t s
   return texts;
 }
 
-Status infer(const BenchInferOptions& options) {
-  TRY_ASSIGN(const Config config, resolve_config(options.common));
-  BackendOptions backend_options;
-  backend_options.instances = config.inference.instances;
-  backend_options.precision = config.inference.precision;
-  backend_options.kind = config.inference.backend;
-  ModelRegistry registry(config.models(), backend_options);
-  const std::string name =
-      config.inference.model == kCascadeName ? std::string{kCascadeFirst} : config.inference.model;
+// A model to be measured, and its texts.
+struct Subject {
+  ModelManifest manifest;
+  std::shared_ptr<const Model> model;  // or:
+  std::unique_ptr<Backend> plain;
+  TokenizedTexts texts;
+  Backend& backend() const { return plain ? *plain : *model->backend; }
+};
+
+Result<Subject> open_subject(const BenchInferOptions& options, const Config& config,
+                             ModelRegistry& registry, const std::string& name) {
   if (name == "none") {
     return Error{Code::kInvalidArgument, "--model none computes nothing; name a model"};
   }
-  TRY_ASSIGN(const auto model, registry.load(name));
-  TRY_ASSIGN(const TokenizedTexts texts, make_texts(model->manifest, options.seed));
-  Backend& backend = *model->backend;
+  Subject subject;
+  if (options.plain.empty()) {
+    TRY_ASSIGN(subject.model, registry.load(name));
+    subject.manifest = subject.model->manifest;
+  } else {
+    TRY_ASSIGN(subject.manifest, read_manifest(config.models() / name));
+    PlainOptions plain;
+    plain.plan = options.plain;
+    if (options.lanes > 0) plain.lanes = options.lanes;
+    TRY_ASSIGN(subject.plain, make_plain_tensorrt(subject.manifest, plain));
+  }
+  if (options.tokens > 0) {
+    subject.texts = equal_texts(subject.manifest, options.tokens);
+  } else {
+    TRY_ASSIGN(subject.texts, make_texts(subject.manifest, options.seed));
+  }
+  return subject;
+}
 
-  std::vector<Throughput> tries;
+// At options.batch, or at the best of several.
+Result<Throughput> measure_best(const BenchInferOptions& options, const Subject& subject,
+                                std::vector<Throughput>& tries) {
+  Backend& backend = subject.backend();
   std::size_t batch = options.batch;
   if (batch > backend.shapes().batch_max) {
     return Error{Code::kInvalidArgument, fmt::format("--batch {}: the model takes at most {}",
@@ -134,7 +179,7 @@ Status infer(const BenchInferOptions& options) {
     double best = 0;
     for (const std::size_t size : kBatches) {
       if (size > backend.shapes().batch_max) break;
-      TRY_ASSIGN(const Throughput one, measure(backend, texts, size, kTrySeconds));
+      TRY_ASSIGN(const Throughput one, measure(backend, subject.texts, size, kTrySeconds));
       if (one.texts_per_second > best) {
         best = one.texts_per_second;
         batch = size;
@@ -142,42 +187,104 @@ Status infer(const BenchInferOptions& options) {
       tries.push_back(one);
     }
   }
-  TRY_ASSIGN(const Throughput result, measure(backend, texts, batch, options.seconds));
-  const double tokens_mean =
-      static_cast<double>(texts.ids.size()) / static_cast<double>(texts.size());
+  return measure(backend, subject.texts, batch, options.seconds);
+}
 
-  if (options.json) {
-    Json tried = Json::array();
-    for (const Throughput& one : tries) {
-      tried.push_back({{"batch", one.batch}, {"texts_per_second", one.texts_per_second}});
+Json throughput_json(const Throughput& one) {
+  return {{"batch", one.batch},
+          {"texts_per_second", one.texts_per_second},
+          {"tokens_per_second", one.tokens_per_second},
+          {"run_ms", one.run_ms},
+          {"fill_ratio", one.fill_ratio},
+          {"cpu_us_per_text", one.cpu_us_per_text}};
+}
+
+Json subject_json(const Subject& subject, const Throughput& result,
+                  const std::vector<Throughput>& tries) {
+  const Backend& backend = subject.backend();
+  Json tried = Json::array();
+  for (const Throughput& one : tries) tried.push_back(throughput_json(one));
+  Json json{{"model", subject.manifest.name},
+            {"backend", backend.name()},
+            {"precision", backend.precision()},
+            {"instances", backend.shapes().instances},
+            {"memory_bytes", backend.memory_bytes()},
+            {"texts", subject.texts.size()},
+            {"tokens_mean", static_cast<double>(subject.texts.ids.size()) /
+                                static_cast<double>(subject.texts.size())}};
+  json.update(throughput_json(result));
+  json["tries"] = std::move(tried);
+  return json;
+}
+
+void print_subject(const Subject& subject, const Throughput& result,
+                   const std::vector<Throughput>& tries) {
+  const Backend& backend = subject.backend();
+  fmt::print("model     {}, {} by {}, {} instances, {:.0f} MB\n", subject.manifest.name,
+             backend.precision(), backend.name(), backend.shapes().instances,
+             static_cast<double>(backend.memory_bytes()) / 1e6);
+  fmt::print(
+      "texts     {} of {:.1f} tokens on average\n", subject.texts.size(),
+      static_cast<double>(subject.texts.ids.size()) / static_cast<double>(subject.texts.size()));
+  for (const Throughput& one : tries) {
+    fmt::print("batch {:>3} {:.0f} texts/s, {:.2f} ms a run, {:.0f} % of the tokens real\n",
+               one.batch, one.texts_per_second, one.run_ms, 100 * one.fill_ratio);
+  }
+  fmt::print(
+      "speed     {:.0f} texts/s, {:.0f} tokens/s in batches of {}: {:.2f} ms a run, {:.0f} % of "
+      "the "
+      "tokens real, {:.1f} us of CPU a text\n",
+      result.texts_per_second, result.tokens_per_second, result.batch, result.run_ms,
+      100 * result.fill_ratio, result.cpu_us_per_text);
+}
+
+Status infer(const BenchInferOptions& options) {
+  TRY_ASSIGN(const Config config, resolve_config(options.common));
+  BackendOptions backend_options = config.backend_options();
+  backend_options.pads_to_longest = options.padded;
+  if (options.lanes > 0) backend_options.lanes = backend_options.instances = options.lanes;
+  ModelRegistry registry(config.models(), backend_options);
+  std::vector<std::string> names{config.inference.model};
+  if (names[0] == kCascadeName) names[0] = kCascadeFirst;
+  if (!options.with.empty()) names.push_back(options.with);
+  const Result<std::uint64_t> free_before = gpu_free_bytes();
+  std::vector<Subject> subjects;
+  for (const std::string& name : names) {
+    TRY_ASSIGN(Subject subject, open_subject(options, config, registry, name));
+    subjects.push_back(std::move(subject));
+  }
+  // Side by side, each in a thread of its own that keeps its instances busy.
+  std::vector<std::vector<Throughput>> tries(subjects.size());
+  std::vector<Result<Throughput>> results(subjects.size(), Throughput{});
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < subjects.size(); ++i) {
+      threads.emplace_back([&, i] { results[i] = measure_best(options, subjects[i], tries[i]); });
     }
-    fmt::print("{}\n", Json{{"bench", "infer"},
-                            {"machine", machine_text()},
-                            {"version", version_text()},
-                            {"model", model->manifest.name},
-                            {"backend", backend.name()},
-                            {"precision", backend.precision()},
-                            {"instances", backend.shapes().instances},
-                            {"batch", result.batch},
-                            {"texts", texts.size()},
-                            {"tokens_mean", tokens_mean},
-                            {"texts_per_second", result.texts_per_second},
-                            {"tokens_per_second", result.tokens_per_second},
-                            {"cpu_us_per_text", result.cpu_us_per_text},
-                            {"tries", std::move(tried)}}
-                           .dump());
+  }
+  for (const auto& result : results) {
+    if (!result) return result.error();
+  }
+  const Result<std::uint64_t> free_after = gpu_free_bytes();
+  const bool gpu = free_before && free_after;
+  const std::uint64_t gpu_bytes =
+      gpu && *free_before > *free_after ? *free_before - *free_after : 0;
+  if (options.json) {
+    Json json{{"bench", "infer"}, {"machine", machine_text()}, {"version", version_text()}};
+    json.update(subject_json(subjects[0], *results[0], tries[0]));
+    if (gpu) json["gpu_bytes"] = gpu_bytes;
+    if (subjects.size() > 1) json["with"] = subject_json(subjects[1], *results[1], tries[1]);
+    fmt::print("{}\n", json.dump());
     return {};
   }
   fmt::print("machine   {}\nversion   {}\n", machine_text(), version_text());
-  fmt::print("model     {}, {} by {}, {} instances\n", model->manifest.name, backend.precision(),
-             backend.name(), backend.shapes().instances);
-  fmt::print("texts     {} of {:.1f} tokens on average\n", texts.size(), tokens_mean);
-  for (const Throughput& one : tries) {
-    fmt::print("batch {:>3} {:.0f} texts/s\n", one.batch, one.texts_per_second);
+  for (std::size_t i = 0; i < subjects.size(); ++i) {
+    print_subject(subjects[i], *results[i], tries[i]);
   }
-  fmt::print(
-      "speed     {:.0f} texts/s, {:.0f} tokens/s in batches of {}, {:.1f} us of CPU a text\n",
-      result.texts_per_second, result.tokens_per_second, result.batch, result.cpu_us_per_text);
+  if (gpu) {
+    fmt::print("GPU       {:.0f} MB beyond the CUDA context\n",
+               static_cast<double>(gpu_bytes) / 1e6);
+  }
   return {};
 }
 
