@@ -34,7 +34,8 @@ Json to_object(const Alert& alert) {
               {"texts", alert.texts},
               {"emotions", std::move(emotions)},
               {"terms", alert.terms},
-              {"evidence", alert.evidence}};
+              {"evidence", alert.evidence},
+              {"muted_until", alert.muted_until ? Json(to_rfc3339(*alert.muted_until)) : Json()}};
 }
 
 std::string dump(const Json& object) {
@@ -138,9 +139,23 @@ std::string_view event_name(AlertEvent event) noexcept {
       return "updated";
     case AlertEvent::kClosed:
       return "closed";
+    case AlertEvent::kEscalated:
+      return "escalated";
+    case AlertEvent::kAcknowledged:
+      return "acknowledged";
+    case AlertEvent::kResolved:
+      return "resolved";
+    case AlertEvent::kReopened:
+      return "reopened";
+    case AlertEvent::kMuted:
+      return "muted";
+    case AlertEvent::kUnmuted:
+      return "unmuted";
   }
   return "updated";
 }
+
+bool is_action(AlertEvent event) noexcept { return event > AlertEvent::kClosed; }
 
 std::string to_json(const Alert& alert) { return dump(to_object(alert)); }
 
@@ -178,6 +193,7 @@ Result<Alert> alert_from_json(std::string_view json) {
   reader.shares("emotions", alert.emotions);
   reader.texts("terms", alert.terms);
   reader.texts("evidence", alert.evidence);
+  if (object.contains("muted_until")) reader.time_or_null("muted_until", alert.muted_until);
   if (!reader.error().empty()) return Error{Code::kInvalidArgument, reader.error()};
   return alert;
 }

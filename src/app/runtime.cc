@@ -63,20 +63,22 @@ Status Runtime::open() {
   counting.aggregate = config_.aggregate;
   counting.detect = config_.detect;
   counting.follow_wall_clock = mode_ == Mode::kServe;
+  AlertDesk::Options desk;
   if (mode_ == Mode::kServe) {
-    counting.channels.push_back("log");
-    for (const WebhookOptions& webhook : config_.webhooks)
-      counting.channels.push_back(webhook.name);
+    desk.channels.push_back("log");
+    for (const WebhookOptions& webhook : config_.webhooks) desk.channels.push_back(webhook.name);
     TRY(start_sender());
   }
-  counting_ = std::make_unique<Counting>(
-      counting, inference_->labels(), clock_, *store_, times_, [this](const AlertUpdate& update) {
+  desk_ = std::make_unique<AlertDesk>(
+      std::move(desk), clock_, *store_, [this](const AlertUpdate& update) {
         if (update.event == AlertEvent::kOpened) {
           metrics_.alerts(update.alert.kind, update.alert.severity).add();
         }
         if (sender_) sender_->notify();
         if (hooks_.on_alert) hooks_.on_alert(update);
       });
+  counting_ =
+      std::make_unique<Counting>(counting, inference_->labels(), clock_, *store_, *desk_, times_);
   if (mode_ == Mode::kServe) TRY(counting_->restore(kRecount, kRecountMax));
   counting_->start();
   pipeline_ = std::make_unique<Pipeline>(config_.pipeline, clock_, *inference_, *store_, times_,
@@ -120,6 +122,7 @@ void Runtime::stop() {
   if (pipeline_) pipeline_->drain();
   pipeline_.reset();
   counting_.reset();
+  desk_.reset();
   sender_.reset();
   control_.reset();
   inference_.reset();

@@ -16,19 +16,18 @@ constexpr std::size_t kAlertQueryLimitMax = 1'000;
 constexpr const char* kWriteAlert = R"sql(
 INSERT INTO alerts(id, key, topic, region, kind, severity, state, title, onset_at, opened_at,
   updated_at, closed_at, from_rate, to_rate, score, posts, authors, texts, emotions, terms,
-  evidence, stored_at)
-VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22)
-ON CONFLICT(id) DO UPDATE SET key=?2, topic=?3, region=?4, kind=?5, severity=?6,
-  state=CASE WHEN state='acknowledged' AND ?7='open' THEN state ELSE ?7 END,
+  evidence, stored_at, muted_until)
+VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)
+ON CONFLICT(id) DO UPDATE SET key=?2, topic=?3, region=?4, kind=?5, severity=?6, state=?7,
   title=?8, onset_at=?9, opened_at=?10, updated_at=?11, closed_at=?12, from_rate=?13, to_rate=?14,
   score=?15, posts=?16, authors=?17, texts=?18, emotions=?19, terms=?20, evidence=?21,
-  stored_at=?22
+  stored_at=?22, muted_until=?23
 )sql";
 
 constexpr const char* kSelectAlert =
     "SELECT id, key, topic, region, kind, severity, state, title, onset_at, opened_at, updated_at,"
-    " closed_at, from_rate, to_rate, score, posts, authors, texts, emotions, terms, evidence"
-    " FROM alerts ";
+    " closed_at, from_rate, to_rate, score, posts, authors, texts, emotions, terms, evidence,"
+    " muted_until FROM alerts ";
 
 // Invalid UTF-8 becomes U+FFFD instead of an exception.
 std::string to_text(const json& list) {
@@ -57,6 +56,22 @@ std::vector<std::pair<std::string, double>> read_shares(std::string_view text) {
   return shares;
 }
 
+const char* state_condition(AlertQuery::State state) {
+  switch (state) {
+    case AlertQuery::State::kAll:
+      return "";
+    case AlertQuery::State::kOpen:
+      return " AND state NOT IN ('closed', 'resolved')";
+    case AlertQuery::State::kClosed:
+      return " AND state IN ('closed', 'resolved')";
+    case AlertQuery::State::kGoingOn:
+      return " AND closed_at IS NULL";
+    case AlertQuery::State::kEnded:
+      return " AND closed_at IS NOT NULL";
+  }
+  return "";
+}
+
 Alert read_row(const Statement& row) {
   Alert alert;
   alert.id = row.column_text(0);
@@ -80,6 +95,7 @@ Alert read_row(const Statement& row) {
   alert.emotions = read_shares(row.column_text(18));
   alert.terms = read_strings(row.column_text(19));
   alert.evidence = read_strings(row.column_text(20));
+  if (!row.column_is_null(21)) alert.muted_until = from_millis(row.column_int(21));
   return alert;
 }
 
@@ -109,6 +125,7 @@ Status write_alert(Database& db, const Alert& alert, EventTime now) {
   insert.bind(20, std::string_view{terms});
   insert.bind(21, std::string_view{evidence});
   insert.bind(22, to_millis(now));
+  alert.muted_until ? insert.bind(23, to_millis(*alert.muted_until)) : insert.bind_null(23);
   return insert.run();
 }
 
@@ -122,8 +139,7 @@ Result<std::optional<Alert>> read_alert(Database& db, const std::string& id) {
 
 Result<AlertPage> read_alerts(Database& db, const AlertQuery& query) {
   std::string sql = std::string(kSelectAlert) + "WHERE 1";
-  if (query.state == AlertQuery::State::kOpen) sql += " AND state!='closed'";
-  if (query.state == AlertQuery::State::kClosed) sql += " AND state='closed'";
+  sql += state_condition(query.state);
   if (!query.before.empty()) {
     sql += " AND (opened_at, id) < (SELECT opened_at, id FROM alerts WHERE id=?1)";
   }
@@ -144,22 +160,51 @@ Result<AlertPage> read_alerts(Database& db, const AlertQuery& query) {
   }
 }
 
-Status write_acknowledgement(Database& db, const std::string& id, EventTime at) {
-  TRY_ASSIGN(Statement update,
-             db.prepare("UPDATE alerts SET acknowledged_at=coalesce(acknowledged_at, ?2),"
-                        " state=iif(state='open', 'acknowledged', state) WHERE id=?1"));
-  update.bind(1, std::string_view{id});
-  update.bind(2, to_millis(at));
-  TRY(update.run());
-  if (sqlite3_changes(db.handle()) == 0) return Error{Code::kNotFound, "no alert has the id " + id};
-  return {};
+Status write_history(Database& db, const std::string& id,
+                     std::span<const AlertHistoryEntry> entries) {
+  for (const AlertHistoryEntry& entry : entries) {
+    TRY_ASSIGN(Statement insert,
+               db.prepare("INSERT INTO alert_history(alert_id, at, action, actor, note, state)"
+                          " VALUES(?1,?2,?3,?4,?5,?6)"));
+    insert.bind(1, std::string_view{id});
+    insert.bind(2, to_millis(entry.at));
+    insert.bind(3, std::string_view{entry.action});
+    insert.bind(4, std::string_view{entry.by});
+    insert.bind(5, std::string_view{entry.note});
+    insert.bind(6, std::string_view{entry.state});
+    TRY(insert.run());
+  }
+  if (entries.empty()) return {};
+  TRY_ASSIGN(Statement trim,
+             db.prepare("DELETE FROM alert_history WHERE alert_id=?1 AND entry NOT IN (SELECT entry"
+                        " FROM alert_history WHERE alert_id=?1 ORDER BY entry DESC LIMIT ?2)"));
+  trim.bind(1, std::string_view{id});
+  trim.bind(2, static_cast<std::int64_t>(kHistoryEntriesMax));
+  return trim.run();
+}
+
+Result<std::vector<AlertHistoryEntry>> read_history(Database& db, const std::string& id) {
+  TRY_ASSIGN(Statement select, db.prepare("SELECT at, action, actor, note, state FROM alert_history"
+                                          " WHERE alert_id=?1 ORDER BY entry"));
+  select.bind(1, std::string_view{id});
+  std::vector<AlertHistoryEntry> history;
+  while (true) {
+    TRY_ASSIGN(const bool row, select.step());
+    if (!row) return history;
+    history.push_back({from_millis(select.column_int(0)), std::string{select.column_text(1)},
+                       std::string{select.column_text(2)}, std::string{select.column_text(3)},
+                       std::string{select.column_text(4)}});
+  }
 }
 
 Status remove_alerts(Database& db, EventTime written_before) {
   TRY_ASSIGN(Statement remove,
-             db.prepare("DELETE FROM alerts WHERE state='closed' AND stored_at<?1"));
+             db.prepare("DELETE FROM alerts WHERE state IN ('closed', 'resolved') AND"
+                        " stored_at<?1"));
   remove.bind(1, to_millis(written_before));
-  return remove.run();
+  TRY(remove.run());
+  if (sqlite3_changes(db.handle()) == 0) return {};
+  return db.exec("DELETE FROM alert_history WHERE alert_id NOT IN (SELECT id FROM alerts)");
 }
 
 Result<bool> write_message(Database& db, const OutboxMessage& message) {

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "alert/alert.h"
+#include "alert/life_cycle.h"
 #include "alert/outbox.h"
 #include "core/clock.h"
 #include "core/result.h"
@@ -21,8 +23,12 @@ namespace tidewatch {
 Status write_alert(Database& db, const Alert& alert, EventTime now);
 Result<std::optional<Alert>> read_alert(Database& db, const std::string& id);
 Result<AlertPage> read_alerts(Database& db, const AlertQuery& query);
-Status write_acknowledgement(Database& db, const std::string& id, EventTime at);
-// Removes alerts closed and last written before `written_before`.
+// Appends to the alert's history; past kHistoryEntriesMax its oldest entries go.
+Status write_history(Database& db, const std::string& id,
+                     std::span<const AlertHistoryEntry> entries);
+Result<std::vector<AlertHistoryEntry>> read_history(Database& db, const std::string& id);
+// Removes alerts, with their history, closed or resolved and last written before
+// `written_before`.
 Status remove_alerts(Database& db, EventTime written_before);
 
 // Returns false when the dedupe_key is known already.

@@ -166,13 +166,12 @@ Status Store::put_minutes(std::span<const MinuteCounts> minutes, const LabelSche
   });
 }
 
-Status Store::put_alert(const Alert& alert, std::span<const OutboxMessage> messages) {
-  return impl_->queue_messages(
-      messages, [&](Database& db) { return write_alert(db, alert, impl_->clock.wall_now()); });
-}
-
-Status Store::acknowledge(const std::string& id, EventTime at) {
-  return impl_->write([&](Database& db) { return write_acknowledgement(db, id, at); });
+Status Store::put_alert(const Alert& alert, std::span<const OutboxMessage> messages,
+                        std::span<const AlertHistoryEntry> history) {
+  return impl_->queue_messages(messages, [&](Database& db) -> Status {
+    TRY(write_alert(db, alert, impl_->clock.wall_now()));
+    return write_history(db, alert.id, history);
+  });
 }
 
 // ---- outbox
@@ -234,6 +233,11 @@ Result<std::size_t> Store::size() { return impl_->outbox_waiting.load(); }
 Result<std::optional<Alert>> Store::alert(const std::string& id) {
   auto reader = impl_->readers->acquire(impl_->options.query_time_max);
   return read_alert(reader->posts(), id);
+}
+
+Result<std::vector<AlertHistoryEntry>> Store::history(const std::string& id) {
+  auto reader = impl_->readers->acquire(impl_->options.query_time_max);
+  return read_history(reader->posts(), id);
 }
 
 Result<AlertPage> Store::alerts(const AlertQuery& query) {

@@ -16,6 +16,7 @@
 
 #include "aggregate/window_counts.h"
 #include "alert/alert.h"
+#include "alert/life_cycle.h"
 #include "alert/outbox.h"
 #include "core/clock.h"
 #include "core/ids.h"
@@ -65,7 +66,9 @@ struct SeriesPoint {
 };
 
 struct AlertQuery {
-  enum class State : std::uint8_t { kAll, kOpen, kClosed };  // kOpen: acknowledged ones too
+  // kOpen: what somebody should look at still, acknowledged and escalated ones too; kClosed: the
+  // others, resolved ones too. kGoingOn, kEnded: by the wave, whatever people said.
+  enum class State : std::uint8_t { kAll, kOpen, kClosed, kGoingOn, kEnded };
   State state = State::kAll;
   std::size_t limit = 50;  // 1 to 1,000
   std::string before{};    // only older than this id
@@ -126,12 +129,13 @@ class Store : public Outbox {
   // Writes counts; those of the same key and minute are replaced. One transaction.
   Status put_minutes(std::span<const MinuteCounts> minutes, const LabelSchema& labels);
 
-  // Writes (or replaces) the alert and queues the messages, all or nothing. An acknowledged alert
-  // stays acknowledged until it closes.
-  Status put_alert(const Alert& alert, std::span<const OutboxMessage> messages);
+  // Writes (or replaces) the alert, appends to its history and queues the messages, all or nothing.
+  Status put_alert(const Alert& alert, std::span<const OutboxMessage> messages,
+                   std::span<const AlertHistoryEntry> history = {});
   Result<std::optional<Alert>> alert(const std::string& id);
   Result<AlertPage> alerts(const AlertQuery& query);
-  Status acknowledge(const std::string& id, EventTime at);  // kNotFound; closed ones stay closed
+  // Oldest first; empty when there is no such alert.
+  Result<std::vector<AlertHistoryEntry>> history(const std::string& id);
 
   Result<PostPage> posts(const PostQuery& query);
   Result<std::optional<StoredPost>> post(const std::string& id);

@@ -423,20 +423,59 @@ TEST_F(StoreTest, PagesThroughAlertsNewestFirst) {
   EXPECT_EQ(open_ones->alerts.size(), 3U);
 }
 
-TEST_F(StoreTest, AnAcknowledgedAlertStaysSoUntilItCloses) {
+TEST_F(StoreTest, KeepsTheHistoryOfAnAlert) {
   auto store = open();
-  ASSERT_EQ(problem(store->put_alert(make_alert("al_1", 5), {})), "");
-  ASSERT_EQ(problem(store->acknowledge("al_1", from_millis(9))), "");
+  Alert alert = make_alert("al_1", 5);
+  alert.state = "acknowledged";
+  alert.muted_until = from_millis(9'000);
+  const AlertHistoryEntry entries[] = {
+      {from_millis(5), "opened", "tidewatch", "", "open"},
+      {from_millis(9), "acknowledged", "李", "看过", "acknowledged"}};
+  ASSERT_EQ(problem(store->put_alert(alert, {}, entries)), "");
+  store.reset();
+  store = open();
   EXPECT_EQ((*store->alert("al_1"))->state, "acknowledged");
-  ASSERT_EQ(problem(store->put_alert(make_alert("al_1", 5), {})), "");
+  EXPECT_EQ((*store->alert("al_1"))->muted_until, from_millis(9'000));
+  auto history = store->history("al_1");
+  ASSERT_EQ(history->size(), 2U);
+  EXPECT_EQ((*history)[1].by, "李");
+  EXPECT_EQ((*history)[1].at, from_millis(9));
+  EXPECT_THAT(*store->history("al_2"), IsEmpty());
+
+  // Bounded: the oldest entries go.
+  for (std::size_t i = 0; i < kHistoryEntriesMax; ++i) {
+    const AlertHistoryEntry muted{from_millis(static_cast<std::int64_t>(100 + i)), "muted", "a", "",
+                                  "open"};
+    ASSERT_EQ(problem(store->put_alert(alert, {}, {&muted, 1})), "");
+  }
+  history = store->history("al_1");
+  ASSERT_EQ(history->size(), kHistoryEntriesMax);
+  EXPECT_EQ(history->front().at, from_millis(100));
+}
+
+constexpr const char* kDowngradeTo1 = R"sql(
+DROP TABLE alert_history;
+ALTER TABLE alerts DROP COLUMN muted_until;
+)sql";
+
+// A folder of version 1: its acknowledgements become history.
+TEST_F(StoreTest, BringsOlderTablesUpToDate) {
+  {
+    auto store = open();
+    ASSERT_EQ(problem(store->put_alert(make_alert("al_1", 5), {})), "");
+  }
+  {
+    auto db = Database::open(posts_path(dir_.path()), Database::Mode::kReadWrite, "unix");
+    ASSERT_EQ(problem((*db)->exec(kDowngradeTo1)), "");
+    ASSERT_EQ(problem((*db)->exec("UPDATE alerts SET acknowledged_at=7, state='acknowledged';"
+                                  "UPDATE meta SET value=1 WHERE name='schema_version'")),
+              "");
+  }
+  auto store = open();
   EXPECT_EQ((*store->alert("al_1"))->state, "acknowledged");
-  ASSERT_EQ(problem(store->put_alert(make_alert("al_1", 5, "closed"), {})), "");
-  EXPECT_EQ((*store->alert("al_1"))->state, "closed");
-  ASSERT_EQ(problem(store->acknowledge("al_1", from_millis(10))), "");
-  EXPECT_EQ((*store->alert("al_1"))->state, "closed");
-  const Status unknown = store->acknowledge("al_2", from_millis(9));
-  ASSERT_FALSE(unknown.ok());
-  EXPECT_EQ(unknown.error().code, Code::kNotFound);
+  const auto history = store->history("al_1");
+  ASSERT_EQ(history->size(), 1U);
+  EXPECT_EQ((*history)[0].at, from_millis(7));
 }
 
 TEST_F(StoreTest, OutboxDeliversEachMessageOnce) {

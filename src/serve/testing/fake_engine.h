@@ -65,7 +65,8 @@ class FakeEngine final : public Engine {
   Result<std::string> series(const std::string& key, const Params& params) override;
   Result<std::string> alerts(const Params& params) override;
   Result<std::string> alert(const std::string& id) override;
-  Result<std::string> acknowledge(const std::string& id) override;
+  Result<std::string> act_on_alert(AlertEvent event, const std::string& id,
+                                   std::string_view request_json) override;
   Result<std::string> posts(const Params& params) override;
   Result<std::string> post(const std::string& id) override;
   Result<std::string> models() override;
