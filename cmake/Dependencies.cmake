@@ -5,7 +5,7 @@
 # apt: libsimdjson-dev libsqlite3-dev libssl-dev libboost1.81-dev libfmt-dev libspdlog-dev
 # apt: libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libgtest-dev libgmock-dev libbenchmark-dev libxxhash-dev
 # apt: zlib1g-dev libzstd-dev prometheus-cpp-dev
-# apt: libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
+# apt: libabsl-dev tzdata libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
 # apt: python3 python3-venv nodejs npm
 # apt-test: zstd curl chromium fonts-noto-cjk sqlite3
 # apt-lint: clang-19 clang-tidy-19 libclang-rt-19-dev
@@ -55,6 +55,9 @@ pkg_check_modules(grpc QUIET IMPORTED_TARGET grpc++>=1.51)
 tidewatch_require("gRPC" grpc_FOUND libgrpc++-dev)
 find_program(TIDEWATCH_GRPC_PLUGIN grpc_cpp_plugin)
 tidewatch_require("grpc_cpp_plugin" TIDEWATCH_GRPC_PLUGIN protobuf-compiler-grpc)
+# Time zones; libgrpc++-dev depends on it.
+find_package(absl CONFIG QUIET)
+tidewatch_require("Abseil" absl_FOUND libabsl-dev)
 # Part of libgrpc++-dev in Debian; the server does without where it is missing.
 find_library(TIDEWATCH_GRPC_REFLECTION grpc++_reflection)
 

@@ -136,6 +136,22 @@ void Runtime::refresh_gauges() {
   metrics_.store_fsyncs().add(stats.fsyncs - metrics_.store_fsyncs().value());
   metrics_.index_lag_posts().set(static_cast<double>(stats.index_lag_posts));
   metrics_.outbox_messages().set(static_cast<double>(stats.outbox_messages));
+  if (const auto counts = store_->outbox_counts()) {
+    std::uint64_t dead = 0;
+    for (const OutboxCount& count : *counts) dead += count.dead;
+    metrics_.dead_letters().set(static_cast<double>(dead));
+  }
+  if (sender_) {
+    const auto bring_up = [&](const std::string& channel, const char* result, std::uint64_t to) {
+      Counter& counter = metrics_.channel_messages(channel, result);
+      counter.add(to - counter.value());
+    };
+    for (const OutboxSender::ChannelState& state : sender_->channels()) {
+      bring_up(state.name, "delivered", state.totals.delivered);
+      bring_up(state.name, "failed", state.totals.failed);
+      bring_up(state.name, "dead", state.totals.dead);
+    }
+  }
   metrics_.open_alerts().set(static_cast<double>(counting_->open_alerts()));
   metrics_.queue_depth("ingest").set(static_cast<double>(pipeline_->in_flight()));
   metrics_.queue_depth("infer").set(static_cast<double>(inference_->queue_depth()));

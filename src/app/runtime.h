@@ -61,6 +61,7 @@ class Runtime {
   ModelControl& control() { return *control_; }
   Counting& counting() { return *counting_; }
   AlertDesk& desk() { return *desk_; }
+  OutboxSender* sender() { return sender_.get(); }  // null in a replay
   Pipeline& pipeline() { return *pipeline_; }
   FreshIds& fresh_ids() { return *fresh_ids_; }
   // Brings the gauges that are read rather than counted up to date (before a scrape).

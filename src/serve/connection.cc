@@ -263,6 +263,16 @@ awaitable<Answer> Connection::dispatch(Exchange& exchange) {
       Answer answer_now = co_await with_body(exchange, std::move(act));
       co_return answer_now;
     }
+    case Handler::kOutboxRetry:
+    case Handler::kChannelRetry: {
+      const bool of_channel = exchange.match.entry->handler == Handler::kChannelRetry;
+      std::function<Result<std::string>(const std::string&)> retry =
+          [&engine, &argument, of_channel](const std::string&) {
+            return of_channel ? engine.retry_channel(argument) : engine.retry_message(argument);
+          };
+      Answer answer_now = co_await with_body(exchange, std::move(retry));
+      co_return answer_now;
+    }
     case Handler::kSwap:
     case Handler::kRollback:
     case Handler::kCanaryState:
@@ -299,6 +309,12 @@ awaitable<Answer> Connection::dispatch(Exchange& exchange) {
       break;
     case Handler::kAlert:
       work = [&] { return engine.alert(argument); };
+      break;
+    case Handler::kOutbox:
+      work = [&] { return engine.outbox(params); };
+      break;
+    case Handler::kChannels:
+      work = [&] { return engine.channels(); };
       break;
     case Handler::kPosts:
       work = [&] { return engine.posts(params); };

@@ -170,6 +170,11 @@ class Engine {
   // with the alert as alert() has it.
   virtual Result<std::string> act_on_alert(AlertEvent event, const std::string& id,
                                            std::string_view request_json) = 0;
+  // Messages that wait for delivery or are dead letters, and the channels that they go over.
+  virtual Result<std::string> outbox(const Params& params) = 0;
+  virtual Result<std::string> channels() = 0;
+  virtual Result<std::string> retry_message(const std::string& id) = 0;
+  virtual Result<std::string> retry_channel(const std::string& name) = 0;
   virtual Result<std::string> posts(const Params& params) = 0;
   virtual Result<std::string> post(const std::string& id) = 0;
   virtual Result<std::string> models() = 0;

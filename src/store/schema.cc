@@ -76,6 +76,17 @@ CREATE INDEX alert_history_by_alert ON alert_history(alert_id, entry);
 INSERT INTO alert_history(alert_id, at, action, actor, note, state)
   SELECT id, acknowledged_at, 'acknowledged', 'unnamed', '', 'acknowledged' FROM alerts
   WHERE acknowledged_at IS NOT NULL;
+
+-- Dead letters (dead_at) are not tried again; held ones (quiet hours) may be replaced.
+ALTER TABLE outbox ADD COLUMN collapse_key TEXT NOT NULL DEFAULT '';
+ALTER TABLE outbox ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN created_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN dead_at INTEGER;
+UPDATE outbox SET created_at=next_attempt_at;
+DROP INDEX outbox_waiting;
+CREATE INDEX outbox_waiting ON outbox(channel, next_attempt_at)
+  WHERE delivered_at IS NULL AND dead_at IS NULL;
+CREATE INDEX outbox_undelivered ON outbox(id) WHERE delivered_at IS NULL;
 )sql";
 
 Status make_tables(Database& db) {

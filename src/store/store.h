@@ -79,6 +79,27 @@ struct AlertPage {
   std::optional<std::string> next;  // the `before` of the next page
 };
 
+struct OutboxQuery {
+  enum class State : std::uint8_t { kAll, kWaiting, kDead };
+  State state = State::kAll;
+  std::string channel{};     // empty: all
+  std::size_t limit = 50;    // 1 to 1,000
+  std::uint64_t before = 0;  // only older than this id; 0: from the newest
+};
+
+struct OutboxPage {
+  std::vector<OutboxMessage> messages{};  // newest first
+  std::optional<std::uint64_t> next{};    // the `before` of the next page
+};
+
+struct OutboxCount {
+  std::string channel;
+  std::uint64_t waiting = 0;
+  std::uint64_t dead = 0;
+};
+
+inline constexpr std::size_t kDeadLettersMax = 10'000;  // kept; the oldest are forgotten
+
 struct StoreStats {
   std::uint64_t posts = 0;
   Sequence first, last;                     // 0 when empty
@@ -89,11 +110,11 @@ struct StoreStats {
   std::uint64_t fsyncs = 0;                 // of posts.db-wal, since open
   std::map<std::string, std::uint64_t> fsyncs_by_file;
   std::uint64_t index_lag_posts = 0;
-  bool index_behind = false;        // lag above index_lag_max
-  std::string index_error;          // empty: none; the last failure of the indexer
-  std::uint64_t posts_expired = 0;  // removed by retention since open
-  std::uint64_t outbox_messages = 0;
-  std::string maintenance_error;  // empty: none; the last failure of retention
+  bool index_behind = false;          // lag above index_lag_max
+  std::string index_error;            // empty: none; the last failure of the indexer
+  std::uint64_t posts_expired = 0;    // removed by retention since open
+  std::uint64_t outbox_messages = 0;  // waiting
+  std::string maintenance_error;      // empty: none; the last failure of retention
 };
 
 // Everything that must survive: posts with their scores, minute counts, alerts and the outbox in
@@ -155,10 +176,20 @@ class Store : public Outbox {
 
   // Outbox. A delivered message's dedupe_key is remembered for the retention time.
   Status put(const OutboxMessage& message) override;
-  Result<std::vector<OutboxMessage>> due(EventTime now, std::size_t count_max) override;
+  Result<std::vector<OutboxMessage>> due(EventTime now, std::string_view channel,
+                                         std::size_t count_max) override;
   Status delivered(std::uint64_t id) override;
   Status failed(std::uint64_t id, const std::string& error, EventTime next_attempt_at) override;
+  Status give_up(std::uint64_t id, const std::string& error, EventTime now) override;
+  Result<std::size_t> give_up_unknown(std::span<const std::string> channels,
+                                      EventTime now) override;
   Result<std::size_t> size() override;
+  // What waits and what is dead, for people.
+  Result<OutboxPage> outbox(const OutboxQuery& query);
+  Result<std::vector<OutboxCount>> outbox_counts();  // of channels with any, by name
+  // Lets a dead letter (all of a channel) wait again; returns how many did.
+  Result<std::size_t> retry_message(std::uint64_t id);
+  Result<std::size_t> retry_channel(const std::string& channel);
 
   // Indexes everything on disk now, on this thread.
   Status index_now();

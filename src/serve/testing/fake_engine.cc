@@ -196,6 +196,14 @@ Result<std::string> FakeEngine::act_on_alert(AlertEvent event, const std::string
       "opened", "updated", "closed", "escalate", "ack", "resolve", "reopen", "mute", "unmute"};
   return asked(kActs[static_cast<std::size_t>(event)], std::string(id).append(request_json));
 }
+Result<std::string> FakeEngine::outbox(const Params& params) { return asked("outbox", "", params); }
+Result<std::string> FakeEngine::channels() { return asked("channels", ""); }
+Result<std::string> FakeEngine::retry_message(const std::string& id) {
+  return asked("retry_message", id);
+}
+Result<std::string> FakeEngine::retry_channel(const std::string& name) {
+  return asked("retry_channel", name);
+}
 Result<std::string> FakeEngine::posts(const Params& params) { return asked("posts", "", params); }
 Result<std::string> FakeEngine::post(const std::string& id) { return asked("post", id); }
 Result<std::string> FakeEngine::models() { return asked("models", ""); }
