@@ -258,7 +258,7 @@ TEST_F(WebhookTest, JudgesTheAnswer) {
       {400, Code::kInvalidArgument},
       {404, Code::kInvalidArgument},
       {408, Code::kUnavailable},
-      {429, Code::kUnavailable},
+      {429, Code::kResourceExhausted},
       {500, Code::kUnavailable},
       {503, Code::kUnavailable},
   };

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "alert/log_channel.h"
-#include "alert/webhook_channel.h"
 #include "app/engine_api.h"
 
 namespace tidewatch {
@@ -65,8 +64,9 @@ Status Runtime::open() {
   counting.follow_wall_clock = mode_ == Mode::kServe;
   AlertDesk::Options desk;
   if (mode_ == Mode::kServe) {
-    desk.channels.push_back("log");
-    for (const WebhookOptions& webhook : config_.webhooks) desk.channels.push_back(webhook.name);
+    desk.listeners.push_back("log");
+    desk.subscribers = config_.subscribers;
+    desk.public_url = config_.public_url;
     TRY(start_sender());
   }
   desk_ = std::make_unique<AlertDesk>(
@@ -79,6 +79,10 @@ Status Runtime::open() {
       });
   counting_ =
       std::make_unique<Counting>(counting, inference_->labels(), clock_, *store_, *desk_, times_);
+  if (mode_ == Mode::kServe) {
+    TRY(desk_->restore());
+    desk_->start();
+  }
   if (mode_ == Mode::kServe) TRY(counting_->restore(kRecount, kRecountMax));
   counting_->start();
   pipeline_ = std::make_unique<Pipeline>(config_.pipeline, clock_, *inference_, *store_, times_,
@@ -102,9 +106,9 @@ Status Runtime::open_control() {
 Status Runtime::start_sender() {
   std::vector<std::unique_ptr<Channel>> channels;
   channels.push_back(std::make_unique<LogChannel>("log"));
-  for (const WebhookOptions& options : config_.webhooks) {
-    TRY_ASSIGN(auto webhook, WebhookChannel::create(options, clock_));
-    channels.push_back(std::move(webhook));
+  for (const ChannelOptions& options : config_.channels) {
+    TRY_ASSIGN(auto channel, make_channel(options, clock_));
+    channels.push_back(std::move(channel));
   }
   sender_ = std::make_unique<OutboxSender>(*store_, std::move(channels), clock_);
   sender_->start();

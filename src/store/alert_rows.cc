@@ -204,7 +204,9 @@ Status remove_alerts(Database& db, EventTime written_before) {
   remove.bind(1, to_millis(written_before));
   TRY(remove.run());
   if (sqlite3_changes(db.handle()) == 0) return {};
-  return db.exec("DELETE FROM alert_history WHERE alert_id NOT IN (SELECT id FROM alerts)");
+  return db.exec(
+      "DELETE FROM alert_history WHERE alert_id NOT IN (SELECT id FROM alerts);"
+      "DELETE FROM alert_tellings WHERE alert_id NOT IN (SELECT id FROM alerts)");
 }
 
 }  // namespace tidewatch

@@ -87,6 +87,13 @@ DROP INDEX outbox_waiting;
 CREATE INDEX outbox_waiting ON outbox(channel, next_attempt_at)
   WHERE delivered_at IS NULL AND dead_at IS NULL;
 CREATE INDEX outbox_undelivered ON outbox(id) WHERE delivered_at IS NULL;
+
+-- What each subscriber was told of each alert.
+CREATE TABLE alert_tellings(
+  subscriber TEXT, alert_id TEXT, key TEXT NOT NULL, first_at INTEGER, last_at INTEGER NOT NULL,
+  severity INTEGER NOT NULL, escalations INTEGER NOT NULL, ended INTEGER NOT NULL,
+  openings TEXT NOT NULL, news_at INTEGER NOT NULL,  -- openings: a JSON array of ms
+  PRIMARY KEY(subscriber, alert_id)) WITHOUT ROWID;
 )sql";
 
 Status make_tables(Database& db) {

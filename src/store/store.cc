@@ -14,6 +14,7 @@
 #include "store/post_rows.h"
 #include "store/schema.h"
 #include "store/store_impl.h"
+#include "store/telling_rows.h"
 
 namespace tidewatch {
 namespace {
@@ -169,10 +170,12 @@ Status Store::put_minutes(std::span<const MinuteCounts> minutes, const LabelSche
 }
 
 Status Store::put_alert(const Alert& alert, std::span<const OutboxMessage> messages,
-                        std::span<const AlertHistoryEntry> history) {
+                        std::span<const AlertHistoryEntry> history,
+                        std::span<const Telling> tellings) {
   return impl_->queue_messages(messages, [&](Database& db) -> Status {
     TRY(write_alert(db, alert, impl_->clock.wall_now()));
-    return write_history(db, alert.id, history);
+    TRY(write_history(db, alert.id, history));
+    return write_tellings(db, tellings);
   });
 }
 
@@ -287,6 +290,11 @@ Result<std::optional<Alert>> Store::alert(const std::string& id) {
 Result<std::vector<AlertHistoryEntry>> Store::history(const std::string& id) {
   auto reader = impl_->readers->acquire(impl_->options.query_time_max);
   return read_history(reader->posts(), id);
+}
+
+Result<std::vector<Telling>> Store::tellings(EventTime since) {
+  auto reader = impl_->readers->acquire(impl_->options.query_time_max);
+  return read_tellings(reader->posts(), since);
 }
 
 Result<AlertPage> Store::alerts(const AlertQuery& query) {

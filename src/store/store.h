@@ -18,6 +18,7 @@
 #include "alert/alert.h"
 #include "alert/life_cycle.h"
 #include "alert/outbox.h"
+#include "alert/subscriber.h"
 #include "core/clock.h"
 #include "core/ids.h"
 #include "core/result.h"
@@ -150,11 +151,15 @@ class Store : public Outbox {
   // Writes counts; those of the same key and minute are replaced. One transaction.
   Status put_minutes(std::span<const MinuteCounts> minutes, const LabelSchema& labels);
 
-  // Writes (or replaces) the alert, appends to its history and queues the messages, all or nothing.
+  // Writes (or replaces) the alert and the tellings, appends to its history and queues the
+  // messages, all or nothing.
   Status put_alert(const Alert& alert, std::span<const OutboxMessage> messages,
-                   std::span<const AlertHistoryEntry> history = {});
+                   std::span<const AlertHistoryEntry> history = {},
+                   std::span<const Telling> tellings = {});
   Result<std::optional<Alert>> alert(const std::string& id);
   Result<AlertPage> alerts(const AlertQuery& query);
+  // What subscribers were told of alerts that go on, or since then.
+  Result<std::vector<Telling>> tellings(EventTime since);
   // Oldest first; empty when there is no such alert.
   Result<std::vector<AlertHistoryEntry>> history(const std::string& id);
 

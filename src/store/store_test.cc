@@ -459,6 +459,7 @@ TEST_F(StoreTest, KeepsTheHistoryOfAnAlert) {
 
 constexpr const char* kDowngradeTo1 = R"sql(
 DROP TABLE alert_history;
+DROP TABLE alert_tellings;
 ALTER TABLE alerts DROP COLUMN muted_until;
 DROP INDEX outbox_waiting;
 DROP INDEX outbox_undelivered;
@@ -487,6 +488,39 @@ TEST_F(StoreTest, BringsOlderTablesUpToDate) {
   const auto history = store->history("al_1");
   ASSERT_EQ(history->size(), 1U);
   EXPECT_EQ((*history)[0].at, from_millis(7));
+}
+
+TEST_F(StoreTest, KeepsWhatSubscribersWereTold) {
+  auto store = open();
+  Telling told;
+  told.subscriber = "desk";
+  told.alert_id = "al_1";
+  told.key = "finance@*";
+  told.first_at = from_millis(5);
+  told.last_at = from_millis(7);
+  told.severity = Severity::kCritical;
+  told.escalations = 2;
+  told.openings = {from_millis(5), from_millis(6)};
+  Telling over;
+  over.subscriber = "desk";
+  over.alert_id = "al_0";
+  over.key = "*@*";
+  over.ended = true;
+  over.openings = {from_millis(3)};
+  const Telling both[] = {told, over};
+  ASSERT_EQ(problem(store->put_alert(make_alert("al_1", 5), {}, {}, both)), "");
+  store.reset();
+  store = open();
+  const auto recent = store->tellings(from_millis(4));
+  ASSERT_EQ(recent->size(), 1U);
+  EXPECT_EQ((*recent)[0].first_at, told.first_at);
+  EXPECT_EQ((*recent)[0].last_at, told.last_at);
+  EXPECT_EQ((*recent)[0].severity, told.severity);
+  EXPECT_EQ((*recent)[0].escalations, 2U);
+  EXPECT_EQ((*recent)[0].openings, told.openings);
+  const auto all = store->tellings(from_millis(3));
+  ASSERT_EQ(all->size(), 2U);
+  EXPECT_FALSE((*all)[0].first_at);
 }
 
 TEST_F(StoreTest, DeadLettersStayVisibleAndMayBeTriedAgain) {
