@@ -8,10 +8,19 @@
 #include <utility>
 #include <vector>
 
+#include "aggregate/recent_posts.h"
 #include "core/clock.h"
 #include "core/result.h"
 
 namespace tidewatch {
+
+// Where the posts a minute are going, with an interval.
+struct AlertForecast {
+  EventTime at{};  // for when
+  double low = 0;  // posts a minute
+  double expected = 0;
+  double high = 0;
+};
 
 // What people are told. One shape everywhere: GET /v1/alerts, `replay --json`, webhooks.
 // Ids derive from content and event time (key, kind, opened_at), so the same stream gives the
@@ -39,6 +48,8 @@ struct Alert {
   std::vector<std::string> terms;                        // most telling first, at most 8
   std::vector<std::string> evidence;                     // post ids, at least three
   std::optional<EventTime> muted_until{};                // wall clock: nobody is told before
+  WaveShape shape{};                                     // top accounts and cascade
+  std::optional<AlertForecast> forecast{};
 };
 
 // What happened to an alert: the first three come from the stream, the others from people or from

@@ -480,6 +480,9 @@ class AlertManager::State {
                               .negative_only = negative,
                               .start_anew = wave.told && lead.name != wave.lead});
     wave.alert.evidence = wave.evidence.ids();
+    WaveShape shape = source_.shape(lead.key, lead.onset);
+    // Of a restored wave, or one so fast that its start is not held any more, the fuller one stays.
+    if (shape.posts > 0) wave.alert.shape = std::move(shape);
 
     const std::vector<std::string_view> texts =
         distinct_texts(posts, negative, options_.evidence_min);

@@ -25,6 +25,12 @@ class EvidenceSource {
   // negative one stands before the others. Empty when the key was forgotten.
   virtual std::vector<EvidencePost> evidence(KeyId key, std::size_t count_max,
                                              bool negative_first) = 0;
+  // Who drives the key's posts since then (Unix seconds) and how they spread.
+  virtual WaveShape shape(KeyId key, std::int64_t since) {
+    static_cast<void>(key);
+    static_cast<void>(since);
+    return {};
+  }
 };
 
 // One thing to tell: the alert as it stands after the event.

@@ -108,6 +108,31 @@ std::string crowd_fact(const Alert& alert, bool zh) {
             : posts + " posts by " + authors + " authors, " + texts + " texts";
 }
 
+std::string accounts_fact(const Alert& alert, bool zh) {
+  std::vector<std::string> shown;
+  for (const WaveAccount& account : alert.shape.accounts) {
+    const std::string posts = std::to_string(account.posts);
+    const std::string reposted = std::to_string(account.reposted);
+    shown.push_back(account.author + (zh ? "(发 " + posts + ",被转 " + reposted + ")"
+                                         : " (" + posts + " posts, reposted " + reposted + ")"));
+  }
+  return (zh ? "活跃账号 " : "Top accounts ") + joined(shown, zh ? "、" : ", ");
+}
+
+std::string cascade_fact(const WaveCascade& cascade, bool zh) {
+  const std::string posts = std::to_string(cascade.posts);
+  const std::string depth = std::to_string(cascade.depth);
+  const std::string breadth = std::to_string(cascade.breadth);
+  return zh ? "最大转发链 " + posts + " 次转发,深 " + depth + " 层,最宽 " + breadth
+            : "Largest cascade " + posts + " reposts, depth " + depth + ", breadth " + breadth;
+}
+
+std::string forecast_fact(const AlertForecast& forecast, const TimeZone& zone, bool zh) {
+  const std::string range = number(forecast.low) + "–" + number(forecast.high);
+  return (zh ? "预计 " : "Forecast ") + clock_text(forecast.at, zone) + " " +
+         number(forecast.expected) + (zh ? " 条/分(" : " posts/min (") + range + ")";
+}
+
 std::string headline_of(const AlertMessage& message, bool zh) {
   const Alert& alert = message.alert;
   if (zh) {
@@ -134,6 +159,9 @@ MessageText message_text(const AlertMessage& message, MessageLanguage language,
   if (!alert.terms.empty()) {
     text.facts.push_back((zh ? "关键词 " : "Terms ") + joined(alert.terms, zh ? "、" : ", "));
   }
+  if (!alert.shape.accounts.empty()) text.facts.push_back(accounts_fact(alert, zh));
+  if (alert.shape.cascade.posts > 0) text.facts.push_back(cascade_fact(alert.shape.cascade, zh));
+  if (alert.forecast) text.facts.push_back(forecast_fact(*alert.forecast, time_zone, zh));
   if (!message.note.empty()) text.facts.push_back((zh ? "说明 " : "Note: ") + message.note);
   for (std::string& fact : text.facts) fact = one_line(std::move(fact));
   text.posts = message.evidence_posts;

@@ -63,6 +63,10 @@ std::vector<EvidencePost> Counting::evidence(KeyId key, std::size_t count_max,
       key, count_max, negative_first ? EvidenceOrder::kNegativeFirst : EvidenceOrder::kNewest);
 }
 
+WaveShape Counting::shape(KeyId key, std::int64_t since) NO_THREAD_SAFETY_ANALYSIS {
+  return aggregator_.shape(key, since);
+}
+
 void Counting::push(std::span<CommittedPost> posts) {
   for (CommittedPost& post : posts) {
     if (!queue_.push(std::move(post.post))) return;  // closed: the posts are on disk

@@ -105,6 +105,7 @@ class Counting final : private EvidenceSource {
 
   std::vector<EvidencePost> evidence(KeyId key, std::size_t count_max,
                                      bool negative_first) override;
+  WaveShape shape(KeyId key, std::int64_t since) override;
   void run();
   // Counts posts and turns the closed ticks into alert updates.
   void count(std::vector<ScoredPost>& posts, std::optional<EventTime> now, bool flush)

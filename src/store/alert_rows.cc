@@ -16,18 +16,18 @@ constexpr std::size_t kAlertQueryLimitMax = 1'000;
 constexpr const char* kWriteAlert = R"sql(
 INSERT INTO alerts(id, key, topic, region, kind, severity, state, title, onset_at, opened_at,
   updated_at, closed_at, from_rate, to_rate, score, posts, authors, texts, emotions, terms,
-  evidence, stored_at, muted_until)
-VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)
+  evidence, stored_at, muted_until, details)
+VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24)
 ON CONFLICT(id) DO UPDATE SET key=?2, topic=?3, region=?4, kind=?5, severity=?6, state=?7,
   title=?8, onset_at=?9, opened_at=?10, updated_at=?11, closed_at=?12, from_rate=?13, to_rate=?14,
   score=?15, posts=?16, authors=?17, texts=?18, emotions=?19, terms=?20, evidence=?21,
-  stored_at=?22, muted_until=?23
+  stored_at=?22, muted_until=?23, details=?24
 )sql";
 
 constexpr const char* kSelectAlert =
     "SELECT id, key, topic, region, kind, severity, state, title, onset_at, opened_at, updated_at,"
     " closed_at, from_rate, to_rate, score, posts, authors, texts, emotions, terms, evidence,"
-    " muted_until FROM alerts ";
+    " muted_until, details FROM alerts ";
 
 // Invalid UTF-8 becomes U+FFFD instead of an exception.
 std::string to_text(const json& list) {
@@ -54,6 +54,47 @@ std::vector<std::pair<std::string, double>> read_shares(std::string_view text) {
     }
   }
   return shares;
+}
+
+// {"posts":80,"accounts":[["ann",3,9]],"cascade":["root",70,2,60],"forecast":[ms,1.5,2,3]}
+std::string details_text(const Alert& alert) {
+  json accounts = json::array();
+  for (const WaveAccount& account : alert.shape.accounts) {
+    accounts.push_back({account.author, account.posts, account.reposted});
+  }
+  const WaveCascade& cascade = alert.shape.cascade;
+  json details{{"posts", alert.shape.posts}, {"accounts", std::move(accounts)}};
+  if (cascade.posts > 0) {
+    details["cascade"] = {cascade.root, cascade.posts, cascade.depth, cascade.breadth};
+  }
+  if (alert.forecast) {
+    details["forecast"] = {to_millis(alert.forecast->at), alert.forecast->low,
+                           alert.forecast->expected, alert.forecast->high};
+  }
+  return to_text(details);
+}
+
+void read_details(std::string_view text, Alert& alert) {
+  const json details = json::parse(text, nullptr, false);
+  if (!details.is_object()) return;
+  try {  // what this program wrote; a row that somebody changed gives none
+    alert.shape.posts = details.value("posts", std::uint64_t{0});
+    for (const json& account : details.value("accounts", json::array())) {
+      alert.shape.accounts.push_back({account.at(0), account.at(1), account.at(2)});
+    }
+    if (details.contains("cascade")) {
+      const json& cascade = details["cascade"];
+      alert.shape.cascade = {cascade.at(0), cascade.at(1), cascade.at(2), cascade.at(3)};
+    }
+    if (details.contains("forecast")) {
+      const json& forecast = details["forecast"];
+      alert.forecast = AlertForecast{from_millis(forecast.at(0)), forecast.at(1), forecast.at(2),
+                                     forecast.at(3)};
+    }
+  } catch (const json::exception&) {
+    alert.shape = {};
+    alert.forecast.reset();
+  }
 }
 
 const char* state_condition(AlertQuery::State state) {
@@ -96,6 +137,7 @@ Alert read_row(const Statement& row) {
   alert.terms = read_strings(row.column_text(19));
   alert.evidence = read_strings(row.column_text(20));
   if (!row.column_is_null(21)) alert.muted_until = from_millis(row.column_int(21));
+  read_details(row.column_text(22), alert);
   return alert;
 }
 
@@ -126,6 +168,8 @@ Status write_alert(Database& db, const Alert& alert, EventTime now) {
   insert.bind(21, std::string_view{evidence});
   insert.bind(22, to_millis(now));
   alert.muted_until ? insert.bind(23, to_millis(*alert.muted_until)) : insert.bind_null(23);
+  const std::string details = details_text(alert);
+  insert.bind(24, std::string_view{details});
   return insert.run();
 }
 

@@ -67,6 +67,7 @@ CREATE INDEX outbox_waiting ON outbox(next_attempt_at) WHERE delivered_at IS NUL
 
 constexpr const char* kUpgradeTo2 = R"sql(
 ALTER TABLE alerts ADD COLUMN muted_until INTEGER;
+ALTER TABLE alerts ADD COLUMN details TEXT NOT NULL DEFAULT '{}';  -- JSON: shape and forecast
 
 -- Who did what with an alert. `acknowledged_at` of version 1 went in here.
 CREATE TABLE alert_history(

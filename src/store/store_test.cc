@@ -432,6 +432,8 @@ TEST_F(StoreTest, KeepsTheHistoryOfAnAlert) {
   Alert alert = make_alert("al_1", 5);
   alert.state = "acknowledged";
   alert.muted_until = from_millis(9'000);
+  alert.shape = {80, {{"ann", 3, 9}}, {"root", 70, 2, 60}};
+  alert.forecast = AlertForecast{from_millis(99), 1.5, 2, 3};
   const AlertHistoryEntry entries[] = {
       {from_millis(5), "opened", "tidewatch", "", "open"},
       {from_millis(9), "acknowledged", "李", "看过", "acknowledged"}};
@@ -439,7 +441,14 @@ TEST_F(StoreTest, KeepsTheHistoryOfAnAlert) {
   store.reset();
   store = open();
   EXPECT_EQ((*store->alert("al_1"))->state, "acknowledged");
-  EXPECT_EQ((*store->alert("al_1"))->muted_until, from_millis(9'000));
+  const Alert kept = **store->alert("al_1");
+  EXPECT_EQ(kept.muted_until, from_millis(9'000));
+  EXPECT_EQ(kept.shape.posts, 80U);
+  EXPECT_EQ(kept.shape.accounts, alert.shape.accounts);
+  EXPECT_EQ(kept.shape.cascade, alert.shape.cascade);
+  ASSERT_TRUE(kept.forecast);
+  EXPECT_EQ(kept.forecast->at, from_millis(99));
+  EXPECT_EQ(kept.forecast->low, 1.5);
   auto history = store->history("al_1");
   ASSERT_EQ(history->size(), 2U);
   EXPECT_EQ((*history)[1].by, "李");
@@ -461,6 +470,7 @@ constexpr const char* kDowngradeTo1 = R"sql(
 DROP TABLE alert_history;
 DROP TABLE alert_tellings;
 ALTER TABLE alerts DROP COLUMN muted_until;
+ALTER TABLE alerts DROP COLUMN details;
 DROP INDEX outbox_waiting;
 DROP INDEX outbox_undelivered;
 ALTER TABLE outbox DROP COLUMN collapse_key;

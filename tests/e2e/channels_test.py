@@ -27,6 +27,7 @@ def wave(tag):
     begin = start + 420 * 4
     return posts + [{"id": f"{tag}-w{i}", "text": f"怎么回事 <b>&[链接](http://x.example) *急* #{tag}# {i}",
                      "author": f"用户<{i}>", "region": "广东", "url": f"https://posts.example/{i}?a=1&b=2",
+                     "repost_of": None if i % 4 or i == 0 else f"{tag}-w{1 if i % 8 else 2}",
                      "time": begin + i / 25} for i in range(3000)]
 
 
@@ -148,6 +149,11 @@ class ChannelsTest(unittest.TestCase):
             alert = told["webhook"]
             self.assertEqual((alert["key"], alert["event"]), ("#潮汐#", "opened"))
             self.assertEqual(len(alert["evidence_posts"]), 3)
+            self.assertIn(alert["cascade"]["root"], ("潮汐-w1", "潮汐-w2"))
+            self.assertEqual(alert["cascade"]["depth"], 1)
+            self.assertGreaterEqual(alert["cascade"]["posts"], 3)
+            self.assertEqual({a["author"] for a in alert["accounts"][:2]}, {"用户<1>", "用户<2>"})
+            self.assertIsNone(alert["forecast"])
             self.assertEqual(alert["link"], f"https://tidewatch.example/#/alerts/{alert['id']}")
 
             ding = told["dingtalk"]["markdown"]["text"]

@@ -127,6 +127,10 @@ export interface Alert {
   evidence: string[];
   /** nobody is told before */
   muted_until: string | null;
+  /** who drives it, the most first; older alerts have none */
+  accounts?: { author: string; posts: number; reposted: number }[];
+  /** the largest repost cascade */
+  cascade?: { root: string; posts: number; depth: number; breadth: number } | null;
   evidence_posts?: Post[];
   history?: HistoryEntry[];
 }

@@ -171,6 +171,34 @@ function Actions({ alert, done }: { alert: Alert; done?: ((a: Alert) => void) | 
   );
 }
 
+/** Who drives it, and how it spreads. */
+function Shape({ alert }: { alert: Alert }) {
+  const { lang, t } = use_words();
+  const accounts = (alert.accounts ?? []).map((a) =>
+    t('alert.account', {
+      author: a.author,
+      posts: format_count(lang, a.posts),
+      reposted: format_count(lang, a.reposted),
+    }),
+  );
+  return (
+    <>
+      {accounts.length > 0 && (
+        <p class="hint">{t('alert.accounts', { accounts: accounts.join(lang === 'zh' ? '、' : ', ') })}</p>
+      )}
+      {alert.cascade && (
+        <p class="hint">
+          {t('alert.cascade', {
+            posts: format_count(lang, alert.cascade.posts),
+            depth: alert.cascade.depth,
+            breadth: alert.cascade.breadth,
+          })}
+        </p>
+      )}
+    </>
+  );
+}
+
 /** Who did what, when and why. */
 export function History({ alert }: { alert: Alert }) {
   const { lang, t } = use_words();
@@ -258,6 +286,7 @@ export function AlertCard({ alert, expanded = false, alone = false, changed }: A
           </ul>
         )}
         <EmotionBar by={alert.emotions} />
+        {alone && <Shape alert={alert} />}
       </div>
       <footer class="alert-foot">
         <Actions alert={alert} done={changed} />
