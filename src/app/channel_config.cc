@@ -390,7 +390,9 @@ Status match_subscribers(const std::string& file, const std::vector<ChannelOptio
   return {};
 }
 
-Result<std::unique_ptr<Channel>> make_channel(const ChannelOptions& options, const Clock& clock) {
+namespace {
+
+Result<std::unique_ptr<Channel>> make_any(const ChannelOptions& options, const Clock& clock) {
   using Made = std::unique_ptr<Channel>;
   if (const auto* webhook = std::get_if<WebhookOptions>(&options)) {
     TRY_ASSIGN(auto channel, WebhookChannel::create(*webhook, clock));
@@ -402,6 +404,15 @@ Result<std::unique_ptr<Channel>> make_channel(const ChannelOptions& options, con
   }
   TRY_ASSIGN(auto channel, SmtpChannel::create(std::get<SmtpOptions>(options), clock));
   return Made(std::move(channel));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Channel>> make_channel(const ChannelOptions& options, const Clock& clock) {
+  auto channel = make_any(options, clock);
+  if (channel) return channel;
+  return Error{channel.error().code,
+               fmt::format("channel '{}': {}", channel_name(options), channel.error().message)};
 }
 
 }  // namespace tidewatch
