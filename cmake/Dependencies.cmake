@@ -4,8 +4,8 @@
 # apt: g++ cmake ninja-build ccache pkg-config git ca-certificates make
 # apt: libsimdjson-dev libsqlite3-dev libssl-dev libboost1.81-dev libfmt-dev libspdlog-dev
 # apt: libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libgtest-dev libgmock-dev libbenchmark-dev libxxhash-dev
-# apt: zlib1g-dev libzstd-dev prometheus-cpp-dev
-# apt: libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
+# apt: libcurl4-openssl-dev zlib1g-dev libzstd-dev prometheus-cpp-dev
+# apt: libabsl-dev tzdata libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
 # apt: python3 python3-venv nodejs npm
 # apt-test: zstd curl chromium fonts-noto-cjk sqlite3
 # apt-lint: clang-19 clang-tidy-19 libclang-rt-19-dev
@@ -41,6 +41,8 @@ find_package(nlohmann_json CONFIG QUIET)
 tidewatch_require("nlohmann-json" nlohmann_json_FOUND nlohmann-json3-dev)
 find_package(prometheus-cpp CONFIG QUIET)
 tidewatch_require("prometheus-cpp" prometheus-cpp_FOUND prometheus-cpp-dev)
+find_package(CURL 7.88 QUIET)
+tidewatch_require("libcurl" CURL_FOUND libcurl4-openssl-dev)
 find_package(ZLIB QUIET)
 tidewatch_require("zlib" ZLIB_FOUND zlib1g-dev)
 find_package(PkgConfig QUIET)
@@ -55,6 +57,9 @@ pkg_check_modules(grpc QUIET IMPORTED_TARGET grpc++>=1.51)
 tidewatch_require("gRPC" grpc_FOUND libgrpc++-dev)
 find_program(TIDEWATCH_GRPC_PLUGIN grpc_cpp_plugin)
 tidewatch_require("grpc_cpp_plugin" TIDEWATCH_GRPC_PLUGIN protobuf-compiler-grpc)
+# Time zones; libgrpc++-dev depends on it.
+find_package(absl CONFIG QUIET)
+tidewatch_require("Abseil" absl_FOUND libabsl-dev)
 # Part of libgrpc++-dev in Debian; the server does without where it is missing.
 find_library(TIDEWATCH_GRPC_REFLECTION grpc++_reflection)
 

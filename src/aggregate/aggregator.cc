@@ -112,6 +112,7 @@ class Aggregator::Impl {
                static_cast<std::uint32_t>(seconds{options_.unique_window}.count())),
         cascades_(options_.cascades_max),
         evidence_(options_.evidence_posts_max),
+        recent_posts_(options_.shape_posts_max),
         history_(options_.recent_seconds_max),
         hash_all_(KeyTable::hash_text(kAll)),
         hash_unknown_(KeyTable::hash_text(kUnknown)) {
@@ -184,6 +185,8 @@ class Aggregator::Impl {
     return evidence_.select(entry->evidence, count_max, order);
   }
 
+  WaveShape shape(KeyId key, std::int64_t since) const { return recent_posts_.shape(key, since); }
+
   std::vector<MinuteCounts> take_minutes() {
     std::vector<MinuteCounts> minutes(std::make_move_iterator(minutes_.begin()),
                                       std::make_move_iterator(minutes_.end()));
@@ -204,7 +207,7 @@ class Aggregator::Impl {
     if (closed_until_ != kNothingClosed) stats.watermark = EventTime{seconds{closed_until_}};
     stats.memory_bytes = keys_.memory_bytes() + pairs_.memory_bytes() + cascades_.memory_bytes() +
                          evidence_.memory_bytes() + history_.memory_bytes() +
-                         held_.size() * (sizeof(ScoredPost) + 512) +
+                         recent_posts_.memory_bytes() + held_.size() * (sizeof(ScoredPost) + 512) +
                          minutes_.size() * (sizeof(MinuteCounts) + 32);
     for (const auto& [second, open] : open_) stats.memory_bytes += open.memory_bytes();
     return stats;
@@ -273,6 +276,10 @@ class Aggregator::Impl {
       keys_.touch_evidence(slots_[i]);
     }
     evidence_.release(evidence);
+    std::array<KeyId, RecentPosts::kKeysMax> key_ids{};
+    const std::size_t num_keys = std::min(num_slots_, key_ids.size());
+    for (std::size_t i = 0; i < num_keys; ++i) key_ids[i] = keys_.entry(slots_[i]).id;
+    recent_posts_.add(scored.post, facts.second, std::span(key_ids).first(num_keys));
   }
 
   void count_for_key(KeyCounts& counts, KeyId key, const Facts& facts) {
@@ -472,6 +479,7 @@ class Aggregator::Impl {
   RecentPairs pairs_;
   CascadeTopics cascades_;
   EvidencePool evidence_;
+  RecentPosts recent_posts_;
   SecondHistory history_;
   const std::uint64_t hash_all_;
   const std::uint64_t hash_unknown_;
@@ -517,6 +525,9 @@ std::optional<KeyId> Aggregator::find(const KeyName& name) const { return impl_-
 std::vector<EvidencePost> Aggregator::evidence(KeyId key, std::size_t count_max,
                                                EvidenceOrder order) const {
   return impl_->evidence(key, count_max, order);
+}
+WaveShape Aggregator::shape(KeyId key, std::int64_t since) const {
+  return impl_->shape(key, since);
 }
 std::vector<MinuteCounts> Aggregator::take_minutes() { return impl_->take_minutes(); }
 std::vector<std::pair<std::int64_t, KeyCounts>> Aggregator::recent_seconds(

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "aggregate/recent_posts.h"
 #include "aggregate/window_counts.h"
 #include "core/clock.h"
 #include "infer/scored_post.h"
@@ -17,7 +18,7 @@
 
 namespace tidewatch {
 
-// Every bound of the aggregator and what it costs. The defaults hold about 190 MB at the most.
+// Every bound of the aggregator and what it costs. The defaults hold about 195 MB at the most.
 struct AggregateOptions {
   // A second closes when the watermark (newest event time less this) has passed it.
   std::chrono::seconds lateness{5};  // 1 to 300
@@ -46,6 +47,8 @@ struct AggregateOptions {
   // A post further ahead of the stream than `lateness` is held back (see Aggregator). At most this
   // many, about 1 kB each; when full, the one furthest ahead is dropped and counted as `ahead`.
   std::size_t held_posts_max = 1'024;
+  // Posts that the shape of a wave (top accounts, cascade) is read from, about 300 bytes each.
+  std::size_t shape_posts_max = 16'384;
 };
 
 inline constexpr std::size_t kKeywordsMax = 256;
@@ -123,6 +126,10 @@ class Aggregator {
   // stand before all others.
   std::vector<EvidencePost> evidence(KeyId key, std::size_t count_max,
                                      EvidenceOrder order = EvidenceOrder::kNewest) const;
+
+  // Who drives the key's posts since then (Unix seconds) and how they spread, of the last
+  // shape_posts_max posts over all keys. Linear in those: for when an alert is told.
+  WaveShape shape(KeyId key, std::int64_t since) const;
 
   // Gives the minutes closed since the last call, by minute and then by first appearance. Each
   // (key, minute) comes once and whole, so it may be written with an upsert. At most

@@ -455,6 +455,7 @@ TEST(AggregatorTest, MemoryIsFlatUnderAFlood) {
   options.cascades_max = 1'000;
   options.evidence_posts_max = 1'000;
   options.recent_seconds_max = 10'000;
+  options.shape_posts_max = 1'000;
   Told told(options);
   std::uint64_t before = 0;
   for (int i = 0; i < 200'000; ++i) {

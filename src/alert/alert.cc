@@ -11,6 +11,31 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+Json cascade_json(const WaveCascade& cascade) {
+  if (cascade.posts == 0) return {};
+  return {{"root", cascade.root},
+          {"posts", cascade.posts},
+          {"depth", cascade.depth},
+          {"breadth", cascade.breadth}};
+}
+
+Json accounts_json(const std::vector<WaveAccount>& accounts) {
+  Json list = Json::array();
+  for (const WaveAccount& account : accounts) {
+    list.push_back(
+        {{"author", account.author}, {"posts", account.posts}, {"reposted", account.reposted}});
+  }
+  return list;
+}
+
+Json forecast_json(const std::optional<AlertForecast>& forecast) {
+  if (!forecast) return {};
+  return {{"at", to_rfc3339(forecast->at)},
+          {"low", forecast->low},
+          {"expected", forecast->expected},
+          {"high", forecast->high}};
+}
+
 Json to_object(const Alert& alert) {
   Json emotions = Json::object();
   for (const auto& [label, share] : alert.emotions) emotions[label] = share;
@@ -34,11 +59,50 @@ Json to_object(const Alert& alert) {
               {"texts", alert.texts},
               {"emotions", std::move(emotions)},
               {"terms", alert.terms},
-              {"evidence", alert.evidence}};
+              {"evidence", alert.evidence},
+              {"muted_until", alert.muted_until ? Json(to_rfc3339(*alert.muted_until)) : Json()},
+              {"accounts", accounts_json(alert.shape.accounts)},
+              {"cascade", cascade_json(alert.shape.cascade)},
+              {"shape_posts", alert.shape.posts},
+              {"forecast", forecast_json(alert.forecast)}};
 }
 
 std::string dump(const Json& object) {
   return object.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::uint64_t count_in(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+}
+double number_in(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_number() ? found->get<double>() : 0;
+}
+std::string text_in(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string{};
+}
+
+// What is beside the point is left out rather than refused.
+void read_shape(const Json& object, Alert& alert) {
+  alert.shape.posts = count_in(object, "shape_posts");
+  for (const Json& account : object.value("accounts", Json::array())) {
+    if (!account.is_object()) continue;
+    alert.shape.accounts.push_back(
+        {text_in(account, "author"), count_in(account, "posts"), count_in(account, "reposted")});
+  }
+  if (const auto cascade = object.find("cascade");
+      cascade != object.end() && cascade->is_object()) {
+    alert.shape.cascade = {text_in(*cascade, "root"), count_in(*cascade, "posts"),
+                           count_in(*cascade, "depth"), count_in(*cascade, "breadth")};
+  }
+  const auto forecast = object.find("forecast");
+  if (forecast == object.end() || !forecast->is_object()) return;
+  if (const auto at = parse_rfc3339(text_in(*forecast, "at"))) {
+    alert.forecast = AlertForecast{*at, number_in(*forecast, "low"),
+                                   number_in(*forecast, "expected"), number_in(*forecast, "high")};
+  }
 }
 
 // Reads members of one object and remembers the first that is wrong.
@@ -138,9 +202,23 @@ std::string_view event_name(AlertEvent event) noexcept {
       return "updated";
     case AlertEvent::kClosed:
       return "closed";
+    case AlertEvent::kEscalated:
+      return "escalated";
+    case AlertEvent::kAcknowledged:
+      return "acknowledged";
+    case AlertEvent::kResolved:
+      return "resolved";
+    case AlertEvent::kReopened:
+      return "reopened";
+    case AlertEvent::kMuted:
+      return "muted";
+    case AlertEvent::kUnmuted:
+      return "unmuted";
   }
   return "updated";
 }
+
+bool is_action(AlertEvent event) noexcept { return event > AlertEvent::kClosed; }
 
 std::string to_json(const Alert& alert) { return dump(to_object(alert)); }
 
@@ -178,6 +256,9 @@ Result<Alert> alert_from_json(std::string_view json) {
   reader.shares("emotions", alert.emotions);
   reader.texts("terms", alert.terms);
   reader.texts("evidence", alert.evidence);
+  // Not in alerts of older engines.
+  if (object.contains("muted_until")) reader.time_or_null("muted_until", alert.muted_until);
+  read_shape(object, alert);
   if (!reader.error().empty()) return Error{Code::kInvalidArgument, reader.error()};
   return alert;
 }

@@ -8,10 +8,19 @@
 #include <utility>
 #include <vector>
 
+#include "aggregate/recent_posts.h"
 #include "core/clock.h"
 #include "core/result.h"
 
 namespace tidewatch {
+
+// Where the posts a minute are going, with an interval.
+struct AlertForecast {
+  EventTime at{};  // for when
+  double low = 0;  // posts a minute
+  double expected = 0;
+  double high = 0;
+};
 
 // What people are told. One shape everywhere: GET /v1/alerts, `replay --json`, webhooks.
 // Ids derive from content and event time (key, kind, opened_at), so the same stream gives the
@@ -23,7 +32,7 @@ struct Alert {
   std::string region;    // "*" when the key has none
   std::string kind;      // volume | negative | emergent | coordinated
   std::string severity;  // info | warning | critical
-  std::string state;     // open | acknowledged | closed
+  std::string state;     // open | escalated | acknowledged | resolved | closed: see life_cycle.h
   std::string title;     // one line for people, Chinese: "财经 · 广东:讨论量升至 3 倍"
   EventTime onset_at{};  // estimate of when it began
   EventTime opened_at{};
@@ -38,13 +47,29 @@ struct Alert {
   std::vector<std::pair<std::string, double>> emotions;  // label, share; largest first
   std::vector<std::string> terms;                        // most telling first, at most 8
   std::vector<std::string> evidence;                     // post ids, at least three
+  std::optional<EventTime> muted_until{};                // wall clock: nobody is told before
+  WaveShape shape{};                                     // top accounts and cascade
+  std::optional<AlertForecast> forecast{};
 };
 
-// What happened to an alert; each is told once per subscriber.
-enum class AlertEvent : std::uint8_t { kOpened, kUpdated, kClosed };
+// What happened to an alert: the first three come from the stream, the others from people or from
+// a timer (life_cycle.h).
+enum class AlertEvent : std::uint8_t {
+  kOpened,
+  kUpdated,
+  kClosed,
+  kEscalated,
+  kAcknowledged,
+  kResolved,
+  kReopened,
+  kMuted,
+  kUnmuted
+};
 
-// "opened", "updated" or "closed".
+// "opened", "updated", "closed", "escalated", …
 std::string_view event_name(AlertEvent event) noexcept;
+// Whether it comes from people or a timer, and not from the stream.
+bool is_action(AlertEvent event) noexcept;
 
 // The one JSON shape: one object, UTF-8 (what is not becomes U+FFFD), times as RFC 3339 in UTC,
 // closed_at null while open.

@@ -116,7 +116,6 @@ struct Part {
 struct Wave {
   Alert alert;
   bool told = false;
-  bool acknowledged = false;
   std::vector<Part> parts;
   EventTime started_at{};
   PartName lead;  // of the last telling
@@ -195,18 +194,6 @@ class AlertManager::State {
       }
       for (const WaveNumber number : touched) evaluate(number, now, updates);
     }
-  }
-
-  Result<Alert> acknowledge(const std::string& id) EXCLUDES(mu_) {
-    MutexLock lock(mu_);
-    const auto found = by_id_.find(id);
-    if (found == by_id_.end()) {
-      return Error{Code::kNotFound, "alert '" + id + "' is not open here"};
-    }
-    Wave& wave = open_.at(found->second);
-    wave.acknowledged = true;
-    wave.alert.state = "acknowledged";
-    return wave.alert;
   }
 
   void restore(std::span<const Alert> alerts, EventTime told_until) EXCLUDES(mu_) {
@@ -364,7 +351,7 @@ class AlertManager::State {
     Wave wave = remove_closed(number);
     wave.told_closed = wave.alert;
     wave.alert.closed_at.reset();
-    wave.alert.state = wave.acknowledged ? "acknowledged" : "open";
+    wave.alert.state = "open";
     by_id_.emplace(wave.alert.id, number);
     // A part that meanwhile goes on in another wave stays there.
     std::erase_if(wave.parts, [&](const Part& part) REQUIRES(mu_) {
@@ -493,6 +480,9 @@ class AlertManager::State {
                               .negative_only = negative,
                               .start_anew = wave.told && lead.name != wave.lead});
     wave.alert.evidence = wave.evidence.ids();
+    WaveShape shape = source_.shape(lead.key, lead.onset);
+    // Of a restored wave, or one so fast that its start is not held any more, the fuller one stays.
+    if (shape.posts > 0) wave.alert.shape = std::move(shape);
 
     const std::vector<std::string_view> texts =
         distinct_texts(posts, negative, options_.evidence_min);
@@ -590,7 +580,6 @@ class AlertManager::State {
     Wave wave;
     wave.alert = alert;
     wave.told = true;
-    wave.acknowledged = alert.state == "acknowledged";
     wave.started_at = alert.opened_at;
     wave.ended_at = alert.closed_at.value_or(EventTime{});
     wave.lead = part.name;
@@ -650,7 +639,6 @@ AlertManager::~AlertManager() = default;
 void AlertManager::on_changes(std::span<const Change> changes, std::vector<AlertUpdate>& updates) {
   state_->on_changes(changes, updates);
 }
-Result<Alert> AlertManager::acknowledge(const std::string& id) { return state_->acknowledge(id); }
 void AlertManager::restore(std::span<const Alert> alerts, EventTime told_until) {
   state_->restore(alerts, told_until);
 }

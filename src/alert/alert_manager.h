@@ -25,6 +25,12 @@ class EvidenceSource {
   // negative one stands before the others. Empty when the key was forgotten.
   virtual std::vector<EvidencePost> evidence(KeyId key, std::size_t count_max,
                                              bool negative_first) = 0;
+  // Who drives the key's posts since then (Unix seconds) and how they spread.
+  virtual WaveShape shape(KeyId key, std::int64_t since) {
+    static_cast<void>(key);
+    static_cast<void>(since);
+    return {};
+  }
 };
 
 // One thing to tell: the alert as it stands after the event.
@@ -79,7 +85,9 @@ struct AlertOptions {
 // the alert is updated, but told only when something is worth telling; it is closed when every
 // change in it has ended. README.md says which changes share an alert and which one leads (gives
 // key, kind, rates and title). Only event time is used: the same changes and evidence give the
-// same updates, ids included. An alert's id stays when its lead, and so its key or kind, changes.
+// same updates, ids included. States are open and closed here; what people do with an alert stands
+// beside the stream (life_cycle.h), so that it never changes what a replay says. An alert's id
+// stays when its lead, and so its key or kind, changes.
 //
 // Ownership: the source must outlive the manager. Threads: on_changes and restore are for one
 // thread (the counting thread); every other member may be called concurrently.
@@ -93,10 +101,6 @@ class AlertManager {
 
   // Appends what is to be told, in a fixed order. Changes come in order of `at`.
   void on_changes(std::span<const Change> changes, std::vector<AlertUpdate>& updates);
-
-  // Marks an open alert as seen by a person; its updates and closing are told as before. Returns
-  // the alert. kNotFound: not open here (closed, or unknown). Twice is not an error.
-  Result<Alert> acknowledge(const std::string& id);
 
   // After a restart: alerts as the store has them, so that waves still going on are not opened
   // twice and do get closed. Closed ones are remembered for merge_window. A restored alert is

@@ -345,21 +345,6 @@ TEST_F(AlertManagerTest, LaterABroaderKeyIsAnEchoAndANarrowerOneIsNews) {
   EXPECT_EQ(left[0].alert.key, "*@*");
 }
 
-TEST_F(AlertManagerTest, AcknowledgeKeepsTheAlertGoing) {
-  source_.add(KeyId{1}, "p", 5);
-  const std::string id = apply({volume(kStarted, 0)})[0].alert.id;
-  const Result<Alert> acknowledged = manager_->acknowledge(id);
-  ASSERT_TRUE(acknowledged.ok());
-  EXPECT_EQ(acknowledged->state, "acknowledged");
-  EXPECT_TRUE(manager_->acknowledge(id).ok());
-  const auto updated = apply({volume(kContinues, 100, 30)});
-  ASSERT_THAT(updated, SizeIs(1));
-  EXPECT_EQ(updated[0].alert.state, "acknowledged");
-  EXPECT_EQ(apply({volume(kEnded, 200)})[0].alert.state, "closed");
-  EXPECT_EQ(manager_->acknowledge(id).error().code, Code::kNotFound);
-  EXPECT_EQ(manager_->acknowledge("al_0").error().code, Code::kNotFound);
-}
-
 TEST_F(AlertManagerTest, RestoredAlertIsNotOpenedTwiceAndIsClosed) {
   source_.add(KeyId{1}, "p", 5);
   Alert stored = apply({volume(kStarted, 0)})[0].alert;

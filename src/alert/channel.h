@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "alert/outbox.h"
+#include "alert/rate_limit.h"
 #include "core/result.h"
 
 namespace tidewatch {
@@ -16,10 +18,20 @@ class Channel {
   virtual ~Channel() = default;
   virtual std::string_view name() const = 0;
 
-  // Ok: the receiver has taken it. kUnavailable, kDeadlineExceeded: the receiver cannot be reached
-  // now (the sender lets the whole channel rest). kCancelled: stop was called. Any other: this
-  // message was refused; others may go.
+  // Ok: the receiver has taken it. Else the code says what to do (verdict_on):
+  //   kUnavailable, kDeadlineExceeded   the receiver cannot be reached now: the channel rests
+  //   kResourceExhausted                too fast: the channel rests for error.retry_after
+  //   kCancelled                        stop was called
+  //   kInternal, kUnknown, kAborted,    this message failed; it may go another time
+  //   kDataLoss
+  //   any other                         this message will never be taken: a dead letter
   virtual Status send(const OutboxMessage& message) = 0;
+
+  // How fast the receiver takes messages, its punishments kept well away from; empty: any speed.
+  virtual std::vector<RateLimit> limits() const { return {}; }
+
+  // For people: "webhook", "dingtalk", …
+  virtual std::string_view kind() const { return "log"; }
 
   // Makes a send that is blocked, and all later ones, return soon.
   virtual void stop() {}

@@ -21,20 +21,25 @@ class MemoryOutbox final : public Outbox {
   explicit MemoryOutbox(std::size_t messages_max = 10'000) : messages_max_(messages_max) {}
 
   Status put(const OutboxMessage& message) override;
-  Result<std::vector<OutboxMessage>> due(EventTime now, std::size_t count_max) override;
+  Result<std::vector<OutboxMessage>> due(EventTime now, std::string_view channel,
+                                         std::size_t count_max) override;
   Status delivered(std::uint64_t id) override;
   Status failed(std::uint64_t id, const std::string& error, EventTime next_attempt_at) override;
+  Status give_up(std::uint64_t id, const std::string& error, EventTime now) override;
+  Result<std::size_t> give_up_unknown(std::span<const std::string> channels,
+                                      EventTime now) override;
   Result<std::size_t> size() override;
 
   // The next `count` calls of the named member fail with kUnavailable and change nothing.
   enum class Member : std::uint8_t { kPut, kDue, kDelivered, kFailed };
   void fail_next(Member member, std::size_t count);
 
-  // Every message still held, by id.
+  // Every message not delivered, dead letters too, by id.
   std::vector<OutboxMessage> messages() const;
 
  private:
   bool take_fault(Member member) REQUIRES(mu_);
+  std::size_t waiting() const REQUIRES(mu_);
 
   const std::size_t messages_max_;
   mutable Mutex mu_;

@@ -8,83 +8,137 @@
 #include "observe/log.h"
 
 namespace tidewatch {
-namespace {
-
-bool receiver_is_away(Code code) {
-  return code == Code::kUnavailable || code == Code::kDeadlineExceeded;
+FailureVerdict verdict_on(Code code) noexcept {
+  switch (code) {
+    case Code::kUnavailable:
+    case Code::kDeadlineExceeded:
+    case Code::kResourceExhausted:
+      return FailureVerdict::kChannelRests;
+    case Code::kCancelled:
+      return FailureVerdict::kCancelled;
+    case Code::kInternal:
+    case Code::kUnknown:
+    case Code::kAborted:
+    case Code::kDataLoss:
+      return FailureVerdict::kTryAgain;
+    default:
+      return FailureVerdict::kDead;
+  }
 }
-
-}  // namespace
 
 OutboxSender::OutboxSender(Outbox& outbox, std::vector<std::unique_ptr<Channel>> channels,
                            const Clock& clock, OutboxSenderOptions options)
     : outbox_(outbox), clock_(clock), options_(options), random_(options.seed) {
+  const MutexLock lock(mu_);
   for (auto& channel : channels) {
-    std::string name(channel->name());
-    channels_.emplace(std::move(name), std::move(channel));
+    const std::string name(channel->name());
+    ChannelState& state = states_[name];
+    state.name = name;
+    state.kind = channel->kind();
+    Lane& lane = lanes_[name];
+    lane.limiter = RateLimiter(channel->limits());
+    lane.channel = std::move(channel);
   }
 }
 
 OutboxSender::~OutboxSender() { stop(); }
 
 Result<OutboxSender::StepResult> OutboxSender::step(EventTime now) {
-  TRY_ASSIGN(const std::vector<OutboxMessage> messages, outbox_.due(now, options_.batch_max));
-  StepResult result;
-  result.more_due = messages.size() >= options_.batch_max;
-  for (const OutboxMessage& message : messages) {
-    TRY_ASSIGN(const Sent sent, send(message, now));
-    if (sent == Sent::kCancelled) {
-      result.more_due = false;
-      break;
+  if (!strangers_gone_) {
+    std::vector<std::string> names;
+    for (const auto& [name, lane] : lanes_) names.push_back(name);
+    TRY_ASSIGN(const std::size_t gone, outbox_.give_up_unknown(names, now));
+    strangers_gone_ = true;
+    if (gone > 0) {
+      log(LogLevel::kWarning, "alert",
+          "messages for channels that are not configured any more are dead letters now",
+          {{"messages", gone}});
     }
-    ++(sent == Sent::kDelivered ? result.delivered : result.failed);
-    MutexLock lock(mu_);
-    ++(sent == Sent::kDelivered ? totals_.delivered : totals_.failed);
   }
+  StepResult result;
+  for (auto& [name, lane] : lanes_) TRY(step_lane(name, lane, now, result));
   return result;
 }
 
-Result<OutboxSender::Sent> OutboxSender::send(const OutboxMessage& message, EventTime now) {
+Status OutboxSender::step_lane(const std::string& name, Lane& lane, EventTime now,
+                               StepResult& result) {
+  if (now < lane.rests_until) return {};
+  const std::size_t room = lane.limiter.room(now, options_.batch_max);
+  if (room == 0) return {};
+  TRY_ASSIGN(const std::vector<OutboxMessage> messages, outbox_.due(now, name, room));
+  for (const OutboxMessage& message : messages) {
+    TRY_ASSIGN(const Sent sent, send(lane, message, now));
+    result.delivered += sent == Sent::kDelivered ? 1 : 0;
+    result.failed += sent == Sent::kFailed ? 1 : 0;
+    if (now < lane.rests_until || sent == Sent::kStop) return {};
+  }
+  result.more_due = result.more_due || messages.size() >= options_.batch_max;
+  return {};
+}
+
+Result<OutboxSender::Sent> OutboxSender::send(Lane& lane, const OutboxMessage& message,
+                                              EventTime now) {
   if (sent_unmarked_.contains(message.id)) {
     TRY(mark_delivered(message.id));
     return Sent::kDelivered;
   }
-  const auto channel = channels_.find(message.channel);
-  if (channel == channels_.end()) {
-    TRY(outbox_.failed(message.id, "channel '" + message.channel + "' is not configured",
-                       now + options_.backoff_max));
-    return Sent::kFailed;
-  }
-  Rest& rest = rests_[message.channel];
-  if (now < rest.until) {
-    TRY(outbox_.failed(message.id, "held back: " + rest.error, rest.until));
-    return Sent::kFailed;
-  }
-  const Status sent = channel->second->send(message);
-  if (sent.ok()) {
-    rest = Rest{};
-    sent_unmarked_.insert(message.id);
-    TRY(mark_delivered(message.id));
-    return Sent::kDelivered;
-  }
-  const Error& error = sent.error();
-  if (error.code == Code::kCancelled) return Sent::kCancelled;
+  const Status sent = lane.channel->send(message);
+  // A slow send counts from its end: the receiver may have counted it then.
+  lane.limiter.sent(std::max(now, clock_.wall_now()));
+  if (!sent.ok()) return settle_failure(lane, message, sent.error(), now);
+  lane.failures = 0;
+  sent_unmarked_.insert(message.id);
+  record(message.channel, [](ChannelState& state) {
+    ++state.totals.delivered;
+    state.rests_until.reset();
+    state.last_error.clear();
+  });
+  TRY(mark_delivered(message.id));
+  return Sent::kDelivered;
+}
 
-  const bool away = receiver_is_away(error.code);
-  const auto wait = backoff(away ? rest.failures : message.attempts);
-  log(LogLevel::kWarning, "alert", "a message was not delivered and will be tried again",
+Result<OutboxSender::Sent> OutboxSender::settle_failure(Lane& lane, const OutboxMessage& message,
+                                                        const Error& error, EventTime now) {
+  const FailureVerdict verdict = verdict_on(error.code);
+  if (verdict == FailureVerdict::kCancelled) return Sent::kStop;
+  const bool away = verdict == FailureVerdict::kChannelRests;
+  const bool dead =
+      verdict == FailureVerdict::kDead || (away ? now - message.created_at >= options_.age_max
+                                                : message.attempts + 1 >= options_.attempts_max);
+  std::chrono::milliseconds wait = backoff(away ? lane.failures : message.attempts);
+  if (error.retry_after.count() > 0) {
+    wait = std::min<std::chrono::milliseconds>(error.retry_after, std::chrono::hours{1});
+  }
+  if (away) {
+    ++lane.failures;
+    lane.rests_until = now + wait;
+  }
+  log(dead ? LogLevel::kError : LogLevel::kWarning, "alert",
+      dead ? "a message cannot be delivered; it is a dead letter now (GET /v1/outbox)"
+           : "a message was not delivered and will be tried again",
       {{"channel", message.channel},
        {"dedupe_key", message.dedupe_key},
        {"attempts", message.attempts + 1},
-       {"wait_seconds", static_cast<double>(wait.count()) / 1e3},
+       {"wait_seconds", dead ? 0.0 : static_cast<double>(wait.count()) / 1e3},
        {"error", error.message}});
-  if (away) {
-    ++rest.failures;
-    rest.until = now + wait;
-    rest.error = error.message;
+  record(message.channel, [&](ChannelState& state) {
+    ++state.totals.failed;
+    state.totals.dead += dead ? 1 : 0;
+    state.last_error = error.message;
+    if (away) state.rests_until = lane.rests_until;
+  });
+  if (dead) {
+    TRY(outbox_.give_up(message.id, error.message, now));
+  } else {
+    TRY(outbox_.failed(message.id, error.message, now + wait));
   }
-  TRY(outbox_.failed(message.id, error.message, now + wait));
   return Sent::kFailed;
+}
+
+void OutboxSender::record(const std::string& channel,
+                          const std::function<void(ChannelState&)>& change) {
+  const MutexLock lock(mu_);
+  change(states_[channel]);
 }
 
 Status OutboxSender::mark_delivered(std::uint64_t id) {
@@ -171,13 +225,26 @@ void OutboxSender::stop() {
   wake_.notify_all();
   idle_.notify_all();
   if (!thread_.joinable()) return;
-  for (const auto& [name, channel] : channels_) channel->stop();
+  for (const auto& [name, lane] : lanes_) lane.channel->stop();
   thread_.join();
 }
 
 OutboxSender::Totals OutboxSender::totals() const {
-  MutexLock lock(mu_);
-  return totals_;
+  const MutexLock lock(mu_);
+  Totals sum;
+  for (const auto& [name, state] : states_) {
+    sum.delivered += state.totals.delivered;
+    sum.failed += state.totals.failed;
+    sum.dead += state.totals.dead;
+  }
+  return sum;
+}
+
+std::vector<OutboxSender::ChannelState> OutboxSender::channels() const {
+  const MutexLock lock(mu_);
+  std::vector<ChannelState> states;
+  for (const auto& [name, state] : states_) states.push_back(state);
+  return states;
 }
 
 }  // namespace tidewatch

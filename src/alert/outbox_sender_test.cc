@@ -26,6 +26,8 @@ class FakeChannel final : public Channel {
     std::vector<std::string> tried GUARDED_BY(mu);  // dedupe keys
     std::vector<std::string> taken GUARDED_BY(mu);
     std::deque<Code> answers GUARDED_BY(mu);
+    milliseconds retry_after GUARDED_BY(mu){0};
+    std::vector<RateLimit> limits;
     bool blocks GUARDED_BY(mu) = false;  // until stop
     bool stopped GUARDED_BY(mu) = false;
     CondVar change;
@@ -55,11 +57,16 @@ class FakeChannel final : public Channel {
     if (!record_.answers.empty()) {
       const Code code = record_.answers.front();
       record_.answers.pop_front();
-      if (code != Code::kOk) return Error{code, "told to fail"};
+      if (code != Code::kOk) {
+        const milliseconds wait =
+            code == Code::kResourceExhausted ? record_.retry_after : milliseconds{0};
+        return Error{code, "told to fail", wait};
+      }
     }
     record_.taken.push_back(message.dedupe_key);
     return {};
   }
+  std::vector<RateLimit> limits() const override { return record_.limits; }
   void stop() override {
     MutexLock lock(record_.mu);
     record_.stopped = true;
@@ -100,7 +107,10 @@ class OutboxSenderTest : public ::testing::Test {
     EXPECT_TRUE(result.ok());
     return result ? *result : OutboxSender::StepResult{};
   }
-  void put(const OutboxMessage& made) { ASSERT_TRUE(outbox_.put(made).ok()); }
+  void put(OutboxMessage made) {
+    made.created_at = clock_.wall_now();
+    ASSERT_TRUE(outbox_.put(made).ok());
+  }
 
   ManualClock clock_;
   MemoryOutbox outbox_;
@@ -123,7 +133,7 @@ TEST_F(OutboxSenderTest, DeliversEachMessageOnce) {
   EXPECT_EQ(sender_->totals().delivered, 2U);
 }
 
-TEST_F(OutboxSenderTest, BacksOffExponentiallyUpToTenMinutesAndNeverGivesUp) {
+TEST_F(OutboxSenderTest, BacksOffExponentiallyUpToTenMinutes) {
   put(message("a"));
   std::vector<std::int64_t> waits;
   EventTime last = clock_.wall_now();
@@ -155,7 +165,7 @@ TEST_F(OutboxSenderTest, JitterSpreadsTheWaitAndComesFromTheSeed) {
       const std::string key =
           std::to_string(seed) + "." + std::to_string(clock_.wall_now().time_since_epoch().count());
       put(message(key));
-      hook_.answer({Code::kInvalidArgument});
+      hook_.answer({Code::kInternal});
       step();
       const OutboxMessage failed = outbox_.messages().back();
       waits.push_back((failed.next_attempt_at - clock_.wall_now()).count());
@@ -178,7 +188,7 @@ TEST_F(OutboxSenderTest, AChannelWhoseReceiverIsAwayRestsAndOthersGoOn) {
   hook_.answer({Code::kDeadlineExceeded});
   const auto result = step();
   EXPECT_EQ(hook_.tries(), 1U) << "b and c did not wait for a time-out each";
-  EXPECT_EQ(result.failed, 3U);
+  EXPECT_EQ(result.failed, 1U);
   EXPECT_THAT(chat_.all_taken(), ElementsAre("x"));
   put(message("d"));  // due at once, but its channel rests
   step();
@@ -188,9 +198,9 @@ TEST_F(OutboxSenderTest, AChannelWhoseReceiverIsAwayRestsAndOthersGoOn) {
   EXPECT_THAT(hook_.all_taken(), ElementsAre("a", "b", "c", "d"));
 }
 
-TEST_F(OutboxSenderTest, ARefusedMessageDoesNotHoldUpTheRest) {
+TEST_F(OutboxSenderTest, AFailedMessageDoesNotHoldUpTheRest) {
   for (const char* key : {"bad", "b", "c"}) put(message(key));
-  hook_.answer({Code::kInvalidArgument});
+  hook_.answer({Code::kInternal});
   const auto result = step();
   EXPECT_EQ(result.failed, 1U);
   EXPECT_THAT(hook_.all_taken(), ElementsAre("b", "c"));
@@ -199,12 +209,100 @@ TEST_F(OutboxSenderTest, ARefusedMessageDoesNotHoldUpTheRest) {
   EXPECT_THAT(hook_.all_taken(), ElementsAre("b", "c", "bad"));
 }
 
-TEST_F(OutboxSenderTest, AMessageForAnUnknownChannelIsKept) {
-  put(message("a", "pager"));
+TEST_F(OutboxSenderTest, WhatIsRefusedForGoodIsADeadLetterAtOnce) {
+  for (const Code code : {Code::kInvalidArgument, Code::kPermissionDenied, Code::kNotFound,
+                          Code::kFailedPrecondition}) {
+    put(message(std::string(code_name(code))));
+    hook_.answer({code});
+  }
+  put(message("good"));
+  EXPECT_EQ(step().failed, 4U);
+  EXPECT_THAT(hook_.all_taken(), ElementsAre("good"));
+  EXPECT_EQ(*outbox_.size(), 0U);
+  ASSERT_THAT(outbox_.messages(), SizeIs(4));
+  for (const OutboxMessage& dead : outbox_.messages()) {
+    EXPECT_EQ(dead.dead_at, clock_.wall_now());
+    EXPECT_EQ(dead.last_error, "told to fail");
+    EXPECT_EQ(dead.attempts, 1U);
+  }
+  clock_.advance(std::chrono::hours{100});
+  step();
+  EXPECT_EQ(hook_.tries(), 5U) << "never again by itself";
+  EXPECT_EQ(sender_->totals().dead, 4U);
+  EXPECT_EQ(sender_->channels()[1].last_error, "") << "the delivery after them";
+}
+
+TEST_F(OutboxSenderTest, AMessageThatOnlyFailsIsGivenUpAfterTenAttempts) {
+  put(message("a"));
+  for (int i = 0; i < 10; ++i) {
+    hook_.answer({Code::kInternal});
+    step();
+    clock_.advance(std::chrono::hours{1});
+  }
+  EXPECT_EQ(*outbox_.size(), 0U);
+  ASSERT_THAT(outbox_.messages(), SizeIs(1));
+  EXPECT_EQ(outbox_.messages()[0].attempts, 10U);
+}
+
+TEST_F(OutboxSenderTest, AReceiverThatIsAwayForThreeDaysIsGivenUp) {
+  put(message("a"));
+  const EventTime start = clock_.wall_now();
+  while (*outbox_.size() > 0) {
+    hook_.answer({Code::kUnavailable});
+    step();
+    clock_.advance(std::chrono::minutes{10});
+    ASSERT_LE(clock_.wall_now() - start, std::chrono::hours{73});
+  }
+  EXPECT_GE(clock_.wall_now() - start, std::chrono::hours{72});
+  put(message("b"));
+  clock_.advance(std::chrono::minutes{10});
+  EXPECT_EQ(step().delivered, 1U) << "what is new is tried";
+}
+
+TEST_F(OutboxSenderTest, RestsForAsLongAsTheReceiverAsks) {
+  for (const char* key : {"a", "b"}) put(message(key));
+  {
+    MutexLock lock(hook_.mu);
+    hook_.retry_after = milliseconds{37'000};
+  }
+  hook_.answer({Code::kResourceExhausted});
   EXPECT_EQ(step().failed, 1U);
+  EXPECT_EQ(sender_->channels()[1].rests_until, clock_.wall_now() + milliseconds{37'000});
+  clock_.advance(milliseconds{36'999});
+  EXPECT_EQ(step().delivered, 0U);
+  EXPECT_EQ(hook_.tries(), 1U);
+  clock_.advance(milliseconds{1});
+  EXPECT_EQ(step().delivered, 2U);
+  EXPECT_FALSE(sender_->channels()[1].rests_until);
+}
+
+TEST_F(OutboxSenderTest, KeepsWithinEveryLimitOfItsChannel) {
+  hook_.limits = {{20, std::chrono::minutes{1}}, {2, std::chrono::seconds{1}}};
+  restart();
+  for (int i = 0; i < 50; ++i) put(message(std::to_string(i)));
+  std::vector<EventTime> sent;
+  for (int i = 0; i < 2'000 && *outbox_.size() > 0; ++i) {
+    sent.insert(sent.end(), step().delivered, clock_.wall_now());
+    clock_.advance(milliseconds{100});
+  }
+  ASSERT_THAT(sent, SizeIs(50));
+  for (std::size_t i = 0; i < sent.size(); ++i) {
+    EXPECT_TRUE(i < 20 || sent[i] - sent[i - 20] >= std::chrono::minutes{1}) << i;
+    EXPECT_TRUE(i < 2 || sent[i] - sent[i - 2] >= std::chrono::seconds{1}) << i;
+  }
+  // And no slower than that: 20 within 10 s, then the next minute.
+  EXPECT_LT(sent[19] - sent[0], std::chrono::seconds{11});
+  EXPECT_LT(sent.back() - sent[0], std::chrono::seconds{127});
+}
+
+TEST_F(OutboxSenderTest, WhatWaitsForAChannelThatIsGoneIsADeadLetter) {
+  put(message("a", "pager"));
+  put(message("b"));
+  EXPECT_EQ(step().delivered, 1U);
+  EXPECT_EQ(*outbox_.size(), 0U);
   ASSERT_THAT(outbox_.messages(), SizeIs(1));
   EXPECT_EQ(outbox_.messages()[0].last_error, "channel 'pager' is not configured");
-  EXPECT_EQ(outbox_.messages()[0].next_attempt_at, clock_.wall_now() + milliseconds{600'000});
+  EXPECT_TRUE(outbox_.messages()[0].dead_at);
 }
 
 TEST_F(OutboxSenderTest, SentButNotMarkedIsNotSentTwiceByTheSameProcess) {
@@ -233,6 +331,8 @@ TEST_F(OutboxSenderTest, RandomFaultsLoseNothing) {
     OutboxSenderOptions options;
     options.seed = seed;
     options.batch_max = 1 + random() % 8;
+    options.attempts_max = 1'000;  // nothing is given up here
+    options.age_max = std::chrono::hours{100'000};
     restart(options);
     std::set<std::string> wanted;
     for (int i = 0; i < 40; ++i) {
@@ -243,7 +343,7 @@ TEST_F(OutboxSenderTest, RandomFaultsLoseNothing) {
     const std::vector<Code> codes{Code::kOk,
                                   Code::kOk,
                                   Code::kUnavailable,
-                                  Code::kInvalidArgument,
+                                  Code::kResourceExhausted,
                                   Code::kDeadlineExceeded,
                                   Code::kInternal};
     for (int i = 0; i < 5'000 && *outbox_.size() > 0; ++i) {
@@ -339,6 +439,24 @@ TEST(MemoryOutbox, RefusesWhenFullAndKeepsWhatItHas) {
   EXPECT_TRUE(outbox.put(message("a")).ok()) << "known already";
   EXPECT_EQ(outbox.put(message("c")).error().code, Code::kResourceExhausted);
   EXPECT_EQ(*outbox.size(), 2U);
+}
+
+TEST(MemoryOutbox, TakesBackHeldMessagesAboutTheSame) {
+  MemoryOutbox outbox;
+  const auto held = [](const std::string& key, bool is_held) {
+    OutboxMessage made = message(key);
+    made.collapse_key = "al_1";
+    made.held = is_held;
+    made.next_attempt_at = EventTime{std::chrono::hours{is_held ? 9 : 0}};
+    return made;
+  };
+  ASSERT_TRUE(outbox.put(held("opened", true)).ok());
+  ASSERT_TRUE(outbox.put(held("updated", true)).ok());
+  ASSERT_THAT(outbox.messages(), SizeIs(1));
+  EXPECT_EQ(outbox.messages()[0].dedupe_key, "updated");
+  ASSERT_TRUE(outbox.put(held("critical", false)).ok());
+  ASSERT_TRUE(outbox.put(held("closed", true)).ok());
+  ASSERT_THAT(outbox.messages(), SizeIs(2)) << "one that is not held stays";
 }
 
 TEST(LogChannel, WritesOneLineWithTheAlert) {

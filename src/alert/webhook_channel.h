@@ -13,6 +13,8 @@
 
 namespace tidewatch {
 
+class HttpPost;
+
 struct WebhookOptions {
   std::string name = "webhook";               // the channel's name in the configuration
   std::string url;                            // http://host[:port]/path?query or https://…
@@ -30,8 +32,9 @@ struct WebhookOptions {
 // Any 2xx answer is a delivery. Redirects are not followed. A connection serves one message. Of an
 // answer at most 16 KiB of headers and 200 bytes of body are looked at.
 //
-// Errors of send: kUnavailable (no connection, bad certificate, 429, 5xx), kDeadlineExceeded,
-// kInvalidArgument (body over its limit, other status), kCancelled (stop was called).
+// Errors of send: kUnavailable (no connection, bad certificate, 408, 5xx), kResourceExhausted (429,
+// with its Retry-After), kDeadlineExceeded, kInvalidArgument (body over its limit, other status),
+// kCancelled (stop was called).
 // Threads: as Channel says. Ownership: the clock must outlive the channel.
 class WebhookChannel final : public Channel {
  public:
@@ -40,13 +43,15 @@ class WebhookChannel final : public Channel {
   ~WebhookChannel() override;
 
   std::string_view name() const override;
+  std::string_view kind() const override { return "webhook"; }
   Status send(const OutboxMessage& message) override;
   void stop() override;
 
  private:
-  class Impl;
-  explicit WebhookChannel(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  WebhookChannel(WebhookOptions options, std::unique_ptr<HttpPost> http, const Clock& clock);
+  const WebhookOptions options_;
+  const Clock& clock_;
+  const std::unique_ptr<HttpPost> http_;
 };
 
 // The value of X-Tidewatch-Signature, so that receivers written in C++ can check it.

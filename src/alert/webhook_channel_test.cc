@@ -258,7 +258,7 @@ TEST_F(WebhookTest, JudgesTheAnswer) {
       {400, Code::kInvalidArgument},
       {404, Code::kInvalidArgument},
       {408, Code::kUnavailable},
-      {429, Code::kUnavailable},
+      {429, Code::kResourceExhausted},
       {500, Code::kUnavailable},
       {503, Code::kUnavailable},
   };
@@ -422,6 +422,11 @@ class WebhookDeliveryTest : public WebhookTest {
     return std::make_unique<OutboxSender>(outbox_, std::move(channels), clock_);
   }
   MemoryOutbox outbox_;
+  OutboxMessage fresh(const std::string& key) const {
+    OutboxMessage made = message(key);
+    made.created_at = clock_.wall_now();
+    return made;
+  }
 };
 
 TEST_F(WebhookDeliveryTest, NeverTwiceWhenAllGoesWell) {
@@ -429,7 +434,7 @@ TEST_F(WebhookDeliveryTest, NeverTwiceWhenAllGoesWell) {
   const auto made = sender(receiver.url());
   for (int round = 0; round < 2; ++round) {
     for (int i = 0; i < 20; ++i) {
-      ASSERT_TRUE(outbox_.put(message("key" + std::to_string(i))).ok());
+      ASSERT_TRUE(outbox_.put(fresh("key" + std::to_string(i))).ok());
     }
     ASSERT_TRUE(made->step(clock_.wall_now()).ok());
     clock_.advance(std::chrono::minutes{20});
@@ -446,7 +451,7 @@ TEST_F(WebhookDeliveryTest, AnErrorIsTriedAgainWithTheSameKey) {
   std::atomic<int> calls{0};
   Receiver receiver([&](const Request&) { return plain(calls++ == 0 ? 500 : 200); });
   const auto made = sender(receiver.url());
-  ASSERT_TRUE(outbox_.put(message()).ok());
+  ASSERT_TRUE(outbox_.put(fresh("key")).ok());
   EXPECT_EQ(made->step(clock_.wall_now())->failed, 1U);
   EXPECT_EQ(made->step(clock_.wall_now())->delivered, 0U) << "not before its time";
   clock_.advance(std::chrono::milliseconds{1'500});
@@ -464,7 +469,7 @@ TEST_F(WebhookDeliveryTest, AReceiverThatComesBackGetsEverything) {
     const tcp::acceptor acceptor(io, {net::ip::make_address("127.0.0.1"), 0});
     port = acceptor.local_endpoint().port();
   }
-  for (int i = 0; i < 5; ++i) ASSERT_TRUE(outbox_.put(message("key" + std::to_string(i))).ok());
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(outbox_.put(fresh("key" + std::to_string(i))).ok());
   const auto away = sender("http://127.0.0.1:" + std::to_string(port) + "/");
   for (int i = 0; i < 10; ++i) {
     ASSERT_TRUE(away->step(clock_.wall_now()).ok());

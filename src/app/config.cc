@@ -11,103 +11,13 @@
 #include <map>
 #include <sstream>
 
+#include "app/config_table.h"
 #include "infer/backend_choice.h"
 
 namespace tidewatch {
 namespace {
 
-// Reads the keys of one table and notices those that nobody asked for.
-class Table {
- public:
-  Table(const toml::table& table, std::string path, const std::string& file)
-      : table_(table), path_(std::move(path)), file_(file) {}
-
-  template <typename Number>
-  void number(const char* key, Number& value, std::uint64_t low, std::uint64_t high) {
-    const toml::node* node = take(key);
-    if (node == nullptr) return;
-    const auto read = node->value_exact<std::int64_t>();
-    if (!read || *read < 0 || static_cast<std::uint64_t>(*read) < low ||
-        static_cast<std::uint64_t>(*read) > high) {
-      fail(*node, key, fmt::format("must be a whole number from {} to {}", low, high));
-      return;
-    }
-    value = static_cast<Number>(*read);
-  }
-  void text(const char* key, std::string& value) {
-    const toml::node* node = take(key);
-    if (node == nullptr) return;
-    if (const auto read = node->value_exact<std::string>()) {
-      value = *read;
-    } else {
-      fail(*node, key, "must be a string in quotes");
-    }
-  }
-  void flag(const char* key, bool& value) {
-    const toml::node* node = take(key);
-    if (node == nullptr) return;
-    if (const auto read = node->value_exact<bool>()) {
-      value = *read;
-    } else {
-      fail(*node, key, "must be true or false");
-    }
-  }
-  void texts(const char* key, std::vector<std::string>& values, std::size_t count_max) {
-    const toml::node* node = take(key);
-    if (node == nullptr) return;
-    const toml::array* array = node->as_array();
-    if (array == nullptr || array->size() > count_max) {
-      fail(*node, key, fmt::format("must be a list of at most {} strings", count_max));
-      return;
-    }
-    values.clear();
-    for (const toml::node& entry : *array) {
-      const auto read = entry.value_exact<std::string>();
-      if (!read) return fail(entry, key, "must hold strings in quotes");
-      values.push_back(*read);
-    }
-  }
-  void decimal(const char* key, double& value, double low, double high) {
-    const toml::node* node = take(key);
-    if (node == nullptr) return;
-    const auto read = node->value<double>();
-    if (!read || *read < low || *read > high) {
-      return fail(*node, key, fmt::format("must be a number from {} to {}", low, high));
-    }
-    value = *read;
-  }
-  const toml::node* take(const char* key) {
-    known_.push_back(key);
-    return table_.get(key);
-  }
-  void fail(const toml::node& node, std::string_view key, std::string_view what) {
-    fail_at(node.source().begin.line, key, what);
-  }
-  // The first error, or one for the first key that no call asked for.
-  Status finish() {
-    for (const auto& [key, node] : table_) {
-      if (std::find(known_.begin(), known_.end(), key.str()) == known_.end()) {
-        fail_at(node.source().begin.line, key.str(),
-                fmt::format("is not known; known here are: {}", fmt::join(known_, ", ")));
-      }
-    }
-    if (error_) return *error_;
-    return {};
-  }
-
- private:
-  void fail_at(std::uint32_t line, std::string_view key, std::string_view what) {
-    if (error_) return;
-    error_ = Error{Code::kInvalidArgument, fmt::format("{}, line {}: {}{}{} {}", file_, line, path_,
-                                                       path_.empty() ? "" : ".", key, what)};
-  }
-
-  const toml::table& table_;
-  const std::string path_;
-  const std::string& file_;
-  std::vector<std::string> known_;
-  std::optional<Error> error_;
-};
+using Table = ConfigTable;
 
 constexpr std::uint64_t kAny = std::numeric_limits<std::int64_t>::max();
 
@@ -118,6 +28,8 @@ void read_server(Table& t, Config& c) {
   t.texts("allowed_hosts", c.http.allowed_hosts, 100);
   t.texts("allowed_origins", c.http.allowed_origins, 100);
   t.number("deadline_ms", c.deadline_ms, 1, 60'000);
+  t.text("public_url", c.public_url);
+  while (c.public_url.ends_with('/')) c.public_url.pop_back();
   c.pipeline.target = std::chrono::milliseconds{c.deadline_ms};
 }
 
@@ -266,35 +178,6 @@ void read_log(Table& t, Config& c) {
   }
 }
 
-Status read_webhooks(const toml::node& node, const std::string& file, Config& config) {
-  const toml::array* array = node.as_array();
-  if (array == nullptr || !array->is_array_of_tables()) {
-    return Error{Code::kInvalidArgument,
-                 fmt::format("{}, line {}: webhook must be written as [[webhook]]", file,
-                             node.source().begin.line)};
-  }
-  for (const toml::node& entry : *array) {
-    Table t(*entry.as_table(), "webhook", file);
-    WebhookOptions webhook;
-    webhook.name = fmt::format("webhook-{}", config.webhooks.size() + 1);
-    std::uint64_t timeout_ms = static_cast<std::uint64_t>(webhook.timeout.count());
-    t.text("name", webhook.name);
-    t.text("url", webhook.url);
-    t.text("secret", webhook.secret);
-    t.text("ca_file", webhook.ca_file);
-    t.number("timeout_ms", timeout_ms, 100, 120'000);
-    webhook.timeout = std::chrono::milliseconds{timeout_ms};
-    if (webhook.url.empty()) t.fail(entry, "url", "is missing: http://… or https://…");
-    const bool repeated =
-        webhook.name == "log" || std::any_of(config.webhooks.begin(), config.webhooks.end(),
-                                             [&](const auto& w) { return w.name == webhook.name; });
-    if (repeated) t.fail(entry, "name", fmt::format("'{}' is taken", webhook.name));
-    TRY(t.finish());
-    config.webhooks.push_back(std::move(webhook));
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<Config> parse_config(std::string_view text, const std::string& name) {
@@ -312,8 +195,12 @@ Result<Config> parse_config(std::string_view text, const std::string& name) {
       {"ingest", read_ingest}, {"swap", read_swap},       {"canary", read_canary},
       {"watch", read_watch},   {"detect", read_detect},   {"log", read_log}};
   for (const auto& [key, node] : root) {
-    if (key.str() == "webhook") {
-      TRY(read_webhooks(node, name, config));
+    if (key.str() == "webhook" || key.str() == "channel") {
+      TRY(read_channels(node, std::string(key.str()), name, config.channels));
+      continue;
+    }
+    if (key.str() == "subscriber") {
+      TRY(read_subscribers(node, name, config.subscribers));
       continue;
     }
     const auto section = sections.find(key.str());
@@ -322,13 +209,14 @@ Result<Config> parse_config(std::string_view text, const std::string& name) {
           Code::kInvalidArgument,
           fmt::format("{}, line {}: '{}' is not a known section; known are [server], [grpc], "
                       "[data], [model], [cascade], [swap], [canary], [batch], [ingest], [watch], "
-                      "[detect], [log] and [[webhook]]",
+                      "[detect], [log], [[webhook]], [[channel]] and [[subscriber]]",
                       name, node.source().begin.line, key.str())};
     }
     Table table(*node.as_table(), section->first, name);
     section->second(table, config);
     TRY(table.finish());
   }
+  TRY(match_subscribers(name, config.channels, config.subscribers));
   config.inference.margins.topic_floor = config.aggregate.topic_probability_min;
   return config;
 }

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "aggregate/aggregator.h"
-#include "alert/webhook_channel.h"
+#include "app/channel_config.h"
 #include "app/inference.h"
 #include "app/model_control.h"
 #include "app/pipeline.h"
@@ -42,7 +42,9 @@ struct Config {
   DecodeLimits decode;
   AggregateOptions aggregate = default_aggregate();
   DetectOptions detect;
-  std::vector<WebhookOptions> webhooks;
+  std::vector<ChannelOptions> channels;  // [[webhook]] and [[channel]], but for the log
+  std::vector<Subscriber> subscribers;   // "everyone" when the file has none
+  std::string public_url;                // of the dashboard, for links in messages; may be empty
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kAuto;
   std::uint32_t deadline_ms = 50;  // what the dashboard measures the P99 against

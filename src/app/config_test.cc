@@ -85,9 +85,11 @@ url = "https://desk.example/hook"
   EXPECT_DOUBLE_EQ(config->detect.volume_threshold, 20.0);
   EXPECT_EQ(config->detect.authors_min, 10U);
   EXPECT_EQ(config->log_level, LogLevel::kWarning);
-  ASSERT_EQ(config->webhooks.size(), 2U);
-  EXPECT_EQ(config->webhooks[0].name, "webhook-1");
-  EXPECT_EQ(config->webhooks[1].name, "desk");
+  ASSERT_EQ(config->channels.size(), 2U);
+  EXPECT_EQ(channel_name(config->channels[0]), "webhook-1");
+  EXPECT_EQ(channel_name(config->channels[1]), "desk");
+  ASSERT_EQ(config->subscribers.size(), 1U);
+  EXPECT_EQ(config->subscribers[0].channels.size(), 2U);
 }
 
 TEST(ConfigTest, NamesFileLineAndKeyOfAMistake) {

@@ -35,13 +35,13 @@ void add_counts(KeyCounts& sum, const KeyCounts& counts) {
 }
 
 Counting::Counting(Options options, LabelSchema labels, const Clock& clock, Store& store,
-                   StageTimes& times, OnAlert on_alert)
+                   AlertDesk& desk, StageTimes& times)
     : options_(std::move(options)),
       labels_(std::move(labels)),
       clock_(clock),
       store_(store),
+      desk_(desk),
       times_(times),
-      on_alert_(std::move(on_alert)),
       aggregator_(options_.aggregate, labels_),
       detector_(options_.detect),
       alerts_(options_.alert, labels_, *this),
@@ -61,6 +61,10 @@ std::vector<EvidencePost> Counting::evidence(KeyId key, std::size_t count_max,
                                              bool negative_first) NO_THREAD_SAFETY_ANALYSIS {
   return aggregator_.evidence(
       key, count_max, negative_first ? EvidenceOrder::kNegativeFirst : EvidenceOrder::kNewest);
+}
+
+WaveShape Counting::shape(KeyId key, std::int64_t since) NO_THREAD_SAFETY_ANALYSIS {
+  return aggregator_.shape(key, since);
 }
 
 void Counting::push(std::span<CommittedPost> posts) {
@@ -177,28 +181,8 @@ void Counting::write_out() {
   }
   std::size_t written = 0;
   while (status && written < updates_.size()) {
-    const AlertUpdate& update = updates_[written];
-    std::vector<OutboxMessage> messages;
-    for (const std::string& channel : options_.channels) {
-      OutboxMessage message;
-      message.dedupe_key = alert_dedupe_key(update.alert, update.event, channel);
-      message.channel = channel;
-      message.body = to_json(update.alert, update.event);
-      message.next_attempt_at = clock_.wall_now();
-      messages.push_back(std::move(message));
-    }
-    status = store_.put_alert(update.alert, messages);
-    if (!status && status.error().code == Code::kResourceExhausted && !messages.empty()) {
-      // A receiver that is away for long must not keep people from seeing alerts here.
-      const std::string reason = status.error().message;
-      status = store_.put_alert(update.alert, {});
-      if (status) {
-        log(LogLevel::kError, "alert", "the outbox is full: this alert is shown but not sent",
-            {{"id", update.alert.id}, {"reason", reason}});
-      }
-    }
+    status = desk_.write(updates_[written]);
     if (!status) break;
-    if (on_alert_) on_alert_(update);
     ++written;
   }
   updates_.erase(updates_.begin(), updates_.begin() + static_cast<std::ptrdiff_t>(written));
@@ -216,7 +200,7 @@ void Counting::write_out() {
 }
 
 Status Counting::restore(std::chrono::minutes recount, std::chrono::hours recount_max) {
-  for (const auto state : {AlertQuery::State::kClosed, AlertQuery::State::kOpen}) {
+  for (const auto state : {AlertQuery::State::kEnded, AlertQuery::State::kGoingOn}) {
     AlertQuery query;
     query.state = state;
     query.limit = 1'000;
@@ -297,13 +281,6 @@ AggregateStats Counting::stats() const {
 }
 
 std::size_t Counting::open_alerts() const { return alerts_.open_count(); }
-
-Result<Alert> Counting::acknowledge(const std::string& id) {
-  auto alert = alerts_.acknowledge(id);
-  // Other desks learn of it at once; receivers of messages with the next update.
-  if (alert && on_alert_) on_alert_({*alert, AlertEvent::kUpdated});
-  return alert;
-}
 
 std::vector<WavePeak> Counting::peaks(std::size_t count_max) const {
   std::vector<WavePeak> peaks;

@@ -17,6 +17,7 @@
 
 #include "aggregate/aggregator.h"
 #include "alert/alert_manager.h"
+#include "app/alert_desk.h"
 #include "app/stage_times.h"
 #include "core/bounded_queue.h"
 #include "core/clock.h"
@@ -51,14 +52,13 @@ struct WavePeak {
 };
 
 // Counts stored posts on a thread of its own and turns what it notices into alerts:
-//   stored posts ─► Aggregator ─► Detector ─► AlertManager ─► store (alert + outbox), on_alert
+//   stored posts ─► Aggregator ─► Detector ─► AlertManager ─► AlertDesk ─► store, outbox
 //
-// Ownership: clock, store and times must outlive it. Threads: push, the queries and acknowledge
-// may be called concurrently; push blocks when `queue_posts_max` posts wait (back-pressure on the
-// store's writer). `on_alert` runs on the counting thread after the alert is on disk.
+// Ownership: clock, store, desk and times must outlive it. Threads: push and the queries may be
+// called concurrently; push blocks when `queue_posts_max` posts wait (back-pressure on the store's
+// writer).
 // Errors: an alert or minute that cannot be written is kept and tried again with the next posts
-// (at most kUnwrittenMax each; beyond, the oldest are dropped). When only the outbox is full the
-// alert is written without its messages, and logged.
+// (at most kUnwrittenMax each; beyond, the oldest are dropped).
 // Life cycle: restore() if wanted, then start(), then pushes; finish() counts what waits, closes
 // every window (end of a file) and joins; the destructor stops without closing windows.
 class Counting final : private EvidenceSource {
@@ -67,14 +67,12 @@ class Counting final : private EvidenceSource {
     AggregateOptions aggregate;
     DetectOptions detect;
     AlertOptions alert;
-    std::vector<std::string> channels;  // each alert event goes to each
     std::size_t queue_posts_max = 16'384;
     bool follow_wall_clock = true;  // false in a replay: event time alone decides
   };
-  using OnAlert = std::function<void(const AlertUpdate&)>;
 
-  Counting(Options options, LabelSchema labels, const Clock& clock, Store& store, StageTimes& times,
-           OnAlert on_alert);
+  Counting(Options options, LabelSchema labels, const Clock& clock, Store& store, AlertDesk& desk,
+           StageTimes& times);
   ~Counting() override;
   Counting(const Counting&) = delete;
   Counting& operator=(const Counting&) = delete;
@@ -96,7 +94,6 @@ class Counting final : private EvidenceSource {
       const KeyName& key, std::chrono::seconds back) const EXCLUDES(mu_);
   AggregateStats stats() const EXCLUDES(mu_);
   std::size_t open_alerts() const EXCLUDES(mu_);
-  Result<Alert> acknowledge(const std::string& id);
   std::size_t queue_depth() const { return queue_.size(); }
 
   // Waves seen so far by their peak, largest score first.
@@ -108,6 +105,7 @@ class Counting final : private EvidenceSource {
 
   std::vector<EvidencePost> evidence(KeyId key, std::size_t count_max,
                                      bool negative_first) override;
+  WaveShape shape(KeyId key, std::int64_t since) override;
   void run();
   // Counts posts and turns the closed ticks into alert updates.
   void count(std::vector<ScoredPost>& posts, std::optional<EventTime> now, bool flush)
@@ -120,13 +118,13 @@ class Counting final : private EvidenceSource {
   const LabelSchema labels_;
   const Clock& clock_;
   Store& store_;
+  AlertDesk& desk_;
   StageTimes& times_;
-  const OnAlert on_alert_;
 
   mutable Mutex mu_;
   Aggregator aggregator_ GUARDED_BY(mu_);
   Detector detector_ GUARDED_BY(mu_);
-  AlertManager alerts_;  // its acknowledge and open_count may be called concurrently
+  AlertManager alerts_;  // its open_count may be called concurrently
   std::map<std::pair<std::string, std::int64_t>, WavePeak> peaks_ GUARDED_BY(mu_);
 
   // For the counting thread alone.

@@ -221,9 +221,8 @@ std::string post_json(const ScoredPost& post, const LabelSchema& labels) {
                    s.topic < labels.topics.size() ? s.topic_prob[s.topic] : 0.0F);
 }
 
-EngineApi::EngineApi(Runtime& runtime, std::function<void(const Alert&)> on_acknowledged)
+EngineApi::EngineApi(Runtime& runtime)
     : runtime_(runtime),
-      on_acknowledged_(std::move(on_acknowledged)),
       started_at_(runtime.clock().steady_now()),
       intake_(runtime.config().decode, runtime.clock(), runtime.fresh_ids(), runtime.pipeline(),
               runtime.metrics(), runtime.times()) {}
@@ -439,14 +438,14 @@ Result<std::string> EngineApi::alert(const std::string& id) {
     first = false;
     out += stored_post_json(*post);
   }
-  return out + "]}";
+  TRY_ASSIGN(const std::vector<AlertHistoryEntry> history, runtime_.store().history(id));
+  return out + R"(],"history":)" + to_json(history) + "}";
 }
 
-Result<std::string> EngineApi::acknowledge(const std::string& id) {
-  TRY(runtime_.store().acknowledge(id, runtime_.clock().wall_now()));
-  // An error says that it closed since: the store has it.
-  const Result<Alert> open = runtime_.counting().acknowledge(id);
-  if (open && on_acknowledged_) on_acknowledged_(*open);
+Result<std::string> EngineApi::act_on_alert(AlertEvent event, const std::string& id,
+                                            std::string_view request_json) {
+  TRY_ASSIGN(const AlertAction action, parse_action(event, request_json));
+  TRY(runtime_.desk().act(id, action));
   return alert(id);
 }
 

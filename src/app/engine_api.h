@@ -19,8 +19,7 @@ inline constexpr std::size_t kClassifyTextsMax = 1'024;  // texts in one POST /v
 // Ownership: the runtime must outlive it. Threads: every member may be called concurrently.
 class EngineApi final : public Engine {
  public:
-  // `on_acknowledged` is told of alerts that a person acknowledged; it must not block.
-  explicit EngineApi(Runtime& runtime, std::function<void(const Alert&)> on_acknowledged = {});
+  explicit EngineApi(Runtime& runtime);
 
   std::unique_ptr<IngestSession> open_ingest(std::chrono::milliseconds timeout) override;
   void ingest(PostBatch batch, std::function<void(PostBatchResult)> done) override;
@@ -31,7 +30,12 @@ class EngineApi final : public Engine {
   Result<std::string> series(const std::string& key, const Params& params) override;
   Result<std::string> alerts(const Params& params) override;
   Result<std::string> alert(const std::string& id) override;
-  Result<std::string> acknowledge(const std::string& id) override;
+  Result<std::string> act_on_alert(AlertEvent event, const std::string& id,
+                                   std::string_view request_json) override;
+  Result<std::string> outbox(const Params& params) override;
+  Result<std::string> channels() override;
+  Result<std::string> retry_message(const std::string& id) override;
+  Result<std::string> retry_channel(const std::string& name) override;
   Result<std::string> posts(const Params& params) override;
   Result<std::string> post(const std::string& id) override;
   Result<std::string> models() override;
@@ -51,7 +55,6 @@ class EngineApi final : public Engine {
 
  private:
   Runtime& runtime_;
-  const std::function<void(const Alert&)> on_acknowledged_;
   const SteadyTime started_at_;
   PostIntake intake_;
   ClassifyLedger ledger_;

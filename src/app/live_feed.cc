@@ -26,11 +26,6 @@ void LiveFeed::alert(const AlertUpdate& update) {
                  to_json(update.alert, update.event));
 }
 
-void LiveFeed::acknowledged(const Alert& alert) {
-  MutexLock lock(mu_);
-  if (alerts_ != nullptr) alerts_->publish_alert("acknowledged", alert);
-}
-
 void LiveFeed::stored(std::span<const CommittedPost> posts) {
   MutexLock lock(mu_);
   if (live_ == nullptr) return;

@@ -27,7 +27,6 @@ class LiveFeed {
   // `alerts` may be null: nothing but GET /v1/live is served.
   void connect(LiveEvents* live, AlertEvents* alerts) EXCLUDES(mu_);
   void alert(const AlertUpdate& update) EXCLUDES(mu_);
-  void acknowledged(const Alert& alert) EXCLUDES(mu_);  // for Watch alone
   void stored(std::span<const CommittedPost> posts) EXCLUDES(mu_);
 
  private:

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "alert/log_channel.h"
-#include "alert/webhook_channel.h"
 #include "app/engine_api.h"
 #include "observe/log.h"
 
@@ -73,20 +72,27 @@ Status Runtime::open() {
   counting.aggregate = config_.aggregate;
   counting.detect = config_.detect;
   counting.follow_wall_clock = mode_ == Mode::kServe;
+  AlertDesk::Options desk;
   if (mode_ == Mode::kServe) {
-    counting.channels.push_back("log");
-    for (const WebhookOptions& webhook : config_.webhooks)
-      counting.channels.push_back(webhook.name);
+    desk.listeners.push_back("log");
+    desk.subscribers = config_.subscribers;
+    desk.public_url = config_.public_url;
     TRY(start_sender());
   }
-  counting_ = std::make_unique<Counting>(
-      counting, inference_->labels(), clock_, *store_, times_, [this](const AlertUpdate& update) {
+  desk_ = std::make_unique<AlertDesk>(
+      std::move(desk), clock_, *store_, [this](const AlertUpdate& update) {
         if (update.event == AlertEvent::kOpened) {
           metrics_.alerts(update.alert.kind, update.alert.severity).add();
         }
         if (sender_) sender_->notify();
         if (hooks_.on_alert) hooks_.on_alert(update);
       });
+  counting_ =
+      std::make_unique<Counting>(counting, inference_->labels(), clock_, *store_, *desk_, times_);
+  if (mode_ == Mode::kServe) {
+    TRY(desk_->restore());
+    desk_->start();
+  }
   if (mode_ == Mode::kServe) TRY(counting_->restore(kRecount, kRecountMax));
   counting_->start();
   pipeline_ = std::make_unique<Pipeline>(config_.pipeline, clock_, *inference_, *store_, times_,
@@ -110,9 +116,9 @@ Status Runtime::open_control() {
 Status Runtime::start_sender() {
   std::vector<std::unique_ptr<Channel>> channels;
   channels.push_back(std::make_unique<LogChannel>("log"));
-  for (const WebhookOptions& options : config_.webhooks) {
-    TRY_ASSIGN(auto webhook, WebhookChannel::create(options, clock_));
-    channels.push_back(std::move(webhook));
+  for (const ChannelOptions& options : config_.channels) {
+    TRY_ASSIGN(auto channel, make_channel(options, clock_));
+    channels.push_back(std::move(channel));
   }
   sender_ = std::make_unique<OutboxSender>(*store_, std::move(channels), clock_);
   sender_->start();
@@ -130,6 +136,7 @@ void Runtime::stop() {
   if (pipeline_) pipeline_->drain();
   pipeline_.reset();
   counting_.reset();
+  desk_.reset();
   sender_.reset();
   control_.reset();
   inference_.reset();
@@ -143,6 +150,22 @@ void Runtime::refresh_gauges() {
   metrics_.store_fsyncs().add(stats.fsyncs - metrics_.store_fsyncs().value());
   metrics_.index_lag_posts().set(static_cast<double>(stats.index_lag_posts));
   metrics_.outbox_messages().set(static_cast<double>(stats.outbox_messages));
+  if (const auto counts = store_->outbox_counts()) {
+    std::uint64_t dead = 0;
+    for (const OutboxCount& count : *counts) dead += count.dead;
+    metrics_.dead_letters().set(static_cast<double>(dead));
+  }
+  if (sender_) {
+    const auto bring_up = [&](const std::string& channel, const char* result, std::uint64_t to) {
+      Counter& counter = metrics_.channel_messages(channel, result);
+      counter.add(to - counter.value());
+    };
+    for (const OutboxSender::ChannelState& state : sender_->channels()) {
+      bring_up(state.name, "delivered", state.totals.delivered);
+      bring_up(state.name, "failed", state.totals.failed);
+      bring_up(state.name, "dead", state.totals.dead);
+    }
+  }
   metrics_.open_alerts().set(static_cast<double>(counting_->open_alerts()));
   metrics_.queue_depth("ingest").set(static_cast<double>(pipeline_->in_flight()));
   metrics_.queue_depth("infer").set(static_cast<double>(inference_->queue_depth()));

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "alert/outbox_sender.h"
+#include "app/alert_desk.h"
 #include "app/config.h"
 #include "app/counting.h"
 #include "app/inference.h"
@@ -32,7 +33,7 @@ namespace tidewatch {
 class Runtime {
  public:
   struct Hooks {
-    Counting::OnAlert on_alert;                                     // counting thread
+    AlertDesk::OnTold on_alert;                                     // any thread; must not block
     std::function<void(std::span<const CommittedPost>)> on_stored;  // writer thread; must not block
   };
   enum class Mode : std::uint8_t { kServe, kReplay };
@@ -59,6 +60,8 @@ class Runtime {
   Inference& inference() { return *inference_; }
   ModelControl& control() { return *control_; }
   Counting& counting() { return *counting_; }
+  AlertDesk& desk() { return *desk_; }
+  OutboxSender* sender() { return sender_.get(); }  // null in a replay
   Pipeline& pipeline() { return *pipeline_; }
   FreshIds& fresh_ids() { return *fresh_ids_; }
   // Brings the gauges that are read rather than counted up to date (before a scrape).
@@ -84,6 +87,7 @@ class Runtime {
   std::unique_ptr<Inference> inference_;
   std::unique_ptr<ModelControl> control_;
   std::unique_ptr<OutboxSender> sender_;
+  std::unique_ptr<AlertDesk> desk_;
   std::unique_ptr<Counting> counting_;
   std::unique_ptr<Pipeline> pipeline_;
 };

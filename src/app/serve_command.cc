@@ -53,7 +53,7 @@ Status serve(const ServeOptions& options) {
   hooks.on_stored = [&](std::span<const CommittedPost> posts) { feed.stored(posts); };
   TRY_ASSIGN(const auto runtime, Runtime::start(config, Runtime::Mode::kServe, clock, hooks));
   feed.set_labels(runtime->inference().labels());
-  EngineApi api(*runtime, [&](const Alert& alert) { feed.acknowledged(alert); });
+  EngineApi api(*runtime);
   TRY_ASSIGN(const auto server,
              HttpServer::start(config.http, api, runtime->metrics(), dashboard_files()));
   std::unique_ptr<GrpcServer> grpc;

@@ -183,6 +183,8 @@ struct Metrics::Families {
   Counter store_fsyncs;
   Gauge index_lag_posts;
   Gauge outbox_messages;
+  Gauge dead_letters;
+  Labelled<Counter> channel_messages;
   Gauge live_clients;
   Gauge http_connections;
   Labelled<Metrics::Route> routes;
@@ -330,6 +332,14 @@ void Metrics::Families::scrape_outlets(Scrape& out) const {
   out.gauge({}, index_lag_posts.value());
   out.begin("tidewatch_outbox_messages", "Messages that wait for delivery", MetricType::Gauge);
   out.gauge({}, outbox_messages.value());
+  out.begin("tidewatch_dead_letters", "Messages that could not be delivered, until a person acts",
+            MetricType::Gauge);
+  out.gauge({}, dead_letters.value());
+  out.begin("tidewatch_channel_messages_total", "Messages of a channel by what became of them",
+            MetricType::Counter);
+  channel_messages.each([&](const auto& values, const Counter& count) {
+    out.counter({{"channel", values[0]}, {"result", values[1]}}, count);
+  });
   out.begin("tidewatch_live_clients", "Open live streams", MetricType::Gauge);
   out.gauge({}, live_clients.value());
   out.begin("tidewatch_http_connections", "Open connections", MetricType::Gauge);
@@ -441,6 +451,10 @@ Counter& Metrics::store_commits() noexcept { return families_->store_commits; }
 Counter& Metrics::store_fsyncs() noexcept { return families_->store_fsyncs; }
 Gauge& Metrics::index_lag_posts() noexcept { return families_->index_lag_posts; }
 Gauge& Metrics::outbox_messages() noexcept { return families_->outbox_messages; }
+Gauge& Metrics::dead_letters() noexcept { return families_->dead_letters; }
+Counter& Metrics::channel_messages(std::string_view channel, std::string_view result) {
+  return families_->channel_messages.get({std::string(channel), std::string(result)});
+}
 Gauge& Metrics::live_clients() noexcept { return families_->live_clients; }
 Gauge& Metrics::http_connections() noexcept { return families_->http_connections; }
 

@@ -96,11 +96,15 @@ class Metrics {
 
   // tidewatch_alerts_total{kind,severity}: alerts opened.
   Counter& alerts(std::string_view kind, std::string_view severity) noexcept;
-  Gauge& open_alerts() noexcept;       // tidewatch_open_alerts
-  Counter& store_commits() noexcept;   // tidewatch_store_commits_total
-  Counter& store_fsyncs() noexcept;    // tidewatch_store_fsyncs_total
-  Gauge& index_lag_posts() noexcept;   // tidewatch_index_lag_posts
-  Gauge& outbox_messages() noexcept;   // tidewatch_outbox_messages
+  Gauge& open_alerts() noexcept;      // tidewatch_open_alerts
+  Counter& store_commits() noexcept;  // tidewatch_store_commits_total
+  Counter& store_fsyncs() noexcept;   // tidewatch_store_fsyncs_total
+  Gauge& index_lag_posts() noexcept;  // tidewatch_index_lag_posts
+  Gauge& outbox_messages() noexcept;  // tidewatch_outbox_messages
+  Gauge& dead_letters() noexcept;     // tidewatch_dead_letters
+  // tidewatch_channel_messages_total{channel,result}; result is delivered, failed (an attempt) or
+  // dead.
+  Counter& channel_messages(std::string_view channel, std::string_view result);
   Gauge& live_clients() noexcept;      // tidewatch_live_clients
   Gauge& http_connections() noexcept;  // tidewatch_http_connections
 

@@ -67,6 +67,8 @@ TEST(Metrics, ShowsEveryInstrument) {
   metrics.store_fsyncs().add(12);
   metrics.index_lag_posts().set(13);
   metrics.outbox_messages().set(14);
+  metrics.dead_letters().set(4);
+  metrics.channel_messages("desk", "failed").add(5);
   metrics.live_clients().add(1);
   metrics.http_connections().add(3);
   metrics.route("/v1/posts").observe(200, 5ms);
@@ -107,6 +109,8 @@ TEST(Metrics, ShowsEveryInstrument) {
       {"tidewatch_store_fsyncs_total", 12},
       {"tidewatch_index_lag_posts", 13},
       {"tidewatch_outbox_messages", 14},
+      {"tidewatch_dead_letters", 4},
+      {R"(tidewatch_channel_messages_total{channel="desk",result="failed"})", 5},
       {"tidewatch_live_clients", 1},
       {"tidewatch_http_connections", 3},
       {R"(tidewatch_http_requests_total{route="/v1/posts",status="2xx"})", 1},

@@ -43,6 +43,21 @@ Answer ready_answer(const Status& ready) {
   return answer;
 }
 
+AlertEvent alert_event(Handler handler) noexcept {
+  switch (handler) {
+    case Handler::kEscalate:
+      return AlertEvent::kEscalated;
+    case Handler::kResolve:
+      return AlertEvent::kResolved;
+    case Handler::kReopen:
+      return AlertEvent::kReopened;
+    case Handler::kMute:
+      return AlertEvent::kMuted;
+    default:
+      return AlertEvent::kAcknowledged;
+  }
+}
+
 }  // namespace
 
 Connection::Connection(asio::ip::tcp::socket socket, ServerCore& core)
@@ -235,10 +250,27 @@ awaitable<Answer> Connection::dispatch(Exchange& exchange) {
     case Handler::kInferConfig:
     case Handler::kInferStats:
       co_return inference_answer(engine, exchange.match);
-    case Handler::kAcknowledge: {
-      std::function<Result<std::string>(const std::string&)> acknowledge =
-          [&engine, &argument](const std::string&) { return engine.acknowledge(argument); };
-      Answer answer_now = co_await with_body(exchange, std::move(acknowledge));
+    case Handler::kAcknowledge:
+    case Handler::kEscalate:
+    case Handler::kResolve:
+    case Handler::kReopen:
+    case Handler::kMute: {
+      const AlertEvent event = alert_event(exchange.match.entry->handler);
+      std::function<Result<std::string>(const std::string&)> act =
+          [&engine, &argument, event](const std::string& body) {
+            return engine.act_on_alert(event, argument, body);
+          };
+      Answer answer_now = co_await with_body(exchange, std::move(act));
+      co_return answer_now;
+    }
+    case Handler::kOutboxRetry:
+    case Handler::kChannelRetry: {
+      const bool of_channel = exchange.match.entry->handler == Handler::kChannelRetry;
+      std::function<Result<std::string>(const std::string&)> retry =
+          [&engine, &argument, of_channel](const std::string&) {
+            return of_channel ? engine.retry_channel(argument) : engine.retry_message(argument);
+          };
+      Answer answer_now = co_await with_body(exchange, std::move(retry));
       co_return answer_now;
     }
     case Handler::kSwap:
@@ -277,6 +309,12 @@ awaitable<Answer> Connection::dispatch(Exchange& exchange) {
       break;
     case Handler::kAlert:
       work = [&] { return engine.alert(argument); };
+      break;
+    case Handler::kOutbox:
+      work = [&] { return engine.outbox(params); };
+      break;
+    case Handler::kChannels:
+      work = [&] { return engine.channels(); };
       break;
     case Handler::kPosts:
       work = [&] { return engine.posts(params); };

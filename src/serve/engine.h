@@ -166,7 +166,15 @@ class Engine {
   virtual Result<std::string> series(const std::string& key, const Params& params) = 0;
   virtual Result<std::string> alerts(const Params& params) = 0;
   virtual Result<std::string> alert(const std::string& id) = 0;
-  virtual Result<std::string> acknowledge(const std::string& id) = 0;
+  // What a person does with an alert; `request_json` may be empty (parse_action reads it). Answers
+  // with the alert as alert() has it.
+  virtual Result<std::string> act_on_alert(AlertEvent event, const std::string& id,
+                                           std::string_view request_json) = 0;
+  // Messages that wait for delivery or are dead letters, and the channels that they go over.
+  virtual Result<std::string> outbox(const Params& params) = 0;
+  virtual Result<std::string> channels() = 0;
+  virtual Result<std::string> retry_message(const std::string& id) = 0;
+  virtual Result<std::string> retry_channel(const std::string& name) = 0;
   virtual Result<std::string> posts(const Params& params) = 0;
   virtual Result<std::string> post(const std::string& id) = 0;
   virtual Result<std::string> models() = 0;
@@ -195,8 +203,7 @@ class Engine {
 };
 
 // Is told of every alert, for gRPC Watch. Owned by the gRPC server, called by the engine.
-// Threads: publish may be called from any thread and never blocks. `event` is one of "opened",
-// "updated", "closed" and "acknowledged".
+// Threads: publish may be called from any thread and never blocks. `event` is an event_name().
 class AlertEvents {
  public:
   virtual ~AlertEvents() = default;

@@ -52,7 +52,13 @@ class CountingEngine final : public Engine {
   Result<std::string> series(const std::string&, const Params&) override { return none(); }
   Result<std::string> alerts(const Params&) override { return none(); }
   Result<std::string> alert(const std::string&) override { return none(); }
-  Result<std::string> acknowledge(const std::string&) override { return none(); }
+  Result<std::string> act_on_alert(AlertEvent, const std::string&, std::string_view) override {
+    return none();
+  }
+  Result<std::string> outbox(const Params&) override { return none(); }
+  Result<std::string> channels() override { return none(); }
+  Result<std::string> retry_message(const std::string&) override { return none(); }
+  Result<std::string> retry_channel(const std::string&) override { return none(); }
   Result<std::string> posts(const Params&) override { return none(); }
   Result<std::string> post(const std::string&) override { return none(); }
   Result<std::string> models() override { return none(); }

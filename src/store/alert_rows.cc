@@ -16,19 +16,18 @@ constexpr std::size_t kAlertQueryLimitMax = 1'000;
 constexpr const char* kWriteAlert = R"sql(
 INSERT INTO alerts(id, key, topic, region, kind, severity, state, title, onset_at, opened_at,
   updated_at, closed_at, from_rate, to_rate, score, posts, authors, texts, emotions, terms,
-  evidence, stored_at)
-VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22)
-ON CONFLICT(id) DO UPDATE SET key=?2, topic=?3, region=?4, kind=?5, severity=?6,
-  state=CASE WHEN state='acknowledged' AND ?7='open' THEN state ELSE ?7 END,
+  evidence, stored_at, muted_until, details)
+VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24)
+ON CONFLICT(id) DO UPDATE SET key=?2, topic=?3, region=?4, kind=?5, severity=?6, state=?7,
   title=?8, onset_at=?9, opened_at=?10, updated_at=?11, closed_at=?12, from_rate=?13, to_rate=?14,
   score=?15, posts=?16, authors=?17, texts=?18, emotions=?19, terms=?20, evidence=?21,
-  stored_at=?22
+  stored_at=?22, muted_until=?23, details=?24
 )sql";
 
 constexpr const char* kSelectAlert =
     "SELECT id, key, topic, region, kind, severity, state, title, onset_at, opened_at, updated_at,"
-    " closed_at, from_rate, to_rate, score, posts, authors, texts, emotions, terms, evidence"
-    " FROM alerts ";
+    " closed_at, from_rate, to_rate, score, posts, authors, texts, emotions, terms, evidence,"
+    " muted_until, details FROM alerts ";
 
 // Invalid UTF-8 becomes U+FFFD instead of an exception.
 std::string to_text(const json& list) {
@@ -57,6 +56,63 @@ std::vector<std::pair<std::string, double>> read_shares(std::string_view text) {
   return shares;
 }
 
+// {"posts":80,"accounts":[["ann",3,9]],"cascade":["root",70,2,60],"forecast":[ms,1.5,2,3]}
+std::string details_text(const Alert& alert) {
+  json accounts = json::array();
+  for (const WaveAccount& account : alert.shape.accounts) {
+    accounts.push_back({account.author, account.posts, account.reposted});
+  }
+  const WaveCascade& cascade = alert.shape.cascade;
+  json details{{"posts", alert.shape.posts}, {"accounts", std::move(accounts)}};
+  if (cascade.posts > 0) {
+    details["cascade"] = {cascade.root, cascade.posts, cascade.depth, cascade.breadth};
+  }
+  if (alert.forecast) {
+    details["forecast"] = {to_millis(alert.forecast->at), alert.forecast->low,
+                           alert.forecast->expected, alert.forecast->high};
+  }
+  return to_text(details);
+}
+
+void read_details(std::string_view text, Alert& alert) {
+  const json details = json::parse(text, nullptr, false);
+  if (!details.is_object()) return;
+  try {  // what this program wrote; a row that somebody changed gives none
+    alert.shape.posts = details.value("posts", std::uint64_t{0});
+    for (const json& account : details.value("accounts", json::array())) {
+      alert.shape.accounts.push_back({account.at(0), account.at(1), account.at(2)});
+    }
+    if (details.contains("cascade")) {
+      const json& cascade = details["cascade"];
+      alert.shape.cascade = {cascade.at(0), cascade.at(1), cascade.at(2), cascade.at(3)};
+    }
+    if (details.contains("forecast")) {
+      const json& forecast = details["forecast"];
+      alert.forecast = AlertForecast{from_millis(forecast.at(0)), forecast.at(1), forecast.at(2),
+                                     forecast.at(3)};
+    }
+  } catch (const json::exception&) {
+    alert.shape = {};
+    alert.forecast.reset();
+  }
+}
+
+const char* state_condition(AlertQuery::State state) {
+  switch (state) {
+    case AlertQuery::State::kAll:
+      return "";
+    case AlertQuery::State::kOpen:
+      return " AND state NOT IN ('closed', 'resolved')";
+    case AlertQuery::State::kClosed:
+      return " AND state IN ('closed', 'resolved')";
+    case AlertQuery::State::kGoingOn:
+      return " AND closed_at IS NULL";
+    case AlertQuery::State::kEnded:
+      return " AND closed_at IS NOT NULL";
+  }
+  return "";
+}
+
 Alert read_row(const Statement& row) {
   Alert alert;
   alert.id = row.column_text(0);
@@ -80,6 +136,8 @@ Alert read_row(const Statement& row) {
   alert.emotions = read_shares(row.column_text(18));
   alert.terms = read_strings(row.column_text(19));
   alert.evidence = read_strings(row.column_text(20));
+  if (!row.column_is_null(21)) alert.muted_until = from_millis(row.column_int(21));
+  read_details(row.column_text(22), alert);
   return alert;
 }
 
@@ -109,6 +167,9 @@ Status write_alert(Database& db, const Alert& alert, EventTime now) {
   insert.bind(20, std::string_view{terms});
   insert.bind(21, std::string_view{evidence});
   insert.bind(22, to_millis(now));
+  alert.muted_until ? insert.bind(23, to_millis(*alert.muted_until)) : insert.bind_null(23);
+  const std::string details = details_text(alert);
+  insert.bind(24, std::string_view{details});
   return insert.run();
 }
 
@@ -122,8 +183,7 @@ Result<std::optional<Alert>> read_alert(Database& db, const std::string& id) {
 
 Result<AlertPage> read_alerts(Database& db, const AlertQuery& query) {
   std::string sql = std::string(kSelectAlert) + "WHERE 1";
-  if (query.state == AlertQuery::State::kOpen) sql += " AND state!='closed'";
-  if (query.state == AlertQuery::State::kClosed) sql += " AND state='closed'";
+  sql += state_condition(query.state);
   if (!query.before.empty()) {
     sql += " AND (opened_at, id) < (SELECT opened_at, id FROM alerts WHERE id=?1)";
   }
@@ -144,88 +204,53 @@ Result<AlertPage> read_alerts(Database& db, const AlertQuery& query) {
   }
 }
 
-Status write_acknowledgement(Database& db, const std::string& id, EventTime at) {
-  TRY_ASSIGN(Statement update,
-             db.prepare("UPDATE alerts SET acknowledged_at=coalesce(acknowledged_at, ?2),"
-                        " state=iif(state='open', 'acknowledged', state) WHERE id=?1"));
-  update.bind(1, std::string_view{id});
-  update.bind(2, to_millis(at));
-  TRY(update.run());
-  if (sqlite3_changes(db.handle()) == 0) return Error{Code::kNotFound, "no alert has the id " + id};
-  return {};
+Status write_history(Database& db, const std::string& id,
+                     std::span<const AlertHistoryEntry> entries) {
+  for (const AlertHistoryEntry& entry : entries) {
+    TRY_ASSIGN(Statement insert,
+               db.prepare("INSERT INTO alert_history(alert_id, at, action, actor, note, state)"
+                          " VALUES(?1,?2,?3,?4,?5,?6)"));
+    insert.bind(1, std::string_view{id});
+    insert.bind(2, to_millis(entry.at));
+    insert.bind(3, std::string_view{entry.action});
+    insert.bind(4, std::string_view{entry.by});
+    insert.bind(5, std::string_view{entry.note});
+    insert.bind(6, std::string_view{entry.state});
+    TRY(insert.run());
+  }
+  if (entries.empty()) return {};
+  TRY_ASSIGN(Statement trim,
+             db.prepare("DELETE FROM alert_history WHERE alert_id=?1 AND entry NOT IN (SELECT entry"
+                        " FROM alert_history WHERE alert_id=?1 ORDER BY entry DESC LIMIT ?2)"));
+  trim.bind(1, std::string_view{id});
+  trim.bind(2, static_cast<std::int64_t>(kHistoryEntriesMax));
+  return trim.run();
+}
+
+Result<std::vector<AlertHistoryEntry>> read_history(Database& db, const std::string& id) {
+  TRY_ASSIGN(Statement select, db.prepare("SELECT at, action, actor, note, state FROM alert_history"
+                                          " WHERE alert_id=?1 ORDER BY entry"));
+  select.bind(1, std::string_view{id});
+  std::vector<AlertHistoryEntry> history;
+  while (true) {
+    TRY_ASSIGN(const bool row, select.step());
+    if (!row) return history;
+    history.push_back({from_millis(select.column_int(0)), std::string{select.column_text(1)},
+                       std::string{select.column_text(2)}, std::string{select.column_text(3)},
+                       std::string{select.column_text(4)}});
+  }
 }
 
 Status remove_alerts(Database& db, EventTime written_before) {
   TRY_ASSIGN(Statement remove,
-             db.prepare("DELETE FROM alerts WHERE state='closed' AND stored_at<?1"));
+             db.prepare("DELETE FROM alerts WHERE state IN ('closed', 'resolved') AND"
+                        " stored_at<?1"));
   remove.bind(1, to_millis(written_before));
-  return remove.run();
-}
-
-Result<bool> write_message(Database& db, const OutboxMessage& message) {
-  TRY_ASSIGN(Statement insert,
-             db.prepare("INSERT OR IGNORE INTO outbox(dedupe_key, channel, body, attempts,"
-                        " next_attempt_at, last_error) VALUES(?1,?2,?3,?4,?5,?6)"));
-  insert.bind(1, std::string_view{message.dedupe_key});
-  insert.bind(2, std::string_view{message.channel});
-  insert.bind(3, std::string_view{message.body});
-  insert.bind(4, std::int64_t{message.attempts});
-  insert.bind(5, to_millis(message.next_attempt_at));
-  insert.bind(6, std::string_view{message.last_error});
-  TRY(insert.run());
-  return sqlite3_changes(db.handle()) > 0;
-}
-
-Result<std::vector<OutboxMessage>> read_due_messages(Database& db, EventTime now,
-                                                     std::size_t count_max) {
-  TRY_ASSIGN(Statement select,
-             db.prepare("SELECT id, dedupe_key, channel, body, attempts, next_attempt_at,"
-                        " last_error FROM outbox WHERE delivered_at IS NULL AND"
-                        " next_attempt_at<=?1 ORDER BY id LIMIT ?2"));
-  select.bind(1, to_millis(now));
-  select.bind(2, static_cast<std::int64_t>(count_max));
-  std::vector<OutboxMessage> messages;
-  while (true) {
-    TRY_ASSIGN(const bool row, select.step());
-    if (!row) return messages;
-    messages.push_back({.id = static_cast<std::uint64_t>(select.column_int(0)),
-                        .dedupe_key = std::string{select.column_text(1)},
-                        .channel = std::string{select.column_text(2)},
-                        .body = std::string{select.column_text(3)},
-                        .attempts = static_cast<std::uint32_t>(select.column_int(4)),
-                        .next_attempt_at = from_millis(select.column_int(5)),
-                        .last_error = std::string{select.column_text(6)}});
-  }
-}
-
-Result<std::size_t> count_waiting_messages(Database& db) {
-  TRY_ASSIGN(const auto count, db.number("SELECT count(*) FROM outbox WHERE delivered_at IS NULL"));
-  return static_cast<std::size_t>(count.value_or(0));
-}
-
-Status write_delivery(Database& db, std::uint64_t id, EventTime now) {
-  TRY_ASSIGN(Statement update, db.prepare("UPDATE outbox SET delivered_at=?2, body=''"
-                                          " WHERE id=?1 AND delivered_at IS NULL"));
-  update.bind(1, static_cast<std::int64_t>(id));
-  update.bind(2, to_millis(now));
-  return update.run();
-}
-
-Status write_failure(Database& db, std::uint64_t id, const std::string& error,
-                     EventTime next_attempt_at) {
-  TRY_ASSIGN(Statement update,
-             db.prepare("UPDATE outbox SET attempts=attempts+1, last_error=?2, next_attempt_at=?3"
-                        " WHERE id=?1 AND delivered_at IS NULL"));
-  update.bind(1, static_cast<std::int64_t>(id));
-  update.bind(2, std::string_view{error});
-  update.bind(3, to_millis(next_attempt_at));
-  return update.run();
-}
-
-Status remove_messages(Database& db, EventTime delivered_before) {
-  TRY_ASSIGN(Statement remove, db.prepare("DELETE FROM outbox WHERE delivered_at<?1"));
-  remove.bind(1, to_millis(delivered_before));
-  return remove.run();
+  TRY(remove.run());
+  if (sqlite3_changes(db.handle()) == 0) return {};
+  return db.exec(
+      "DELETE FROM alert_history WHERE alert_id NOT IN (SELECT id FROM alerts);"
+      "DELETE FROM alert_tellings WHERE alert_id NOT IN (SELECT id FROM alerts)");
 }
 
 }  // namespace tidewatch

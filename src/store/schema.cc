@@ -14,6 +14,7 @@ constexpr const char* kPragmas =
     "PRAGMA temp_store=MEMORY;"
     "PRAGMA cache_size=-65536;";
 
+// The tables of version 1; kUpgradeTo2 and so on are what later versions added.
 constexpr const char* kPostsTables = R"sql(
 CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 
@@ -64,12 +65,55 @@ CREATE TABLE outbox(
 CREATE INDEX outbox_waiting ON outbox(next_attempt_at) WHERE delivered_at IS NULL;
 )sql";
 
+constexpr const char* kUpgradeTo2 = R"sql(
+ALTER TABLE alerts ADD COLUMN muted_until INTEGER;
+ALTER TABLE alerts ADD COLUMN details TEXT NOT NULL DEFAULT '{}';  -- JSON: shape and forecast
+
+-- Who did what with an alert. `acknowledged_at` of version 1 went in here.
+CREATE TABLE alert_history(
+  entry INTEGER PRIMARY KEY AUTOINCREMENT, alert_id TEXT NOT NULL, at INTEGER NOT NULL,
+  action TEXT NOT NULL, actor TEXT NOT NULL, note TEXT NOT NULL, state TEXT NOT NULL);
+CREATE INDEX alert_history_by_alert ON alert_history(alert_id, entry);
+INSERT INTO alert_history(alert_id, at, action, actor, note, state)
+  SELECT id, acknowledged_at, 'acknowledged', 'unnamed', '', 'acknowledged' FROM alerts
+  WHERE acknowledged_at IS NOT NULL;
+
+-- Dead letters (dead_at) are not tried again; held ones (quiet hours) may be replaced.
+ALTER TABLE outbox ADD COLUMN collapse_key TEXT NOT NULL DEFAULT '';
+ALTER TABLE outbox ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN created_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN dead_at INTEGER;
+UPDATE outbox SET created_at=next_attempt_at;
+DROP INDEX outbox_waiting;
+CREATE INDEX outbox_waiting ON outbox(channel, next_attempt_at)
+  WHERE delivered_at IS NULL AND dead_at IS NULL;
+CREATE INDEX outbox_undelivered ON outbox(id) WHERE delivered_at IS NULL;
+
+-- What each subscriber was told of each alert.
+CREATE TABLE alert_tellings(
+  subscriber TEXT, alert_id TEXT, key TEXT NOT NULL, first_at INTEGER, last_at INTEGER NOT NULL,
+  severity INTEGER NOT NULL, escalations INTEGER NOT NULL, ended INTEGER NOT NULL,
+  openings TEXT NOT NULL, news_at INTEGER NOT NULL,  -- openings: a JSON array of ms
+  PRIMARY KEY(subscriber, alert_id)) WITHOUT ROWID;
+)sql";
+
 Status make_tables(Database& db) {
   TRY_ASSIGN(Transaction transaction, Transaction::begin(db, Transaction::Kind::kWrite));
   TRY(db.exec(kPostsTables));
   TRY(db.exec("INSERT INTO meta VALUES('store_id', abs(random()) >> 1)"));
-  TRY(set_meta(db, "schema_version", kPostsSchemaVersion));
+  TRY(set_meta(db, "schema_version", 1));
   return transaction.commit();
+}
+
+// One version a transaction, so that a crash in between leaves a whole older one.
+Status upgrade_tables(Database& db, std::int64_t version) {
+  if (version < 2) {
+    TRY_ASSIGN(Transaction transaction, Transaction::begin(db, Transaction::Kind::kWrite));
+    TRY(db.exec(kUpgradeTo2));
+    TRY(set_meta(db, "schema_version", 2));
+    TRY(transaction.commit());
+  }
+  return {};
 }
 
 }  // namespace
@@ -95,6 +139,7 @@ Result<std::unique_ptr<Database>> open_posts_db(const std::filesystem::path& dir
                      std::to_string(kPostsSchemaVersion) +
                      "); upgrade, or choose another folder (--data-dir)"};
   }
+  TRY(upgrade_tables(*db, version.value_or(0)));
   return db;
 }
 

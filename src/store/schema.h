@@ -10,7 +10,7 @@
 
 namespace tidewatch {
 
-inline constexpr std::int64_t kPostsSchemaVersion = 1;
+inline constexpr std::int64_t kPostsSchemaVersion = 2;
 inline constexpr std::int64_t kSearchSchemaVersion = 1;
 
 inline std::filesystem::path posts_path(const std::filesystem::path& dir) {
@@ -20,7 +20,8 @@ inline std::filesystem::path search_path(const std::filesystem::path& dir) {
   return dir / "search.db";
 }
 
-// Opens posts.db for writing and makes its tables when it is new. kFailedPrecondition when a
+// Opens posts.db for writing, makes its tables when it is new and brings those of an older version
+// up to this one. kFailedPrecondition when a
 // newer version of Tidewatch wrote it, kPermissionDenied when it cannot be written.
 Result<std::unique_ptr<Database>> open_posts_db(const std::filesystem::path& dir,
                                                 const std::string& vfs);

@@ -10,9 +10,11 @@
 
 #include "store/alert_rows.h"
 #include "store/minute_rows.h"
+#include "store/outbox_rows.h"
 #include "store/post_rows.h"
 #include "store/schema.h"
 #include "store/store_impl.h"
+#include "store/telling_rows.h"
 
 namespace tidewatch {
 namespace {
@@ -77,8 +79,9 @@ Status Store::Impl::load() {
       this);
   log = std::make_unique<PostLog>(*db, label_sets, blocks);
   TRY(log->load());
-  TRY_ASSIGN(const std::size_t waiting, count_waiting_messages(*db));
-  outbox_waiting = waiting;
+  TRY_ASSIGN(const auto waiting, db->number("SELECT count(*) FROM outbox WHERE delivered_at IS NULL"
+                                            " AND dead_at IS NULL"));
+  outbox_waiting = waiting.value_or(0);
   TRY_ASSIGN(index, SearchIndex::open({.dir = path,
                                        .vfs = vfs.name(),
                                        .shard_posts = static_cast<std::int64_t>(
@@ -166,60 +169,72 @@ Status Store::put_minutes(std::span<const MinuteCounts> minutes, const LabelSche
   });
 }
 
-Status Store::put_alert(const Alert& alert, std::span<const OutboxMessage> messages) {
-  return impl_->queue_messages(
-      messages, [&](Database& db) { return write_alert(db, alert, impl_->clock.wall_now()); });
-}
-
-Status Store::acknowledge(const std::string& id, EventTime at) {
-  return impl_->write([&](Database& db) { return write_acknowledgement(db, id, at); });
+Status Store::put_alert(const Alert& alert, std::span<const OutboxMessage> messages,
+                        std::span<const AlertHistoryEntry> history,
+                        std::span<const Telling> tellings) {
+  return impl_->queue_messages(messages, [&](Database& db) -> Status {
+    TRY(write_alert(db, alert, impl_->clock.wall_now()));
+    TRY(write_history(db, alert.id, history));
+    return write_tellings(db, tellings);
+  });
 }
 
 // ---- outbox
 
-// Queues messages in the transaction of a change, if there is room for all of them.
-Status Store::Impl::queue_messages(std::span<const OutboxMessage> messages,
-                                   const std::function<Status(Database&)>& change) {
-  std::size_t counted = 0;
-  const auto change_and_queue = [&](Database& posts_db) -> Status {
-    TRY(change(posts_db));
-    std::size_t queued = 0;
-    for (const OutboxMessage& message : messages) {
-      TRY_ASSIGN(const bool is_new, write_message(posts_db, message));
-      queued += is_new ? 1 : 0;
-    }
-    if (queued > 0 && outbox_waiting.load() + queued > options.outbox_messages_max) {
+// Runs a change that says by how much it changes the number of waiting messages. What would grow
+// past the bound is refused; what waits already may always be dealt with.
+Result<std::ptrdiff_t> Store::Impl::write_outbox(
+    const std::function<Result<std::ptrdiff_t>(Database&)>& change) {
+  std::ptrdiff_t by = 0;
+  const auto change_and_count = [&](Database& posts_db) -> Status {
+    TRY_ASSIGN(const std::ptrdiff_t change_by, change(posts_db));
+    const std::int64_t waiting = outbox_waiting.load() + change_by;
+    if (change_by > 0 && waiting > static_cast<std::int64_t>(options.outbox_messages_max)) {
       return Error{Code::kResourceExhausted,
                    "the outbox is full (" + std::to_string(options.outbox_messages_max) +
                        " messages wait for delivery); check why the channels do not answer"};
     }
-    outbox_waiting.fetch_add(queued);  // under the write lock: the next one sees it
-    counted = queued;
+    outbox_waiting.fetch_add(change_by);  // under the write lock: the next one sees it
+    by = change_by;
     return {};
   };
-  Status written = write(change_and_queue);
-  if (!written.ok()) outbox_waiting.fetch_sub(counted);
-  return written;
+  const Status written = write(change_and_count);
+  if (!written.ok()) {
+    outbox_waiting.fetch_sub(by);
+    return written.error();
+  }
+  return by;
+}
+
+// Queues messages in the transaction of a change, if there is room for all of them.
+Status Store::Impl::queue_messages(std::span<const OutboxMessage> messages,
+                                   const std::function<Status(Database&)>& change) {
+  const auto change_and_queue = [&](Database& posts_db) -> Result<std::ptrdiff_t> {
+    TRY(change(posts_db));
+    std::ptrdiff_t queued = 0;
+    for (const OutboxMessage& message : messages) {
+      TRY_ASSIGN(const std::ptrdiff_t by, write_message(posts_db, message, clock.wall_now()));
+      queued += by;
+    }
+    return queued;
+  };
+  TRY(write_outbox(change_and_queue));
+  return {};
 }
 
 Status Store::put(const OutboxMessage& message) {
   return impl_->queue_messages({&message, 1}, [](Database&) -> Status { return {}; });
 }
 
-Result<std::vector<OutboxMessage>> Store::due(EventTime now, std::size_t count_max) {
+Result<std::vector<OutboxMessage>> Store::due(EventTime now, std::string_view channel,
+                                              std::size_t count_max) {
   auto reader = impl_->readers->acquire(impl_->options.query_time_max);
-  return read_due_messages(reader->posts(), now, count_max);
+  return read_due_messages(reader->posts(), now, channel, count_max);
 }
 
 Status Store::delivered(std::uint64_t id) {
-  bool changed = false;
-  const auto deliver = [&](Database& db) -> Status {
-    TRY(write_delivery(db, id, impl_->clock.wall_now()));
-    changed = sqlite3_changes(db.handle()) > 0;
-    return {};
-  };
-  TRY(impl_->write(deliver));
-  if (changed) impl_->outbox_waiting.fetch_sub(1);
+  TRY(impl_->write_outbox(
+      [&](Database& db) { return write_delivery(db, id, impl_->clock.wall_now()); }));
   return {};
 }
 
@@ -227,13 +242,59 @@ Status Store::failed(std::uint64_t id, const std::string& error, EventTime next_
   return impl_->write([&](Database& db) { return write_failure(db, id, error, next_attempt_at); });
 }
 
-Result<std::size_t> Store::size() { return impl_->outbox_waiting.load(); }
+Status Store::give_up(std::uint64_t id, const std::string& error, EventTime now) {
+  TRY(impl_->write_outbox([&](Database& db) { return write_death(db, id, error, now); }));
+  return {};
+}
+
+Result<std::size_t> Store::give_up_unknown(std::span<const std::string> channels, EventTime now) {
+  TRY_ASSIGN(const std::ptrdiff_t by, impl_->write_outbox([&](Database& db) {
+    return write_deaths_unknown(db, channels, now);
+  }));
+  return static_cast<std::size_t>(-by);
+}
+
+Result<std::size_t> Store::retry_message(std::uint64_t id) {
+  TRY_ASSIGN(const std::ptrdiff_t by, impl_->write_outbox([&](Database& db) {
+    return write_retry(db, id, {}, impl_->clock.wall_now());
+  }));
+  return static_cast<std::size_t>(by);
+}
+
+Result<std::size_t> Store::retry_channel(const std::string& channel) {
+  TRY_ASSIGN(const std::ptrdiff_t by, impl_->write_outbox([&](Database& db) {
+    return write_retry(db, 0, channel, impl_->clock.wall_now());
+  }));
+  return static_cast<std::size_t>(by);
+}
+
+Result<OutboxPage> Store::outbox(const OutboxQuery& query) {
+  auto reader = impl_->readers->acquire(impl_->options.query_time_max);
+  return read_messages(reader->posts(), query);
+}
+
+Result<std::vector<OutboxCount>> Store::outbox_counts() {
+  auto reader = impl_->readers->acquire(impl_->options.query_time_max);
+  return count_messages(reader->posts());
+}
+
+Result<std::size_t> Store::size() { return static_cast<std::size_t>(impl_->outbox_waiting.load()); }
 
 // ---- reading
 
 Result<std::optional<Alert>> Store::alert(const std::string& id) {
   auto reader = impl_->readers->acquire(impl_->options.query_time_max);
   return read_alert(reader->posts(), id);
+}
+
+Result<std::vector<AlertHistoryEntry>> Store::history(const std::string& id) {
+  auto reader = impl_->readers->acquire(impl_->options.query_time_max);
+  return read_history(reader->posts(), id);
+}
+
+Result<std::vector<Telling>> Store::tellings(EventTime since) {
+  auto reader = impl_->readers->acquire(impl_->options.query_time_max);
+  return read_tellings(reader->posts(), since);
 }
 
 Result<AlertPage> Store::alerts(const AlertQuery& query) {
@@ -344,7 +405,7 @@ StoreStats Store::stats() const {
   stats.index_lag_posts = static_cast<std::uint64_t>(std::max<std::int64_t>(last - indexed, 0));
   stats.index_behind = stats.index_lag_posts > store.options.index_lag_max;
   stats.posts_expired = store.posts_expired.load();
-  stats.outbox_messages = store.outbox_waiting.load();
+  stats.outbox_messages = static_cast<std::uint64_t>(store.outbox_waiting.load());
   const MutexLock lock(store.thread_mu);
   stats.index_error = store.index_error;
   stats.maintenance_error = store.maintenance_error;

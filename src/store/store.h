@@ -16,7 +16,9 @@
 
 #include "aggregate/window_counts.h"
 #include "alert/alert.h"
+#include "alert/life_cycle.h"
 #include "alert/outbox.h"
+#include "alert/subscriber.h"
 #include "core/clock.h"
 #include "core/ids.h"
 #include "core/result.h"
@@ -65,7 +67,9 @@ struct SeriesPoint {
 };
 
 struct AlertQuery {
-  enum class State : std::uint8_t { kAll, kOpen, kClosed };  // kOpen: acknowledged ones too
+  // kOpen: what somebody should look at still, acknowledged and escalated ones too; kClosed: the
+  // others, resolved ones too. kGoingOn, kEnded: by the wave, whatever people said.
+  enum class State : std::uint8_t { kAll, kOpen, kClosed, kGoingOn, kEnded };
   State state = State::kAll;
   std::size_t limit = 50;  // 1 to 1,000
   std::string before{};    // only older than this id
@@ -75,6 +79,27 @@ struct AlertPage {
   std::vector<Alert> alerts;        // newest opened_at first
   std::optional<std::string> next;  // the `before` of the next page
 };
+
+struct OutboxQuery {
+  enum class State : std::uint8_t { kAll, kWaiting, kDead };
+  State state = State::kAll;
+  std::string channel{};     // empty: all
+  std::size_t limit = 50;    // 1 to 1,000
+  std::uint64_t before = 0;  // only older than this id; 0: from the newest
+};
+
+struct OutboxPage {
+  std::vector<OutboxMessage> messages{};  // newest first
+  std::optional<std::uint64_t> next{};    // the `before` of the next page
+};
+
+struct OutboxCount {
+  std::string channel;
+  std::uint64_t waiting = 0;
+  std::uint64_t dead = 0;
+};
+
+inline constexpr std::size_t kDeadLettersMax = 10'000;  // kept; the oldest are forgotten
 
 struct StoreStats {
   std::uint64_t posts = 0;
@@ -86,11 +111,11 @@ struct StoreStats {
   std::uint64_t fsyncs = 0;                 // of posts.db-wal, since open
   std::map<std::string, std::uint64_t> fsyncs_by_file;
   std::uint64_t index_lag_posts = 0;
-  bool index_behind = false;        // lag above index_lag_max
-  std::string index_error;          // empty: none; the last failure of the indexer
-  std::uint64_t posts_expired = 0;  // removed by retention since open
-  std::uint64_t outbox_messages = 0;
-  std::string maintenance_error;  // empty: none; the last failure of retention
+  bool index_behind = false;          // lag above index_lag_max
+  std::string index_error;            // empty: none; the last failure of the indexer
+  std::uint64_t posts_expired = 0;    // removed by retention since open
+  std::uint64_t outbox_messages = 0;  // waiting
+  std::string maintenance_error;      // empty: none; the last failure of retention
 };
 
 // Everything that must survive: posts with their scores, minute counts, alerts and the outbox in
@@ -126,12 +151,17 @@ class Store : public Outbox {
   // Writes counts; those of the same key and minute are replaced. One transaction.
   Status put_minutes(std::span<const MinuteCounts> minutes, const LabelSchema& labels);
 
-  // Writes (or replaces) the alert and queues the messages, all or nothing. An acknowledged alert
-  // stays acknowledged until it closes.
-  Status put_alert(const Alert& alert, std::span<const OutboxMessage> messages);
+  // Writes (or replaces) the alert and the tellings, appends to its history and queues the
+  // messages, all or nothing.
+  Status put_alert(const Alert& alert, std::span<const OutboxMessage> messages,
+                   std::span<const AlertHistoryEntry> history = {},
+                   std::span<const Telling> tellings = {});
   Result<std::optional<Alert>> alert(const std::string& id);
   Result<AlertPage> alerts(const AlertQuery& query);
-  Status acknowledge(const std::string& id, EventTime at);  // kNotFound; closed ones stay closed
+  // What subscribers were told of alerts that go on, or since then.
+  Result<std::vector<Telling>> tellings(EventTime since);
+  // Oldest first; empty when there is no such alert.
+  Result<std::vector<AlertHistoryEntry>> history(const std::string& id);
 
   Result<PostPage> posts(const PostQuery& query);
   Result<std::optional<StoredPost>> post(const std::string& id);
@@ -151,10 +181,20 @@ class Store : public Outbox {
 
   // Outbox. A delivered message's dedupe_key is remembered for the retention time.
   Status put(const OutboxMessage& message) override;
-  Result<std::vector<OutboxMessage>> due(EventTime now, std::size_t count_max) override;
+  Result<std::vector<OutboxMessage>> due(EventTime now, std::string_view channel,
+                                         std::size_t count_max) override;
   Status delivered(std::uint64_t id) override;
   Status failed(std::uint64_t id, const std::string& error, EventTime next_attempt_at) override;
+  Status give_up(std::uint64_t id, const std::string& error, EventTime now) override;
+  Result<std::size_t> give_up_unknown(std::span<const std::string> channels,
+                                      EventTime now) override;
   Result<std::size_t> size() override;
+  // What waits and what is dead, for people.
+  Result<OutboxPage> outbox(const OutboxQuery& query);
+  Result<std::vector<OutboxCount>> outbox_counts();  // of channels with any, by name
+  // Lets a dead letter (all of a channel) wait again; returns how many did.
+  Result<std::size_t> retry_message(std::uint64_t id);
+  Result<std::size_t> retry_channel(const std::string& channel);
 
   // Indexes everything on disk now, on this thread.
   Status index_now();

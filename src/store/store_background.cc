@@ -5,6 +5,7 @@
 #include "core/thread_name.h"
 #include "store/alert_rows.h"
 #include "store/minute_rows.h"
+#include "store/outbox_rows.h"
 #include "store/post_rows.h"
 #include "store/schema.h"
 #include "store/store_impl.h"

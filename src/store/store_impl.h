@@ -37,6 +37,8 @@ struct Store::Impl {
 
   Status load();
   Status write(const std::function<Status(Database&)>& change);
+  Result<std::ptrdiff_t> write_outbox(
+      const std::function<Result<std::ptrdiff_t>(Database&)>& change);
   Status queue_messages(std::span<const OutboxMessage> messages,
                         const std::function<Status(Database&)>& change);
   void after_commit() REQUIRES(write_mu);
@@ -76,7 +78,7 @@ struct Store::Impl {
   std::atomic<std::uint64_t> commits{0};
   std::atomic<std::uint64_t> posts_used{0};
   std::atomic<std::uint64_t> posts_expired{0};
-  std::atomic<std::size_t> outbox_waiting{0};
+  std::atomic<std::int64_t> outbox_waiting{0};
 
   Mutex index_mu;
   std::unique_ptr<SearchIndex> index;       // writes under index_mu

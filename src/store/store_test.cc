@@ -371,7 +371,11 @@ OutboxMessage make_message(std::string key, std::int64_t due_ms = 0) {
           .body = "{\"a\":1}",
           .attempts = 0,
           .next_attempt_at = from_millis(due_ms),
-          .last_error = ""};
+          .last_error = "",
+          .collapse_key = "",
+          .held = false,
+          .created_at = {},
+          .dead_at = {}};
 }
 
 TEST_F(StoreTest, KeepsAlertsWithTheirLists) {
@@ -423,20 +427,170 @@ TEST_F(StoreTest, PagesThroughAlertsNewestFirst) {
   EXPECT_EQ(open_ones->alerts.size(), 3U);
 }
 
-TEST_F(StoreTest, AnAcknowledgedAlertStaysSoUntilItCloses) {
+TEST_F(StoreTest, KeepsTheHistoryOfAnAlert) {
   auto store = open();
-  ASSERT_EQ(problem(store->put_alert(make_alert("al_1", 5), {})), "");
-  ASSERT_EQ(problem(store->acknowledge("al_1", from_millis(9))), "");
+  Alert alert = make_alert("al_1", 5);
+  alert.state = "acknowledged";
+  alert.muted_until = from_millis(9'000);
+  alert.shape = {80, {{"ann", 3, 9}}, {"root", 70, 2, 60}};
+  alert.forecast = AlertForecast{from_millis(99), 1.5, 2, 3};
+  const AlertHistoryEntry entries[] = {
+      {from_millis(5), "opened", "tidewatch", "", "open"},
+      {from_millis(9), "acknowledged", "李", "看过", "acknowledged"}};
+  ASSERT_EQ(problem(store->put_alert(alert, {}, entries)), "");
+  store.reset();
+  store = open();
   EXPECT_EQ((*store->alert("al_1"))->state, "acknowledged");
-  ASSERT_EQ(problem(store->put_alert(make_alert("al_1", 5), {})), "");
+  const Alert kept = **store->alert("al_1");
+  EXPECT_EQ(kept.muted_until, from_millis(9'000));
+  EXPECT_EQ(kept.shape.posts, 80U);
+  EXPECT_EQ(kept.shape.accounts, alert.shape.accounts);
+  EXPECT_EQ(kept.shape.cascade, alert.shape.cascade);
+  ASSERT_TRUE(kept.forecast);
+  EXPECT_EQ(kept.forecast->at, from_millis(99));
+  EXPECT_EQ(kept.forecast->low, 1.5);
+  auto history = store->history("al_1");
+  ASSERT_EQ(history->size(), 2U);
+  EXPECT_EQ((*history)[1].by, "李");
+  EXPECT_EQ((*history)[1].at, from_millis(9));
+  EXPECT_THAT(*store->history("al_2"), IsEmpty());
+
+  // Bounded: the oldest entries go.
+  for (std::size_t i = 0; i < kHistoryEntriesMax; ++i) {
+    const AlertHistoryEntry muted{from_millis(static_cast<std::int64_t>(100 + i)), "muted", "a", "",
+                                  "open"};
+    ASSERT_EQ(problem(store->put_alert(alert, {}, {&muted, 1})), "");
+  }
+  history = store->history("al_1");
+  ASSERT_EQ(history->size(), kHistoryEntriesMax);
+  EXPECT_EQ(history->front().at, from_millis(100));
+}
+
+constexpr const char* kDowngradeTo1 = R"sql(
+DROP TABLE alert_history;
+DROP TABLE alert_tellings;
+ALTER TABLE alerts DROP COLUMN muted_until;
+ALTER TABLE alerts DROP COLUMN details;
+DROP INDEX outbox_waiting;
+DROP INDEX outbox_undelivered;
+ALTER TABLE outbox DROP COLUMN collapse_key;
+ALTER TABLE outbox DROP COLUMN held;
+ALTER TABLE outbox DROP COLUMN created_at;
+ALTER TABLE outbox DROP COLUMN dead_at;
+CREATE INDEX outbox_waiting ON outbox(next_attempt_at) WHERE delivered_at IS NULL;
+)sql";
+
+// A folder of version 1: its acknowledgements become history.
+TEST_F(StoreTest, BringsOlderTablesUpToDate) {
+  {
+    auto store = open();
+    ASSERT_EQ(problem(store->put_alert(make_alert("al_1", 5), {})), "");
+  }
+  {
+    auto db = Database::open(posts_path(dir_.path()), Database::Mode::kReadWrite, "unix");
+    ASSERT_EQ(problem((*db)->exec(kDowngradeTo1)), "");
+    ASSERT_EQ(problem((*db)->exec("UPDATE alerts SET acknowledged_at=7, state='acknowledged';"
+                                  "UPDATE meta SET value=1 WHERE name='schema_version'")),
+              "");
+  }
+  auto store = open();
   EXPECT_EQ((*store->alert("al_1"))->state, "acknowledged");
-  ASSERT_EQ(problem(store->put_alert(make_alert("al_1", 5, "closed"), {})), "");
-  EXPECT_EQ((*store->alert("al_1"))->state, "closed");
-  ASSERT_EQ(problem(store->acknowledge("al_1", from_millis(10))), "");
-  EXPECT_EQ((*store->alert("al_1"))->state, "closed");
-  const Status unknown = store->acknowledge("al_2", from_millis(9));
-  ASSERT_FALSE(unknown.ok());
-  EXPECT_EQ(unknown.error().code, Code::kNotFound);
+  const auto history = store->history("al_1");
+  ASSERT_EQ(history->size(), 1U);
+  EXPECT_EQ((*history)[0].at, from_millis(7));
+}
+
+TEST_F(StoreTest, KeepsWhatSubscribersWereTold) {
+  auto store = open();
+  Telling told;
+  told.subscriber = "desk";
+  told.alert_id = "al_1";
+  told.key = "finance@*";
+  told.first_at = from_millis(5);
+  told.last_at = from_millis(7);
+  told.severity = Severity::kCritical;
+  told.escalations = 2;
+  told.openings = {from_millis(5), from_millis(6)};
+  Telling over;
+  over.subscriber = "desk";
+  over.alert_id = "al_0";
+  over.key = "*@*";
+  over.ended = true;
+  over.openings = {from_millis(3)};
+  const Telling both[] = {told, over};
+  ASSERT_EQ(problem(store->put_alert(make_alert("al_1", 5), {}, {}, both)), "");
+  store.reset();
+  store = open();
+  const auto recent = store->tellings(from_millis(4));
+  ASSERT_EQ(recent->size(), 1U);
+  EXPECT_EQ((*recent)[0].first_at, told.first_at);
+  EXPECT_EQ((*recent)[0].last_at, told.last_at);
+  EXPECT_EQ((*recent)[0].severity, told.severity);
+  EXPECT_EQ((*recent)[0].escalations, 2U);
+  EXPECT_EQ((*recent)[0].openings, told.openings);
+  const auto all = store->tellings(from_millis(3));
+  ASSERT_EQ(all->size(), 2U);
+  EXPECT_FALSE((*all)[0].first_at);
+}
+
+TEST_F(StoreTest, DeadLettersStayVisibleAndMayBeTriedAgain) {
+  auto store = open();
+  for (const char* key : {"a", "b", "c"}) ASSERT_EQ(problem(store->put(make_message(key))), "");
+  OutboxMessage stranger = make_message("d");
+  stranger.channel = "gone's";
+  ASSERT_EQ(problem(store->put(stranger)), "");
+  ASSERT_EQ(problem(store->give_up(1, "answered 404", from_millis(60))), "");
+  ASSERT_EQ(problem(store->give_up(1, "again", from_millis(70))), "");
+  EXPECT_EQ(*store->size(), 3U);
+  const std::string channels[] = {"webhook"};
+  EXPECT_EQ(*store->give_up_unknown(channels, from_millis(80)), 1U);
+  EXPECT_EQ(*store->size(), 2U);
+
+  store.reset();
+  store = open();
+  EXPECT_EQ(*store->size(), 2U);
+  EXPECT_EQ(store->due(from_millis(100), "webhook", 10)->size(), 2U);
+  auto dead = store->outbox({.state = OutboxQuery::State::kDead});
+  ASSERT_EQ(dead->messages.size(), 2U);
+  EXPECT_EQ(dead->messages[0].last_error, "channel 'gone's' is not configured");
+  EXPECT_EQ(dead->messages[1].last_error, "answered 404");
+  EXPECT_EQ(dead->messages[1].attempts, 1U);
+  EXPECT_EQ(dead->messages[1].dead_at, from_millis(60));
+  const auto counts = store->outbox_counts();
+  ASSERT_EQ(counts->size(), 2U);
+  EXPECT_EQ((*counts)[1].channel, "webhook");
+  EXPECT_EQ((*counts)[1].waiting, 2U);
+  EXPECT_EQ((*counts)[1].dead, 1U);
+  const auto page = store->outbox({.channel = "webhook", .limit = 2});
+  ASSERT_EQ(page->messages.size(), 2U);
+  ASSERT_TRUE(page->next);
+  EXPECT_EQ(store->outbox({.limit = 2, .before = *page->next})->messages.size(), 1U);
+
+  EXPECT_EQ(*store->retry_message(2), 0U) << "waits already";
+  EXPECT_EQ(*store->retry_message(1), 1U);
+  EXPECT_EQ(*store->retry_channel("gone's"), 1U);
+  EXPECT_EQ(*store->size(), 4U);
+  const auto due = store->due(clock_.wall_now(), "webhook", 10);
+  ASSERT_EQ(due->size(), 3U);
+  EXPECT_EQ((*due)[0].attempts, 0U);
+}
+
+TEST_F(StoreTest, AHeldMessageIsReplacedByTheNextAboutTheSame) {
+  auto store = open();
+  const auto held = [](const std::string& key, bool is_held) {
+    OutboxMessage made = make_message(key, is_held ? 9'000 : 0);
+    made.collapse_key = "al_1";
+    made.held = is_held;
+    return made;
+  };
+  ASSERT_EQ(problem(store->put(held("opened", true))), "");
+  ASSERT_EQ(problem(store->put(held("updated", true))), "");
+  EXPECT_EQ(*store->size(), 1U);
+  ASSERT_EQ(problem(store->put(held("critical", false))), "");
+  EXPECT_EQ(*store->size(), 1U);
+  ASSERT_EQ(problem(store->put(held("closed", true))), "");
+  ASSERT_EQ(problem(store->put(held("closed", true))), "");
+  EXPECT_EQ(*store->size(), 2U) << "one that is not held stays";
 }
 
 TEST_F(StoreTest, OutboxDeliversEachMessageOnce) {
@@ -445,21 +599,21 @@ TEST_F(StoreTest, OutboxDeliversEachMessageOnce) {
   ASSERT_EQ(problem(store->put(make_message("b", 0))), "");
   ASSERT_EQ(problem(store->put(make_message("b", 0))), "");
   EXPECT_EQ(*store->size(), 2U);
-  auto due = store->due(from_millis(50), 10);
+  auto due = store->due(from_millis(50), "webhook", 10);
   ASSERT_EQ(due->size(), 1U);
   EXPECT_EQ((*due)[0].dedupe_key, "b");
   EXPECT_EQ((*due)[0].body, "{\"a\":1}");
   ASSERT_EQ(problem(store->failed((*due)[0].id, "HTTP 500", from_millis(200))), "");
-  EXPECT_THAT(*store->due(from_millis(50), 10), IsEmpty());
+  EXPECT_THAT(*store->due(from_millis(50), "webhook", 10), IsEmpty());
 
   store.reset();
   store = open();
-  due = store->due(from_millis(300), 10);
+  due = store->due(from_millis(300), "webhook", 10);
   ASSERT_EQ(due->size(), 2U);
   EXPECT_EQ((*due)[0].dedupe_key, "a");
   EXPECT_EQ((*due)[1].attempts, 1U);
   EXPECT_EQ((*due)[1].last_error, "HTTP 500");
-  EXPECT_EQ(store->due(from_millis(300), 1)->size(), 1U);
+  EXPECT_EQ(store->due(from_millis(300), "webhook", 1)->size(), 1U);
   for (const OutboxMessage& message : *due) {
     ASSERT_EQ(problem(store->delivered(message.id)), "");
     ASSERT_EQ(problem(store->delivered(message.id)), "");
@@ -467,7 +621,7 @@ TEST_F(StoreTest, OutboxDeliversEachMessageOnce) {
   EXPECT_EQ(*store->size(), 0U);
   // What was delivered is not sent again, however often it is put.
   ASSERT_EQ(problem(store->put(make_message("a", 0))), "");
-  EXPECT_THAT(*store->due(from_millis(9'999), 10), IsEmpty());
+  EXPECT_THAT(*store->due(from_millis(9'999), "webhook", 10), IsEmpty());
   EXPECT_EQ(*store->size(), 0U);
 }
 
@@ -485,7 +639,7 @@ TEST_F(StoreTest, AFullOutboxRefusesAndKeepsWhatItHas) {
   ASSERT_EQ(problem(store->put_alert(make_alert("al_1", 5), std::span(two).first(1))), "");
   EXPECT_EQ(store->put(make_message("d")).error().code, Code::kResourceExhausted);
   EXPECT_EQ(problem(store->put(make_message("a"))), "") << "known already: nothing to add";
-  EXPECT_EQ(store->due(from_millis(1), 10)->size(), 2U);
+  EXPECT_EQ(store->due(from_millis(1), "webhook", 10)->size(), 2U);
 }
 
 // ---- retention

@@ -175,12 +175,14 @@ TEST_F(StoreWriterTest, MinutesAlertsAndMessagesAreSyncedBeforeTheCallReturns) {
   alert.id = "al_1";
   alert.state = "open";
   EXPECT_TRUE(synced(store->put_alert(alert, {})));
-  EXPECT_TRUE(synced(store->acknowledge("al_1", from_millis(1))));
   OutboxMessage message;
   message.dedupe_key = "m";
   EXPECT_TRUE(synced(store->put(message)));
   EXPECT_TRUE(synced(store->failed(1, "no", from_millis(1))));
   EXPECT_TRUE(synced(store->delivered(1)));
+  message.dedupe_key = "n";
+  EXPECT_TRUE(synced(store->put(message)));
+  EXPECT_TRUE(synced(store->give_up(2, "no", from_millis(1))));
 }
 
 struct FaultCase {

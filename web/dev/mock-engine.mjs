@@ -138,7 +138,7 @@ export class MockEngine {
     wave.alert = {
       id: alert_id(`${key} ${wave.kind} ${opened}`), key, topic: wave.topic, region: wave.region, kind: wave.kind, severity: 'warning', state: 'open',
       title: '', onset_at: onset, opened_at: opened, updated_at: opened, closed_at: null, from_rate: 0, to_rate: 0, score: 1, posts: 0, authors: 0, texts: 0,
-      emotions: {}, terms: wave.terms, evidence: [],
+      emotions: {}, terms: wave.terms, evidence: [], muted_until: null,
     };
     this.alerts.unshift(wave.alert);
     this.update(wave, key, second, 'opened');
@@ -194,7 +194,7 @@ export class MockEngine {
         title: '', onset_at: iso(opened - 40_000), opened_at: iso(opened), updated_at: iso(opened + minutes * 60_000), closed_at: iso(opened + minutes * 60_000),
         from_rate: kind === 'negative' ? 0.22 : 6 + (i % 9), to_rate: kind === 'negative' ? 0.64 : 48 + ((i * 11) % 90), score: 1.2 + (i % 6) / 2, posts,
         authors: Math.round(posts * (kind === 'coordinated' ? 0.2 : 0.84)), texts: Math.round(posts * (kind === 'coordinated' ? 0.04 : 0.7)),
-        emotions: { angry: 0.41, sad: 0.2, neutral: 0.24, surprise: 0.08, fear: 0.05, happy: 0.02 }, terms: ['怎么看', '说法'], evidence,
+        emotions: { angry: 0.41, sad: 0.2, neutral: 0.24, surprise: 0.08, fear: 0.05, happy: 0.02 }, terms: ['怎么看', '说法'], evidence, muted_until: null,
       });
     }
     const spam = this.posts.filter((p) => p.text.startsWith('#超话打卡#')).slice(-4);
@@ -203,7 +203,7 @@ export class MockEngine {
     this.alerts.unshift({
       id: alert_id('spam'), key: '#超话打卡#', topic: '*', region: '*', kind: 'coordinated', severity: 'info', state: 'acknowledged', title: '', onset_at: opened, opened_at: opened,
       updated_at: opened, closed_at: null, from_rate: 3, to_rate: 57, score: 1.6, posts: 812, authors: 9, texts: 1, emotions: { happy: 0.97, neutral: 0.03 }, terms: ['打榜', '姐妹们'],
-      evidence: spam.map((p) => p.id),
+      evidence: spam.map((p) => p.id), muted_until: null,
     });
   }
 
@@ -290,15 +290,16 @@ export class MockEngine {
     return alert && { ...alert, evidence_posts: alert.evidence.map((e) => this.by_id.get(e)).filter(Boolean) };
   }
 
-  acknowledge(id) {
+  act(id, action, request) {
     const alert = this.alerts.find((a) => a.id === id);
     if (!alert) return undefined;
-    if (alert.state === 'open') {
-      alert.state = 'acknowledged';
-      alert.updated_at = new Date(this.at).toISOString();
-      this.tell_alert(alert, 'updated');
-    }
-    return alert;
+    const event = { ack: 'acknowledged', escalate: 'escalated', resolve: 'resolved', reopen: 'reopened', mute: request.minutes === 0 ? 'unmuted' : 'muted' }[action];
+    if (action === 'mute') alert.muted_until = request.minutes === 0 ? null : new Date(this.at + 60_000 * (request.minutes ?? 60)).toISOString();
+    else alert.state = action === 'reopen' ? 'open' : event;
+    alert.history = [...(alert.history ?? []), { at: new Date(this.at).toISOString(), action: event, by: request.by ?? 'unnamed', note: request.note ?? '', state: alert.state }];
+    alert.updated_at = new Date(this.at).toISOString();
+    this.tell_alert(alert, event);
+    return this.alert(id);
   }
 }
 

@@ -141,6 +141,13 @@ function number_of(params, name, fallback, least, most) {
   return Number.isFinite(value) ? Math.min(most, Math.max(least, value)) : fallback;
 }
 
+async function act_on_alert(request, response, id, action) {
+  let body = '';
+  for await (const piece of request) body += piece;
+  const found = engine.act(id, action, body === '' ? {} : JSON.parse(body));
+  return found ? json(response, found) : problem(response, 404, 'Not Found', `no alert ${id}`);
+}
+
 function answer(request, response, path, params) {
   const none = mode === 'empty';
   if (path === '/v1/stats') return json(response, shown_stats());
@@ -162,10 +169,11 @@ function answer(request, response, path, params) {
     if (none) return json(response, { alerts: [], next: null });
     return json(response, engine.list_alerts(params.get('state') ?? 'all', number_of(params, 'limit', 50, 1, 200), params.get('before')));
   }
-  const alert = /^\/v1\/alerts\/([^/]+?)(\/ack)?$/.exec(path);
+  const alert = /^\/v1\/alerts\/([^/]+?)(?:\/(ack|escalate|resolve|reopen|mute))?$/.exec(path);
   if (alert) {
     if (alert[2] && request.method !== 'POST') return problem(response, 405, 'Method Not Allowed', 'use POST');
-    const found = alert[2] ? engine.acknowledge(alert[1]) : engine.alert(alert[1]);
+    if (alert[2]) return act_on_alert(request, response, alert[1], alert[2]);
+    const found = engine.alert(alert[1]);
     return found ? json(response, found) : problem(response, 404, 'Not Found', `no alert ${alert[1]}`);
   }
   if (path === '/v1/posts' && request.method === 'POST') return take_posts(request, response);

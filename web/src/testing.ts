@@ -50,6 +50,7 @@ export function make_alert(id: string, change: Partial<Alert> = {}): Alert {
     emotions: {},
     terms: [],
     evidence: ['1', '2', '3'],
+    muted_until: null,
     ...change,
   };
 }

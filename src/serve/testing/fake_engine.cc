@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/testing/fake_engine.h"
 
+#include <array>
 #include <utility>
 
 #include "observe/json_text.h"
@@ -189,8 +190,19 @@ Result<std::string> FakeEngine::alerts(const Params& params) {
   return asked("alerts", "", params);
 }
 Result<std::string> FakeEngine::alert(const std::string& id) { return asked("alert", id); }
-Result<std::string> FakeEngine::acknowledge(const std::string& id) {
-  return asked("acknowledge", id);
+Result<std::string> FakeEngine::act_on_alert(AlertEvent event, const std::string& id,
+                                             std::string_view request_json) {
+  static constexpr std::array<const char*, 9> kActs{
+      "opened", "updated", "closed", "escalate", "ack", "resolve", "reopen", "mute", "unmute"};
+  return asked(kActs[static_cast<std::size_t>(event)], std::string(id).append(request_json));
+}
+Result<std::string> FakeEngine::outbox(const Params& params) { return asked("outbox", "", params); }
+Result<std::string> FakeEngine::channels() { return asked("channels", ""); }
+Result<std::string> FakeEngine::retry_message(const std::string& id) {
+  return asked("retry_message", id);
+}
+Result<std::string> FakeEngine::retry_channel(const std::string& name) {
+  return asked("retry_channel", name);
 }
 Result<std::string> FakeEngine::posts(const Params& params) { return asked("posts", "", params); }
 Result<std::string> FakeEngine::post(const std::string& id) { return asked("post", id); }

@@ -65,7 +65,12 @@ class FakeEngine final : public Engine {
   Result<std::string> series(const std::string& key, const Params& params) override;
   Result<std::string> alerts(const Params& params) override;
   Result<std::string> alert(const std::string& id) override;
-  Result<std::string> acknowledge(const std::string& id) override;
+  Result<std::string> act_on_alert(AlertEvent event, const std::string& id,
+                                   std::string_view request_json) override;
+  Result<std::string> outbox(const Params& params) override;
+  Result<std::string> channels() override;
+  Result<std::string> retry_message(const std::string& id) override;
+  Result<std::string> retry_channel(const std::string& name) override;
   Result<std::string> posts(const Params& params) override;
   Result<std::string> post(const std::string& id) override;
   Result<std::string> models() override;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Calls to the engine that served this page. Nothing else is ever contacted.
 
-import type { Alert, Alerts, Posts, Series, Stats, Trends } from './types';
+import type { Alert, AlertActionName, Alerts, Posts, Series, Stats, Trends } from './types';
 
 /** What the engine answered when it did not do as asked; status 0: it could not be reached. */
 export class ApiError extends Error {
@@ -85,8 +85,12 @@ export const api = {
     call<Alerts>(with_query('v1/alerts', query), { signal }),
   alert: (id: string, signal: AbortSignal) =>
     call<Alert>(`v1/alerts/${encodeURIComponent(id)}`, { signal }),
-  acknowledge: (id: string) =>
-    call<Alert>(`v1/alerts/${encodeURIComponent(id)}/ack`, { method: 'POST' }),
+  act: (id: string, action: AlertActionName, request: { minutes?: number } = {}) =>
+    call<Alert>(`v1/alerts/${encodeURIComponent(id)}/${action}`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ by: 'dashboard', ...request }),
+    }),
   posts: (query: PostQuery, signal: AbortSignal) =>
     call<Posts>(with_query('v1/posts', { ...query }), { signal }),
 };

@@ -109,7 +109,7 @@ export interface Alert {
   kind: string;
   /** info, warning or critical */
   severity: string;
-  /** open, acknowledged or closed */
+  /** open, escalated, acknowledged, resolved or closed */
   state: string;
   title: string;
   onset_at: string;
@@ -125,8 +125,26 @@ export interface Alert {
   emotions: ByEmotion;
   terms: string[];
   evidence: string[];
+  /** nobody is told before */
+  muted_until: string | null;
+  /** who drives it, the most first; older alerts have none */
+  accounts?: { author: string; posts: number; reposted: number }[];
+  /** the largest repost cascade */
+  cascade?: { root: string; posts: number; depth: number; breadth: number } | null;
   evidence_posts?: Post[];
+  history?: HistoryEntry[];
 }
+
+export interface HistoryEntry {
+  at: string;
+  action: string;
+  /** tidewatch: the engine itself */
+  by: string;
+  note: string;
+  state: string;
+}
+
+export type AlertActionName = 'ack' | 'escalate' | 'resolve' | 'reopen' | 'mute';
 
 export interface Alerts {
   alerts: Alert[];

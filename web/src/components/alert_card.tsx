@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 
 import { api } from '../api/client';
-import type { Alert } from '../api/types';
+import type { Alert, AlertActionName } from '../api/types';
 import { EmotionBar } from '../charts/small';
 import { use_now } from '../clock';
 import {
@@ -14,7 +14,7 @@ import {
   format_time,
   format_times,
 } from '../format';
-import { key_name, kind_name, severity_name } from '../i18n/names';
+import { action_name, key_name, kind_name, severity_name, state_name } from '../i18n/names';
 import type { Language } from '../i18n/messages';
 import { dispatch } from '../live/connection';
 import { use_words, type Words } from '../preferences';
@@ -101,17 +101,35 @@ function Evidence({ alert, all }: { alert: Alert; all: boolean }) {
   );
 }
 
-function Acknowledge({ alert, done }: { alert: Alert; done?: ((a: Alert) => void) | undefined }) {
-  const { t } = use_words();
+/** What may be done with an alert in its state, the likeliest first. */
+function actions_for(alert: Alert): AlertActionName[] {
+  if (alert.closed_at !== null) return alert.state === 'closed' ? ['resolve'] : [];
+  switch (alert.state) {
+    case 'open':
+      return ['ack', 'escalate', 'resolve', 'mute'];
+    case 'escalated':
+      return ['ack', 'resolve', 'mute', 'reopen'];
+    case 'acknowledged':
+      return ['resolve', 'escalate', 'mute', 'reopen'];
+    default:
+      return ['reopen'];
+  }
+}
+
+const kMuteMinutes = 60;
+
+function Actions({ alert, done }: { alert: Alert; done?: ((a: Alert) => void) | undefined }) {
+  const { lang, t } = use_words();
   const [busy, set_busy] = useState(false);
   const [problem, set_problem] = useState<Error | null>(null);
-  if (alert.state === 'acknowledged') return <span class="acked">✓ {t('alert.acked')}</span>;
-  if (alert.state === 'closed') return null;
-  const acknowledge = async () => {
+  const now = use_now(30_000);
+  const muted = alert.muted_until !== null && Date.parse(alert.muted_until) > now;
+  const act = async (action: AlertActionName) => {
     set_busy(true);
     set_problem(null);
     try {
-      const answer = await api.acknowledge(alert.id);
+      const request = action === 'mute' ? { minutes: muted ? 0 : kMuteMinutes } : {};
+      const answer = await api.act(alert.id, action, request);
       dispatch({ type: 'alert', alert: answer });
       done?.(answer);
     } catch (error) {
@@ -121,15 +139,81 @@ function Acknowledge({ alert, done }: { alert: Alert; done?: ((a: Alert) => void
   };
   return (
     <>
-      <button type="button" class="button button-main" disabled={busy} onClick={() => void acknowledge()}>
-        {t(busy ? 'alert.acking' : 'alert.ack')}
-      </button>
+      {alert.state !== 'open' && (
+        <span class={alert.state === 'acknowledged' ? 'acked' : 'alert-state'}>
+          {alert.state === 'acknowledged' && '✓ '}
+          {state_name(lang, alert.state)}
+        </span>
+      )}
+      {muted && alert.muted_until && (
+        <span class="alert-state">
+          {t('alert.muted', { time: format_time(lang, alert.muted_until, now) })}
+        </span>
+      )}
+      {actions_for(alert).map((action) => (
+        <button
+          key={action}
+          type="button"
+          class={action === 'ack' ? 'button button-main' : 'button'}
+          data-action={action}
+          disabled={busy}
+          onClick={() => void act(action)}
+        >
+          {t(action === 'mute' && muted ? 'alert.unmute' : `alert.${action}`)}
+        </button>
+      ))}
       {problem && (
         <span class="problem" role="alert">
-          {t('alert.ack_failed', { reason: error_text(t, problem) })}
+          {t('alert.action_failed', { reason: error_text(t, problem) })}
         </span>
       )}
     </>
+  );
+}
+
+/** Who drives it, and how it spreads. */
+function Shape({ alert }: { alert: Alert }) {
+  const { lang, t } = use_words();
+  const accounts = (alert.accounts ?? []).map((a) =>
+    t('alert.account', {
+      author: a.author,
+      posts: format_count(lang, a.posts),
+      reposted: format_count(lang, a.reposted),
+    }),
+  );
+  return (
+    <>
+      {accounts.length > 0 && (
+        <p class="hint">{t('alert.accounts', { accounts: accounts.join(lang === 'zh' ? '、' : ', ') })}</p>
+      )}
+      {alert.cascade && (
+        <p class="hint">
+          {t('alert.cascade', {
+            posts: format_count(lang, alert.cascade.posts),
+            depth: alert.cascade.depth,
+            breadth: alert.cascade.breadth,
+          })}
+        </p>
+      )}
+    </>
+  );
+}
+
+/** Who did what, when and why. */
+export function History({ alert }: { alert: Alert }) {
+  const { lang, t } = use_words();
+  const now = use_now(30_000);
+  return (
+    <ol class="alert-history">
+      {(alert.history ?? []).map((entry) => (
+        <li key={`${entry.at} ${entry.action}`}>
+          <time dateTime={entry.at}>{format_time(lang, entry.at, now)}</time>{' '}
+          {entry.by === 'tidewatch' ? t('alert.history.engine') : entry.by}{' '}
+          <b>{action_name(lang, entry.action)}</b>
+          {entry.note !== '' && <span class="hint"> {entry.note}</span>}
+        </li>
+      ))}
+    </ol>
   );
 }
 
@@ -202,9 +286,10 @@ export function AlertCard({ alert, expanded = false, alone = false, changed }: A
           </ul>
         )}
         <EmotionBar by={alert.emotions} />
+        {alone && <Shape alert={alert} />}
       </div>
       <footer class="alert-foot">
-        <Acknowledge alert={alert} done={changed} />
+        <Actions alert={alert} done={changed} />
         {!alone && (
           <button
             type="button"

@@ -66,6 +66,11 @@ export function state_name(lang: Language, state: string): string {
   return label(lang, `alerts.state.${state}`, state);
 }
 
+/** What a line of an alert's history says was done. */
+export function action_name(lang: Language, action: string): string {
+  return label(lang, `alert.action.${action}`, action);
+}
+
 /** A label that this page does not know (a newer engine's) is shown as it is. */
 function label(lang: Language, id: string, fallback: string): string {
   const known: Partial<Record<string, string>> = kMessages[lang];

@@ -33,7 +33,7 @@ export interface LiveState {
   pulse: readonly PulsePoint[];
   /** Newest first. */
   posts: readonly Post[];
-  /** Open and acknowledged alerts by id. */
+  /** Alerts that somebody should look at still, by id. */
   alerts: ReadonlyMap<string, Alert>;
   alerts_loaded: boolean;
   announcement: Announcement | null;
@@ -112,6 +112,10 @@ function parse(data: string): Record<string, unknown> | null {
 const is_stats = (v: object): v is Stats =>
   'time' in v && 'posts_per_second' in v && 'latency_ms' in v;
 const is_post = (v: object): v is Post => 'id' in v && 'text' in v && 'emotion' in v;
+/** Nobody need look at it any more. */
+const is_over = (a: Alert) =>
+  a.state === 'closed' || a.state === 'resolved' || a.closed_at !== null;
+
 const is_alert = (v: object): v is Alert & { event?: string } => 'id' in v && 'key' in v;
 
 function take_stats(state: LiveState, stats: Stats, now_ms: number): LiveState {
@@ -145,7 +149,7 @@ function take_alert(state: LiveState, message: Alert & { event?: string }): Live
   const known = state.alerts.get(alert.id);
   if (known && known.updated_at > alert.updated_at) return state; // an older word, replayed
   const alerts = put_alert(state.alerts, alert);
-  if (event === 'closed' || alert.state === 'closed') {
+  if (event === 'closed' || is_over(alert)) {
     return known ? { ...state, alerts, announcement: { event: 'closed', alert } } : state;
   }
   if (known) return { ...state, alerts };
@@ -154,7 +158,7 @@ function take_alert(state: LiveState, message: Alert & { event?: string }): Live
 
 function put_alert(alerts: ReadonlyMap<string, Alert>, alert: Alert): ReadonlyMap<string, Alert> {
   const next = new Map(alerts);
-  if (alert.state === 'closed' || alert.closed_at !== null) {
+  if (is_over(alert)) {
     next.delete(alert.id);
     return next;
   }
@@ -175,7 +179,7 @@ function replace_alerts(
 ): ReadonlyMap<string, Alert> {
   const next = new Map<string, Alert>();
   for (const alert of answer.slice(0, kAlertsMax)) {
-    if (alert.state === 'closed') continue;
+    if (is_over(alert)) continue;
     const live = known.get(alert.id);
     next.set(alert.id, live && live.updated_at > alert.updated_at ? live : alert);
   }

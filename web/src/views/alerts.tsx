@@ -4,7 +4,7 @@
 import { api, ApiError } from '../api/client';
 import type { Alert } from '../api/types';
 import { use_now } from '../clock';
-import { AlertCard, crowd_text } from '../components/alert_card';
+import { AlertCard, crowd_text, History } from '../components/alert_card';
 import { More } from '../components/more';
 import { Choice, Empty, Failed, Loading, Panel, QueryView } from '../components/states';
 import { format_duration, format_rate, format_share, format_time } from '../format';
@@ -153,6 +153,11 @@ export function AlertView({ route }: { route: Route }) {
                 <section class="panel panel-alerts">
                   <AlertCard alert={alert} alone changed={query.reload} />
                 </section>
+                {(answer.history ?? []).length > 0 && (
+                  <Panel title={t('alert.history')}>
+                    <History alert={answer} />
+                  </Panel>
+                )}
                 <Around alert={alert} />
               </>
             );

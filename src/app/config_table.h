@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <fmt/format.h>
+
+#include <toml++/toml.h>
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+
+namespace tidewatch {
+
+// Reads the keys of one table and notices those that nobody asked for.
+class ConfigTable {
+ public:
+  ConfigTable(const toml::table& table, std::string path, const std::string& file)
+      : table_(table), path_(std::move(path)), file_(file) {}
+
+  template <typename Number>
+  void number(const char* key, Number& value, std::uint64_t low, std::uint64_t high) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return;
+    const auto read = node->value_exact<std::int64_t>();
+    if (!read || *read < 0 || static_cast<std::uint64_t>(*read) < low ||
+        static_cast<std::uint64_t>(*read) > high) {
+      fail(*node, key, fmt::format("must be a whole number from {} to {}", low, high));
+      return;
+    }
+    value = static_cast<Number>(*read);
+  }
+  void text(const char* key, std::string& value) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return;
+    if (const auto read = node->value_exact<std::string>()) {
+      value = *read;
+    } else {
+      fail(*node, key, "must be a string in quotes");
+    }
+  }
+  void flag(const char* key, bool& value) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return;
+    if (const auto read = node->value_exact<bool>()) {
+      value = *read;
+    } else {
+      fail(*node, key, "must be true or false");
+    }
+  }
+  void texts(const char* key, std::vector<std::string>& values, std::size_t count_max) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return;
+    const toml::array* array = node->as_array();
+    if (array == nullptr || array->size() > count_max) {
+      fail(*node, key, fmt::format("must be a list of at most {} strings", count_max));
+      return;
+    }
+    values.clear();
+    for (const toml::node& entry : *array) {
+      const auto read = entry.value_exact<std::string>();
+      if (!read) return fail(entry, key, "must hold strings in quotes");
+      values.push_back(*read);
+    }
+  }
+  void decimal(const char* key, double& value, double low, double high) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return;
+    const auto read = node->value<double>();
+    if (!read || *read < low || *read > high) {
+      return fail(*node, key, fmt::format("must be a number from {} to {}", low, high));
+    }
+    value = *read;
+  }
+  const toml::node* take(const char* key) {
+    known_.push_back(key);
+    return table_.get(key);
+  }
+  void fail(const toml::node& node, std::string_view key, std::string_view what) {
+    fail_at(node.source().begin.line, key, what);
+  }
+  // The first error, or one for the first key that no call asked for.
+  Status finish() {
+    for (const auto& [key, node] : table_) {
+      if (std::find(known_.begin(), known_.end(), key.str()) == known_.end()) {
+        fail_at(node.source().begin.line, key.str(),
+                fmt::format("is not known; known here are: {}", fmt::join(known_, ", ")));
+      }
+    }
+    if (error_) return *error_;
+    return {};
+  }
+
+ private:
+  void fail_at(std::uint32_t line, std::string_view key, std::string_view what) {
+    if (error_) return;
+    error_ = Error{Code::kInvalidArgument, fmt::format("{}, line {}: {}{}{} {}", file_, line, path_,
+                                                       path_.empty() ? "" : ".", key, what)};
+  }
+
+  const toml::table& table_;
+  const std::string path_;
+  const std::string& file_;
+  std::vector<std::string> known_;
+  std::optional<Error> error_;
+};
+
+}  // namespace tidewatch
