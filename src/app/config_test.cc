@@ -82,7 +82,7 @@ url = "https://desk.example/hook"
   EXPECT_EQ(config->decode.text_bytes_max, 1024U);
   EXPECT_EQ(config->aggregate.keywords, (std::vector<std::string>{"退款", "地震"}));
   EXPECT_EQ(config->aggregate.lateness, std::chrono::seconds{30});
-  EXPECT_DOUBLE_EQ(config->detect.volume_threshold, 20.0);
+  EXPECT_DOUBLE_EQ(config->detect.volume_thresholds[0], 20.0);
   EXPECT_EQ(config->detect.authors_min, 10U);
   EXPECT_EQ(config->log_level, LogLevel::kWarning);
   ASSERT_EQ(config->webhooks.size(), 2U);

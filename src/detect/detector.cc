@@ -174,7 +174,9 @@ class Detector::Impl {
       end_negative_run(slot);
     }
     for (const std::uint32_t wave : sums.wave) {
-      if (wave != 0) waves_[wave - 1].take(last_tick_, tick.counts);
+      if (wave == 0) continue;
+      waves_[wave - 1].take(last_tick_, tick.counts);
+      waves_[wave - 1].note(nats(slot, waves_[wave - 1].kind()));
     }
     if (!sums.hot && std::max(scorer_.volume(score), scorer_.negative(score)) > kHot) {
       sums.hot = true;
@@ -282,6 +284,11 @@ class Detector::Impl {
   double statistic(std::size_t slot, ChangeKind kind) const {
     return kind == ChangeKind::kVolume ? scorer_.volume(scores_[slot])
                                        : scorer_.negative(scores_[slot]);
+  }
+
+  double nats(std::size_t slot, ChangeKind kind) const {
+    const KeyScore& score = scores_[slot];
+    return kind == ChangeKind::kVolume ? std::max(score.low, score.high) : score.negative;
   }
 
   // The share that `narrow` has of what is above the expected in `broad` since its onset. When the
@@ -510,6 +517,8 @@ class Detector::Impl {
     start.from_rate = volume ? scores_[slot].baseline
                              : scorer_.negative_share(scores_[slot], negative_prior(slot));
     start.since_onset = volume ? sums_[slot].volume : sums_[slot].negative;
+    start.statistic = nats(slot, kind);
+    start.busy_class = static_cast<std::uint8_t>(Scorer::busy_class(scores_[slot]));
     waves_.emplace_back(std::move(start));
     sums_[slot].wave[index_of(kind)] = static_cast<std::uint32_t>(waves_.size());
     ++counters_.waves_started;

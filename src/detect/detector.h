@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -14,12 +15,20 @@
 
 namespace tidewatch {
 
+// How busy a key is: class i has an expected rate of at most kBusyPerMinute[i] posts a minute, the
+// last class has no limit.
+inline constexpr std::size_t kBusyClasses = 4;
+inline constexpr std::array<double, kBusyClasses - 1> kBusyPerMinute{2, 20, 200};
+
 // Settings of the detector. Rates are posts by new authors (KeyCounts::new_authors).
 struct DetectOptions {
   // Volume: two CUSUMs, tuned to these multiples of the baseline.
   double ratio_low = 2.5;
   double ratio_high = 6.0;
-  double volume_threshold = 11.0;               // of the log-likelihood ratio, dispersion-corrected
+  // Thresholds of the log-likelihood ratio, dispersion-corrected, by how busy the key is
+  // (kBusyPerMinute): busy keys of real streams have bursts of their own, quiet ones hardly any.
+  // `tidewatch calibrate-alerts` measures them.
+  std::array<double, kBusyClasses> volume_thresholds{11.0, 11.0, 11.0, 11.0};
   double baseline_floor_per_minute = 2.0;       // a quieter key is taken to be this busy
   std::chrono::seconds baseline_span{45 * 60};  // time constant of the running baseline
   std::uint32_t authors_min = 32;               // new authors since the onset

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "aggregate/window_counts.h"
@@ -68,6 +69,9 @@ class Scorer {
   double expected_rate(const KeyScore& score, std::int32_t stream_age) const;
   double negative_share(const KeyScore& score, double prior) const;
 
+  // How busy the key is by its baseline: an index into DetectOptions::volume_thresholds.
+  static std::size_t busy_class(const KeyScore& score);
+
   // Statistics over their thresholds.
   double volume(const KeyScore& score) const;
   double negative(const KeyScore& score) const;
@@ -82,7 +86,8 @@ class Scorer {
   double log_low_, log_high_;      // ln r
   double drift_low_, drift_high_;  // r - 1
   double odds_ratio_;
-  double volume_threshold_, negative_threshold_;
+  std::array<double, kBusyClasses> volume_thresholds_;
+  double negative_threshold_;
   double floor_;  // a second
   double span_;   // seconds
 };

@@ -50,7 +50,7 @@ TEST(KeyScoreTest, LearnsRateDispersionAndShare) {
 
 TEST(KeyScoreTest, StatisticIsTheLogLikelihoodRatio) {
   DetectOptions options;
-  options.volume_threshold = 1'000;
+  options.volume_thresholds.fill(1'000);
   const Scorer scorer(options);
   KeyScore score = settled(scorer, 10, 10'000);
   score.low = score.high = 0;
@@ -113,8 +113,8 @@ TEST(KeyScoreTest, StatisticsAreBounded) {
     learning.stream_age = 10'000 + second;
     scorer.take_second(score, 10'000 + second, crowd(1'000'000, 1'000'000), learning);
   }
-  EXPECT_LE(scorer.volume(score), 10.001);
-  EXPECT_LE(scorer.negative(score), 10.001);
+  EXPECT_LE(scorer.volume(score), 2'000 / 11.0 + 0.001);
+  EXPECT_LE(scorer.negative(score), 2'000 / 14.0 + 0.001);
   EXPECT_TRUE(std::isfinite(score.baseline));
 }
 

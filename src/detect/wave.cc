@@ -103,6 +103,8 @@ Change Wave::change(std::int64_t at) const {
   change.from_rate = start_.from_rate * unit;
   change.to_rate = level(at) * unit;
   change.since_onset = start_.since_onset;
+  change.statistic = start_.statistic;
+  change.busy_class = start_.busy_class;
   return change;
 }
 
