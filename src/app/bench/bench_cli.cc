@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "app/bench/bench_options.h"
+#include "app/bench/detect_bench.h"
 
 namespace tidewatch {
 namespace {
@@ -94,6 +95,35 @@ void add_rest(CLI::App& app, BenchServeOptions& options) {
   app.add_flag("--json", options.json, "Print one JSON object");
 }
 
+void add_detect(CLI::App& bench, int& status) {
+  const auto detect = std::make_shared<BenchDetectOptions>();
+  CLI::App* app = bench.add_subcommand(
+      "detect", "How early events are seen, and how often nothing is taken for one");
+  app->add_option("--background", detect->background,
+                  "Counts of posts in bins of 5 minutes: a file or folder of timestamp,value CSV "
+                  "(default: made up)");
+  app->add_option(
+      "--events", detect->events,
+      "Growth of events: name<TAB>seconds of its posts, a line each (default: made up)");
+  app->add_option("--confusion", detect->confusion,
+                  "A model's metrics.json, or 'true' for true labels (default: the bundled model)");
+  app->add_option("--seed", detect->seed, "The same seed gives the same figures");
+  app->add_option("--days", detect->days, "Length of a made-up background (default 55)")
+      ->check(CLI::Range(3, 1'000));
+  app->add_option("--hashtags", detect->hashtags,
+                  "Hashtag keys beside those of topics and regions (default 9744: 10,000 keys)")
+      ->check(CLI::Range(0, 1'000'000));
+  app->add_option("--passes", detect->passes,
+                  "Passes over the held-out days with planted events (default 6)")
+      ->check(CLI::Range(1, 1'000));
+  app->add_option("--scale", detect->scale, "Multiplies the background's counts (default 1)")
+      ->check(CLI::Range(0.001, 1'000.0));
+  app->add_option("--picture", detect->picture,
+                  "Write delay against false alarms to this SVG file");
+  app->add_flag("--json", detect->json, "Print one JSON object");
+  app->callback([detect, &status] { status = run_bench_detect(*detect); });
+}
+
 }  // namespace
 
 void add_bench_commands(CLI::App& bench, int& status) {
@@ -118,6 +148,7 @@ void add_bench_commands(CLI::App& bench, int& status) {
   infer_app->add_option("--seed", infer->seed, "The same seed gives the same texts");
   infer_app->add_flag("--json", infer->json, "Print one JSON object");
   infer_app->callback([infer, &status] { status = run_bench_infer(*infer); });
+  add_detect(bench, status);
 }
 
 }  // namespace tidewatch

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tidewatch {
+
+struct BenchDetectOptions {
+  std::string background;  // file or folder of counts; empty: made up
+  std::string events;      // file of event curves; empty: made up
+  std::string confusion;   // metrics.json; "true": true labels; empty: the bundled model's
+  std::uint64_t seed = 1;
+  int days = 55;  // of a made-up background
+  std::size_t hashtags = 9'744;
+  std::size_t passes = 6;
+  double scale = 1;
+  double lateness_seconds = 5;  // that the aggregator adds to every alert of the engine
+  std::string picture;          // SVG; empty: none
+  bool json = false;
+};
+int run_bench_detect(const BenchDetectOptions& options);
+
+}  // namespace tidewatch
