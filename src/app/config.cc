@@ -239,7 +239,10 @@ void read_watch(Table& t, Config& c) {
 void read_detect(Table& t, Config& c) {
   double every_class = 0;
   t.decimal("volume_threshold", every_class, 1, 1'000);
-  if (every_class > 0) c.detect.volume_thresholds.fill(every_class);
+  if (every_class > 0) {
+    c.detect.volume_thresholds.fill(every_class);
+    c.detect.burst_thresholds.fill(every_class);
+  }
   t.decimal("negative_threshold", c.detect.negative_threshold, 1, 1'000);
   t.number("authors_min", c.detect.authors_min, 1, 1'000'000);
   t.decimal("excess_min", c.detect.excess_min, 0, 1e9);

@@ -19,7 +19,8 @@ struct Stratum {
   TailFit tail;
 };
 
-inline constexpr std::size_t kStrata = kBusyClasses + 1;  // by how busy; then negative share
+// By how busy a key is, of the slower and of the faster volume statistic; then negative share.
+inline constexpr std::size_t kStrata = 2 * kBusyClasses + 1;
 
 struct AlertCalibration {
   std::array<Stratum, kStrata> strata;
@@ -27,10 +28,10 @@ struct AlertCalibration {
   std::size_t num_keys = 0;
 };
 
-// Thresholds for a number of false alarms a day over all keys together: each stratum may have an
-// equal part of them. Never below kThresholdMin, what the fit looked at.
+// Thresholds for a number of false alarms a day over all keys together: each stratum that had waves
+// may have an equal part of them. Never below the minimum, which is what the fit looked at.
 struct AlertThresholds {
-  std::array<double, kBusyClasses> volume{};
+  std::array<double, kBusyClasses> volume{}, burst{};
   double negative = 0;
 };
 inline constexpr double kVolumeThresholdMin = 8, kNegativeThresholdMin = 9;

@@ -17,6 +17,7 @@ constexpr double kBiases[] = {1, 4, 16};
 // What a baseline's bias is chosen by: delay to events of this size and more, at this target.
 constexpr std::uint32_t kTuneVolume = 3'000;
 constexpr std::size_t kTunePasses = 2;
+constexpr double kEngineWarmDays = 2;  // a tail is better known from more days
 
 using Sources = std::vector<std::unique_ptr<AlarmSource>>;
 
@@ -61,7 +62,11 @@ class Runner {
     trial.calibration_days = calibration_.judged_days();
     trial.test_days = test_.judged_days();
     calibrate(trial);
-    choose_baselines();
+    if (options_.baselines) {
+      choose_baselines();
+    } else {
+      engine_calibration_.assign(settings_.size(), 0);
+    }
     judge_clean(trial);
     judge_events(trial);
     return trial;
@@ -92,7 +97,7 @@ class Runner {
     }
     const double warm =
         static_cast<double>(calibration_.judged_bin - calibration_.first_bin) / kBinsPerDay;
-    trial.calibration = calibrate_alerts(world, options_.detect, warm);
+    trial.calibration = calibrate_alerts(world, options_.detect, std::min(warm, kEngineWarmDays));
     for (const double target : options_.targets) {
       settings_.push_back(
           {fmt::format("{:g} a day", target),

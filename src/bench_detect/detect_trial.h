@@ -20,6 +20,7 @@ struct TrialOptions {
   double warm_days = 7;            // before what is judged, to fill the slowest baseline
   std::size_t passes = 6;          // over the held-out days, each with events of its own
   std::vector<double> targets{0.1, 0.3, 1, 3, 10, 30};  // false alarms a day over all keys
+  bool baselines = true;                                // false: the engine alone
   DetectOptions detect;
 };
 

@@ -18,10 +18,11 @@ struct Change {
   KeyName name;
   ChangeKind kind = ChangeKind::kVolume;
   ChangePhase phase = ChangePhase::kStarted;
-  std::int64_t onset = 0;       // Unix seconds: estimate of when the change began
-  std::int64_t at = 0;          // Unix seconds: the tick that says so
-  double score = 0;             // detector statistic over its threshold: 1 is the threshold
-  double statistic = 0;         // largest log-likelihood ratio of the wave so far, in nats
+  std::int64_t onset = 0;  // Unix seconds: estimate of when the change began
+  std::int64_t at = 0;     // Unix seconds: the tick that says so
+  double score = 0;        // detector statistic over its threshold: 1 is the threshold
+  // Largest log-likelihood ratios of the wave so far, in nats; `burst`: of kVolume's second CUSUM.
+  double statistic = 0, burst = 0;
   std::uint8_t busy_class = 0;  // of the key when the wave started (see kBusyPerMinute)
   double from_rate = 0;         // posts a minute before (kNegative: share 0..1 before)
   double to_rate = 0;           // posts a minute now (kNegative: share 0..1 now)

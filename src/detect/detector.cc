@@ -12,10 +12,9 @@
 namespace tidewatch {
 namespace {
 
-// The statistics of a relative count as a sign from here on (as a share of the threshold).
-constexpr double kSignificant = 0.5;
-constexpr double kHot = 0.25;
-constexpr double kCold = 0.1;
+// The statistics of a relative count as a sign from here on (in nats, whatever the thresholds).
+constexpr double kSignificantVolume = 5.5, kSignificantNegative = 7;
+constexpr float kHot = 2.75F, kCold = 1.1F;
 constexpr std::int32_t kHotPruneSeconds = 60;
 // A key told as a relative's wave is looked at again after this long.
 constexpr std::int32_t kExplainedSeconds = 30;
@@ -176,9 +175,10 @@ class Detector::Impl {
     for (const std::uint32_t wave : sums.wave) {
       if (wave == 0) continue;
       waves_[wave - 1].take(last_tick_, tick.counts);
-      waves_[wave - 1].note(nats(slot, waves_[wave - 1].kind()));
+      const bool volume = waves_[wave - 1].kind() == ChangeKind::kVolume;
+      waves_[wave - 1].note(volume ? score.low : score.negative, volume ? score.high : 0);
     }
-    if (!sums.hot && std::max(scorer_.volume(score), scorer_.negative(score)) > kHot) {
+    if (!sums.hot && std::max({score.low, score.high, score.negative}) > kHot) {
       sums.hot = true;
       hot_.push_back(slot);
     }
@@ -203,6 +203,7 @@ class Detector::Impl {
     if (places_[slot].id.value != 0) drop(slot);
     places_[slot] = place_of(key, names(key));
     family_.insert(places_[slot], slot);
+    all_ = family_.find(0, 0);
     ++num_keys_;
     KeyScore& score = scores_[slot];
     score.last = score.known_since = now_;
@@ -235,6 +236,7 @@ class Detector::Impl {
 
   void drop(std::size_t slot) {
     family_.erase(places_[slot], slot);
+    all_ = family_.find(0, 0);
     for (const std::size_t kind : {kVolumeIndex, kNegativeIndex}) {
       if (sums_[slot].wave[kind] != 0) close_wave(sums_[slot].wave[kind] - 1);
     }
@@ -259,9 +261,8 @@ class Detector::Impl {
   }
 
   double negative_prior(std::size_t slot) const {
-    const std::size_t all = family_.find(0, 0);
-    if (all == FamilyIndex::kNobody || all == slot) return kNegativePrior;
-    return scorer_.negative_share(scores_[all], kNegativePrior);
+    if (all_ == FamilyIndex::kNobody || all_ == slot) return kNegativePrior;
+    return scorer_.negative_share(scores_[all_], kNegativePrior);
   }
 
   void catch_up(std::size_t slot, std::int32_t until, Scorer::Learning learning) {
@@ -284,11 +285,6 @@ class Detector::Impl {
   double statistic(std::size_t slot, ChangeKind kind) const {
     return kind == ChangeKind::kVolume ? scorer_.volume(scores_[slot])
                                        : scorer_.negative(scores_[slot]);
-  }
-
-  double nats(std::size_t slot, ChangeKind kind) const {
-    const KeyScore& score = scores_[slot];
-    return kind == ChangeKind::kVolume ? std::max(score.low, score.high) : score.negative;
   }
 
   // The share that `narrow` has of what is above the expected in `broad` since its onset. When the
@@ -353,6 +349,7 @@ class Detector::Impl {
       return;
     }
     std::uint64_t teller = explaining_wave(chosen, kind);
+    if (teller == 0) teller = leaking_wave(chosen, kind);
     if (teller == 0) {
       if (waves_.size() >= options_.waves_max) {
         ++counters_.waves_refused;
@@ -417,8 +414,11 @@ class Detector::Impl {
   }
 
   bool can_tell(std::size_t slot, ChangeKind kind) const {
-    return places_[slot].reportable && statistic(slot, kind) >= kSignificant &&
-           now_ - scores_[slot].known_since >= warm_up();
+    const KeyScore& score = scores_[slot];
+    const bool significant = kind == ChangeKind::kVolume
+                                 ? std::max(score.low, score.high) >= kSignificantVolume
+                                 : score.negative >= kSignificantNegative;
+    return places_[slot].reportable && significant && now_ - score.known_since >= warm_up();
   }
 
   std::size_t climb(std::size_t slot, ChangeKind kind) {
@@ -478,6 +478,23 @@ class Detector::Impl {
     return told_below >= options_.explained_share ? below : 0;
   }
 
+  // The serial of an open wave of another topic that the change may be misclassified posts of; 0
+  // when there is none.
+  std::uint64_t leaking_wave(std::size_t slot, ChangeKind kind) const {
+    const KeyPlace& place = places_[slot];
+    if (!place.in_family || place.topic == 0) return 0;
+    for (const Wave& wave : waves_) {
+      const KeyPlace& other = places_[wave.slot()];
+      if (wave.kind() != kind || !other.in_family || other.topic == place.topic) continue;
+      if (other.region != 0 && place.region != 0 && other.region != place.region) continue;
+      const auto age = static_cast<double>(last_tick_ + 1 - wave.start().onset);
+      const double duration = run_seconds(slot, kind) + kSameOnsetSeconds;
+      const double others = wave.excess(last_tick_) * std::min(1.0, duration / age);
+      if (run_excess(slot, kind) <= options_.leak_share * others) return wave.serial();
+    }
+    return 0;
+  }
+
   // Within the broader `wave`: a change of the key's own, later and most of what is up now.
   bool is_own(std::size_t slot, const Wave& wave) const {
     const std::int32_t onset = scores_[slot].onset;
@@ -494,7 +511,7 @@ class Detector::Impl {
     std::erase_if(hot_, [&](std::size_t slot) {
       catch_up(slot, now_ + 1, learning_of(slot));
       const bool cold =
-          std::max(scorer_.volume(scores_[slot]), scorer_.negative(scores_[slot])) < kCold;
+          std::max({scores_[slot].low, scores_[slot].high, scores_[slot].negative}) < kCold;
       if (cold) sums_[slot].hot = false;
       return cold;
     });
@@ -517,7 +534,8 @@ class Detector::Impl {
     start.from_rate = volume ? scores_[slot].baseline
                              : scorer_.negative_share(scores_[slot], negative_prior(slot));
     start.since_onset = volume ? sums_[slot].volume : sums_[slot].negative;
-    start.statistic = nats(slot, kind);
+    start.statistic = volume ? scores_[slot].low : scores_[slot].negative;
+    start.burst = volume ? scores_[slot].high : 0;
     start.busy_class = static_cast<std::uint8_t>(Scorer::busy_class(scores_[slot]));
     waves_.emplace_back(std::move(start));
     sums_[slot].wave[index_of(kind)] = static_cast<std::uint32_t>(waves_.size());
@@ -621,6 +639,7 @@ class Detector::Impl {
   std::vector<KeySums> sums_;
   std::size_t num_keys_ = 0;
   FamilyIndex family_;
+  std::size_t all_ = FamilyIndex::kNobody;  // the slot of *@*
 
   std::vector<std::size_t> hot_;  // slots of keys that are up; at most all keys
   std::int32_t pruned_ = 0;

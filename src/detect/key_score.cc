@@ -46,7 +46,15 @@ double upper_dispersion(const KeyScore& score) {
   return score.dispersion * (1 + 2 / std::sqrt(windows));
 }
 
-bool is_away(const KeyScore& score) { return std::max(score.low, score.high) > kAwayVolume; }
+bool is_away(const KeyScore& score) { return score.low > kAwayVolume; }
+
+// A statistic after silence that takes `drift` from it evenly while it is being forgotten.
+float forget(double statistic, double drift, double seconds, double memory) {
+  const double x = seconds / memory;
+  const double kept = std::exp(-x);
+  const double mean_kept = x < 1e-3 ? 1 - x / 2 : (1 - kept) / x;
+  return static_cast<float>(std::max(0.0, statistic * kept - drift * mean_kept));
+}
 
 struct Decayed {
   double value;
@@ -81,7 +89,11 @@ Scorer::Scorer(const DetectOptions& options)
       drift_low_(options.ratio_low - 1),
       drift_high_(options.ratio_high - 1),
       odds_ratio_(options.odds_ratio),
+      log_odds_ratio_(std::log(options.odds_ratio)),
       volume_thresholds_(options.volume_thresholds),
+      burst_thresholds_(options.burst_thresholds),
+      low_memory_(static_cast<double>(options.low_memory.count())),
+      burst_memory_(static_cast<double>(options.burst_memory.count())),
       negative_threshold_(options.negative_threshold),
       floor_(options.baseline_floor_per_minute / 60),
       span_(static_cast<double>(options.baseline_span.count())) {}
@@ -104,7 +116,8 @@ std::size_t Scorer::busy_class(const KeyScore& score) {
 }
 
 double Scorer::volume(const KeyScore& score) const {
-  return std::max(score.low, score.high) / volume_thresholds_[busy_class(score)];
+  const std::size_t busy = busy_class(score);
+  return std::max(score.low / volume_thresholds_[busy], score.high / burst_thresholds_[busy]);
 }
 
 double Scorer::negative(const KeyScore& score) const {
@@ -159,13 +172,13 @@ double Scorer::elapse(KeyScore& score, std::int32_t until, const Learning& learn
 
 double Scorer::pass_silence(KeyScore& score, std::int32_t until, const Learning& learning) const {
   if (until <= score.last) return 0;
+  const double seconds = until - score.last;
   const double expected = elapse(score, until, learning);
   const double dispersion = upper_dispersion(score);
-  score.low = static_cast<float>(std::max(0.0, score.low - drift_low_ * expected / dispersion));
-  score.high =
-      score.low <= 0
-          ? 0
-          : static_cast<float>(std::max(0.0, score.high - drift_high_ * expected / dispersion));
+  score.low = forget(score.low, drift_low_ * expected / dispersion, seconds, low_memory_);
+  score.high = score.low <= 0 ? 0
+                              : forget(score.high, drift_high_ * expected / dispersion, seconds,
+                                       burst_memory_);
   return expected;
 }
 
@@ -176,12 +189,13 @@ double Scorer::take_second(KeyScore& score, std::int32_t now, const KeyCounts& c
   const double dispersion = upper_dispersion(score);
   if (learning.scoring) {
     const bool was_quiet = score.low <= 0;
-    const auto step = [&](float statistic, double log_ratio, double drift) {
-      const double moved = statistic + (posts * log_ratio - drift * expected) / dispersion;
+    const auto step = [&](float statistic, double memory, double log_ratio, double drift) {
+      const double moved =
+          statistic * (1 - 1 / memory) + (posts * log_ratio - drift * expected) / dispersion;
       return static_cast<float>(std::clamp(moved, 0.0, kStatisticMax));
     };
-    score.low = step(score.low, log_low_, drift_low_);
-    score.high = score.low <= 0 ? 0 : step(score.high, log_high_, drift_high_);
+    score.low = step(score.low, low_memory_, log_low_, drift_low_);
+    score.high = score.low <= 0 ? 0 : step(score.high, burst_memory_, log_high_, drift_high_);
     if (was_quiet && score.low > 0) score.onset = now;
   }
   score.fast += static_cast<float>(posts / kFastSpan);
@@ -200,11 +214,11 @@ void Scorer::take_texts(KeyScore& score, std::int32_t now, const KeyCounts& coun
   if (texts <= 0) return;
   if (learning.scoring) {
     const double share = negative_share(score, learning.negative_prior);
-    const double odds = odds_ratio_ * share / (1 - share);
-    const double raised = odds / (1 + odds);
-    const double step = (negatives * std::log(raised / share) +
-                         (texts - negatives) * std::log((1 - raised) / (1 - share))) /
-                        kNegativeDispersion;
+    // With odds w times those of the share p: ln of the ratio is ln w - ln(1 + (w - 1) p) for a
+    // negative post, and the latter alone for another.
+    const double step =
+        (negatives * log_odds_ratio_ - texts * std::log1p((odds_ratio_ - 1) * share)) /
+        kNegativeDispersion;
     const bool was_quiet = score.negative <= 0;
     score.negative = static_cast<float>(std::clamp(score.negative + step, 0.0, kStatisticMax));
     if (was_quiet && score.negative > 0) score.onset_negative = now;

@@ -51,6 +51,7 @@ TEST(KeyScoreTest, LearnsRateDispersionAndShare) {
 TEST(KeyScoreTest, StatisticIsTheLogLikelihoodRatio) {
   DetectOptions options;
   options.volume_thresholds.fill(1'000);
+  options.burst_thresholds.fill(1'000);
   const Scorer scorer(options);
   KeyScore score = settled(scorer, 10, 10'000);
   score.low = score.high = 0;

@@ -104,6 +104,7 @@ Change Wave::change(std::int64_t at) const {
   change.to_rate = level(at) * unit;
   change.since_onset = start_.since_onset;
   change.statistic = start_.statistic;
+  change.burst = start_.burst;
   change.busy_class = start_.busy_class;
   return change;
 }

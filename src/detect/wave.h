@@ -25,15 +25,18 @@ class Wave {
     std::int64_t at = 0;
     double from_rate = 0;  // posts a second (kNegative: share)
     KeyCounts since_onset;
-    double statistic = 0;  // nats
+    double statistic = 0, burst = 0;  // nats
     std::uint8_t busy_class = 0;
   };
 
   explicit Wave(Start start);
 
   void take(std::int64_t second, const KeyCounts& counts);
-  // Remembers the largest statistic of the key, in nats.
-  void note(double statistic) { start_.statistic = std::max(start_.statistic, statistic); }
+  // Remembers the largest statistics of the key, in nats.
+  void note(double statistic, double burst) {
+    start_.statistic = std::max(start_.statistic, statistic);
+    start_.burst = std::max(start_.burst, burst);
+  }
 
   // Says what is normal now: expected posts a second, or the expected negative share. When the
   // level has been near it for `quiet` seconds by `second`, gives the second when that was so;

@@ -118,6 +118,8 @@ void add_detect(CLI::App& bench, int& status) {
       ->check(CLI::Range(1, 1'000));
   app->add_option("--scale", detect->scale, "Multiplies the background's counts (default 1)")
       ->check(CLI::Range(0.001, 1'000.0));
+  app->add_flag("--engine-only", detect->engine_only,
+                "Without the five methods it is compared with");
   app->add_option("--picture", detect->picture,
                   "Write delay against false alarms to this SVG file");
   app->add_flag("--json", detect->json, "Print one JSON object");

@@ -26,6 +26,7 @@ Status bench_detect(const BenchDetectOptions& options) {
   trial_options.seed = options.seed;
   trial_options.hashtags = options.hashtags;
   trial_options.passes = options.passes;
+  trial_options.baselines = !options.engine_only;
   trial_options.world.scale = options.scale;
   TRY_ASSIGN(trial_options.world.confusion, confusion_of(options.confusion));
   std::vector<RateCurve> backgrounds;

@@ -18,6 +18,7 @@ struct BenchDetectOptions {
   double scale = 1;
   double lateness_seconds = 5;  // that the aggregator adds to every alert of the engine
   std::string picture;          // SVG; empty: none
+  bool engine_only = false;     // without the other methods
   bool json = false;
 };
 int run_bench_detect(const BenchDetectOptions& options);
