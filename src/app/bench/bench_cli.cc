@@ -6,6 +6,7 @@
 
 #include "app/bench/bench_options.h"
 #include "app/bench/detect_bench.h"
+#include "app/bench/nab_bench.h"
 
 namespace tidewatch {
 namespace {
@@ -151,6 +152,14 @@ void add_bench_commands(CLI::App& bench, int& status) {
   infer_app->add_flag("--json", infer->json, "Print one JSON object");
   infer_app->callback([infer, &status] { status = run_bench_infer(*infer); });
   add_detect(bench, status);
+
+  const auto nab = std::make_shared<BenchNabOptions>();
+  CLI::App* nab_app = bench.add_subcommand(
+      "nab", "The detector's score in the Numenta Anomaly Benchmark, on its tweet series");
+  nab_app->add_option("--data", nab->data, "Folder with realTweets/*.csv and windows.json")
+      ->required();
+  nab_app->add_flag("--json", nab->json, "Print one JSON object");
+  nab_app->callback([nab, &status] { status = run_bench_nab(*nab); });
 }
 
 }  // namespace tidewatch
