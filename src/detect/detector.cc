@@ -29,6 +29,9 @@ constexpr double kOutageExpected = 30;
 constexpr std::int64_t kOutageMin = 60, kOutageGrace = 10, kOutageMax = 6 * 3'600;
 constexpr double kNegativePrior = 0.2;
 
+// Keys of a tick are fetched so many ahead: with a million of them each is a miss of the caches.
+constexpr std::size_t kAhead = 8;
+
 constexpr std::size_t kVolumeIndex = 0, kNegativeIndex = 1;
 
 std::size_t index_of(ChangeKind kind) {
@@ -69,7 +72,10 @@ class Detector::Impl {
     end_quiet_waves(tick.second, changes);
     for (const KeyId key : tick.evicted) forget(key, tick.second, changes);
     crossed_.clear();
-    for (const KeyTick& key : tick.keys) take(key, names);
+    for (std::size_t i = 0; i < tick.keys.size(); ++i) {
+      if (i + kAhead < tick.keys.size()) prefetch(key_slot(tick.keys[i + kAhead].key));
+      take(tick.keys[i], names);
+    }
     tell_waves(tick.second, changes);
     for (const Crossing& crossing : crossed_) consider(crossing, names, changes);
     if (now_ - pruned_ >= kHotPruneSeconds) prune_hot();
@@ -118,7 +124,8 @@ class Detector::Impl {
     stats.memory_bytes = scores_.capacity() * sizeof(KeyScore) +
                          sums_.capacity() * sizeof(KeySums) +
                          places_.capacity() * sizeof(KeyPlace) + family_.size() * 48 +
-                         waves_.capacity() * sizeof(Wave) + hot_.capacity() * sizeof(std::size_t);
+                         waves_.capacity() * sizeof(Wave) +
+                         (hot_[0].capacity() + hot_[1].capacity()) * sizeof(std::size_t);
     return stats;
   }
 
@@ -151,6 +158,17 @@ class Detector::Impl {
 
   // --- keys
 
+  void prefetch(std::size_t slot) const {
+    if (slot >= places_.size()) return;
+    __builtin_prefetch(&places_[slot], 1);
+    __builtin_prefetch(&scores_[slot], 1);
+    const auto* const sums = reinterpret_cast<const char*>(&sums_[slot]);
+    __builtin_prefetch(sums, 1);
+    __builtin_prefetch(sums + 64, 1);
+    __builtin_prefetch(sums + 128, 1);
+  }
+
+  // Sums of a key are empty while its statistic is at 0, and not looked at then: that is most keys.
   void take(const KeyTick& tick, const KeyNames& names) {
     const std::size_t slot = key_slot(tick.key);
     meet(tick.key, slot, names);
@@ -158,29 +176,32 @@ class Detector::Impl {
     KeySums& sums = sums_[slot];
     Scorer::Learning learning = learning_of(slot);
     catch_up(slot, now_, learning);
+    const bool was_up = score.low > 0, was_negative = score.negative > 0;
     const double expected = scorer_.take_second(score, now_, tick.counts, learning);
     if (score.low > 0) {
       sums.volume += tick.counts;
       sums.expected += static_cast<float>(expected);
       sums.seconds += tick.counts.new_authors > 0;
       sums.largest = std::max(sums.largest, tick.counts.new_authors);
-    } else {
+    } else if (was_up) {
       end_volume_run(slot);
     }
     if (score.negative > 0) {
       sums.negative += tick.counts;
-    } else {
+    } else if (was_negative) {
       end_negative_run(slot);
     }
+    const float largest = std::max({score.low, score.high, score.negative});
+    if (largest <= kHot && places_[slot].open_waves == 0) return;
     for (const std::uint32_t wave : sums.wave) {
       if (wave == 0) continue;
       waves_[wave - 1].take(last_tick_, tick.counts);
       const bool volume = waves_[wave - 1].kind() == ChangeKind::kVolume;
       waves_[wave - 1].note(volume ? score.low : score.negative, volume ? score.high : 0);
     }
-    if (!sums.hot && std::max({score.low, score.high, score.negative}) > kHot) {
+    if (!sums.hot && largest > kHot) {
       sums.hot = true;
-      hot_.push_back(slot);
+      hot_[places_[slot].in_family].push_back(slot);
     }
     if (!places_[slot].reportable) return;
     for (const ChangeKind kind : {ChangeKind::kVolume, ChangeKind::kNegative}) {
@@ -240,7 +261,7 @@ class Detector::Impl {
     for (const std::size_t kind : {kVolumeIndex, kNegativeIndex}) {
       if (sums_[slot].wave[kind] != 0) close_wave(sums_[slot].wave[kind] - 1);
     }
-    if (sums_[slot].hot) hot_.erase(std::find(hot_.begin(), hot_.end(), slot));
+    if (sums_[slot].hot) std::erase(hot_[places_[slot].in_family], slot);
     places_[slot] = {};
     scores_[slot] = {};
     sums_[slot] = {};
@@ -253,8 +274,8 @@ class Detector::Impl {
   Scorer::Learning learning_of(std::size_t slot) const {
     Scorer::Learning learning;
     learning.stream_age = stream_age();
-    learning.volume_wave = sums_[slot].wave[kVolumeIndex] != 0;
-    learning.negative_wave = sums_[slot].wave[kNegativeIndex] != 0;
+    learning.volume_wave = (places_[slot].open_waves & 1U << kVolumeIndex) != 0;
+    learning.negative_wave = (places_[slot].open_waves & 1U << kNegativeIndex) != 0;
     learning.negative_prior = negative_prior(slot);
     learning.scoring = stream_age() > warm_up();
     return learning;
@@ -269,10 +290,11 @@ class Detector::Impl {
     KeyScore& score = scores_[slot];
     if (score.last >= until) return;
     learning.stream_age = until;
+    const bool was_up = score.low > 0, was_negative = score.negative > 0;
     const double expected = scorer_.pass_silence(score, until, learning);
-    sums_[slot].expected += static_cast<float>(expected);
-    if (score.low <= 0) end_volume_run(slot);
-    if (score.negative <= 0) end_negative_run(slot);
+    if (was_up) sums_[slot].expected += static_cast<float>(expected);
+    if (was_up && score.low <= 0) end_volume_run(slot);
+    if (was_negative && score.negative <= 0) end_negative_run(slot);
   }
 
   void end_volume_run(std::size_t slot) {
@@ -396,17 +418,25 @@ class Detector::Impl {
   // The key of the family to name: the most specific one below that has most of the excess; or
   // one above, when the change is wider than this key.
   std::size_t choose(std::size_t slot, ChangeKind kind) {
-    for (const std::size_t hot : hot_) catch_up(hot, now_ + 1, learning_of(hot));
+    if (!places_[slot].in_family) return slot;  // a hashtag or keyword names its own wave
+    for (const std::size_t hot : hot_[1]) catch_up(hot, now_ + 1, learning_of(hot));
     std::size_t best = slot;
     double best_share = 0;
-    for (const std::size_t hot : hot_) {
-      if (!lies_under(places_[hot], places_[slot]) || !can_tell(hot, kind)) continue;
+    const auto look_at = [&](std::size_t hot) {
+      if (!lies_under(places_[hot], places_[slot]) || !can_tell(hot, kind)) return;
       const double share = explained(hot, slot, kind);
-      if (share < options_.explained_share) continue;
+      if (share < options_.explained_share) return;
       const int deeper = places_[hot].depth() - places_[best].depth();
       if (deeper > 0 || (deeper == 0 && share > best_share)) {
         best = hot;
         best_share = share;
+      }
+    };
+    for (const std::size_t hot : hot_[1]) look_at(hot);
+    if (places_[slot].depth() == 0) {  // hashtags lie under *@* alone
+      for (const std::size_t hot : hot_[0]) {
+        catch_up(hot, now_ + 1, learning_of(hot));
+        look_at(hot);
       }
     }
     if (best != slot) return best;
@@ -423,7 +453,6 @@ class Detector::Impl {
 
   std::size_t climb(std::size_t slot, ChangeKind kind) {
     const KeyPlace place = places_[slot];
-    if (!place.in_family) return slot;  // a hashtag or keyword names its own wave
     const std::size_t all = family_.find(0, 0);
     if (place.depth() > 0 && is_wider(all, slot, kind) && !two_explain(all, kind)) return all;
     if (place.depth() < 2) return slot;
@@ -452,9 +481,9 @@ class Detector::Impl {
         largest[1] = value;
       }
     };
-    for (const std::size_t hot : hot_) {
+    for (const std::size_t hot : hot_[1]) {
       const KeyPlace& place = places_[hot];
-      if (!place.in_family || place.depth() != 1 || !can_tell(hot, kind)) continue;
+      if (place.depth() != 1 || !can_tell(hot, kind)) continue;
       keep_two(place.topic != 0 ? topics : regions, explained(hot, all, kind));
     }
     return topics[0] + topics[1] >= options_.explained_share ||
@@ -508,13 +537,14 @@ class Detector::Impl {
 
   void prune_hot() {
     pruned_ = now_;
-    std::erase_if(hot_, [&](std::size_t slot) {
+    const auto is_cold = [&](std::size_t slot) {
       catch_up(slot, now_ + 1, learning_of(slot));
       const bool cold =
           std::max({scores_[slot].low, scores_[slot].high, scores_[slot].negative}) < kCold;
       if (cold) sums_[slot].hot = false;
       return cold;
-    });
+    };
+    for (auto& hot : hot_) std::erase_if(hot, is_cold);
   }
 
   // --- waves
@@ -539,6 +569,7 @@ class Detector::Impl {
     start.busy_class = static_cast<std::uint8_t>(Scorer::busy_class(scores_[slot]));
     waves_.emplace_back(std::move(start));
     sums_[slot].wave[index_of(kind)] = static_cast<std::uint32_t>(waves_.size());
+    places_[slot].open_waves |= static_cast<std::uint8_t>(1U << index_of(kind));
     ++counters_.waves_started;
     tell(waves_.back(), ChangePhase::kStarted, last_tick_, changes);
   }
@@ -588,15 +619,19 @@ class Detector::Impl {
       float& baseline = scores_[wave.slot()].baseline;
       baseline = std::max(baseline, static_cast<float>(wave.level(at)));
     }
-    for (const std::size_t slot : hot_) {
-      if (sums_[slot].explained_by[index_of(wave.kind())] == wave.serial()) {
-        reset(slot, wave.kind());
+    for (const auto& hot : hot_) {
+      for (const std::size_t slot : hot) {
+        if (sums_[slot].explained_by[index_of(wave.kind())] == wave.serial()) {
+          reset(slot, wave.kind());
+        }
       }
     }
   }
 
   void close_wave(std::size_t place) {
-    sums_[waves_[place].slot()].wave[index_of(waves_[place].kind())] = 0;
+    const std::size_t index = index_of(waves_[place].kind());
+    sums_[waves_[place].slot()].wave[index] = 0;
+    places_[waves_[place].slot()].open_waves &= static_cast<std::uint8_t>(~(1U << index));
     waves_.erase(waves_.begin() + static_cast<std::ptrdiff_t>(place));
     for (std::size_t i = place; i < waves_.size(); ++i) {
       sums_[waves_[i].slot()].wave[index_of(waves_[i].kind())] = static_cast<std::uint32_t>(i + 1);
@@ -641,7 +676,8 @@ class Detector::Impl {
   FamilyIndex family_;
   std::size_t all_ = FamilyIndex::kNobody;  // the slot of *@*
 
-  std::vector<std::size_t> hot_;  // slots of keys that are up; at most all keys
+  // Slots of keys that are up, hashtags and keywords apart from the family; at most all keys.
+  std::array<std::vector<std::size_t>, 2> hot_;
   std::int32_t pruned_ = 0;
   std::vector<Wave> waves_;  // at most options_.waves_max, by start
   std::uint64_t serial_ = 0;
