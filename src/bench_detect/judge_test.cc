@@ -7,6 +7,8 @@
 
 #include "bench_detect/baseline_alarms.h"
 #include "bench_detect/event_curve.h"
+#include "bench_detect/step_trial.h"
+#include "bench_detect/trial_report.h"
 
 namespace tidewatch {
 namespace {
@@ -207,6 +209,47 @@ TEST(RateCurveTest, ReadsCountsFillsGapsAndNamesBadLines) {
   EXPECT_NE(bad.error().message.find("x, line 2"), std::string::npos);
   EXPECT_FALSE(parse_rate_curve("", "x").ok());
   EXPECT_FALSE(parse_rate_curve("2015-13-26 21:42:53,4\n", "x").ok());
+}
+
+TEST(StepTrialTest, AJumpIsSeenAndItsFalseAlarmsAreCounted) {
+  StepOptions options;
+  options.num_keys = 50;
+  options.calibration_days = options.test_days = 0.02;
+  options.runs = 20;
+  const auto quiet = [](const std::string&) {};
+  const StepResult result = run_steps(options, quiet);
+  EXPECT_EQ(result.delays.size(), 20U);
+  EXPECT_LE(censored_quantile(result.delays, 0.5).value_or(1e9), 40);
+  EXPECT_EQ(result.false_alarms, 0U);
+  EXPECT_EQ(run_steps(options, quiet).delays, result.delays);
+  options.to = options.from;
+  EXPECT_FALSE(censored_quantile(run_steps(options, quiet).delays, 0.5).has_value());
+}
+
+TEST(DetectTrialTest, ASmallOneRunsAndTheEngineFindsLargeEvents) {
+  TrialOptions options;
+  options.hashtags = 20;
+  options.passes = 1;
+  options.warm_days = 1;
+  options.targets = {1, 10};
+  const std::vector<RateCurve> curves = make_rate_curves(1, 6);
+  const std::vector<EventCurve> events = make_event_curves(1, 20);
+  const auto quiet = [](const std::string&) {};
+  const Trial trial = run_trial(options, curves, events, quiet);
+  ASSERT_EQ(trial.lines.size(), 2 * (1 + kBaselineKinds));
+  EXPECT_GT(trial.events.size(), 10U);
+  std::size_t large = 0, found = 0;
+  for (std::size_t i = 0; i < trial.events.size(); ++i) {
+    if (trial.events[i].kind != EventKind::kCrowd || trial.events[i].volume < 100'000) continue;
+    ++large;
+    found += trial.lines[1].verdicts[i].delay.value_or(1e9) <= 300;
+  }
+  ASSERT_GT(large, 0U);
+  EXPECT_GE(found * 10, large * 8);
+  const nlohmann::ordered_json json = trial_json(trial);
+  EXPECT_EQ(json, trial_json(run_trial(options, curves, events, quiet)));
+  EXPECT_NE(trial_picture(trial).find("</svg>"), std::string::npos);
+  EXPECT_NE(trial_text(trial, 5).find("tidewatch"), std::string::npos);
 }
 
 }  // namespace

@@ -119,6 +119,13 @@ void add_detect(CLI::App& bench, int& status) {
       ->check(CLI::Range(1, 1'000));
   app->add_option("--scale", detect->scale, "Multiplies the background's counts (default 1)")
       ->check(CLI::Range(0.001, 1'000.0));
+  app->add_option("--steps", detect->step_days,
+                  "Instead: a jump from 1 to 3 posts/s of one key among 10,000, with false alarms "
+                  "from so many days of all of them (about a minute each, twice)")
+      ->check(CLI::Range(0.01, 365.0));
+  app->add_option("--dispersion", detect->dispersion,
+                  "For --steps: variance over mean of the counts of a second (default 1)")
+      ->check(CLI::Range(1.0, 20.0));
   app->add_flag("--engine-only", detect->engine_only,
                 "Without the five methods it is compared with");
   app->add_option("--picture", detect->picture,

@@ -18,6 +18,8 @@ struct BenchDetectOptions {
   double scale = 1;
   double lateness_seconds = 5;  // that the aggregator adds to every alert of the engine
   std::string picture;          // SVG; empty: none
+  double step_days = 0;         // of false alarms behind the jump of one key; 0: no jumps
+  double dispersion = 1;        // of the counts of a second, for the jumps
   bool engine_only = false;     // without the other methods
   bool json = false;
 };
