@@ -3,8 +3,11 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "aggregate/window_counts.h"
+#include "detect/forecast.h"
 
 namespace tidewatch {
 
@@ -27,6 +30,11 @@ struct Change {
   double from_rate = 0;         // posts a minute before (kNegative: share 0..1 before)
   double to_rate = 0;           // posts a minute now (kNegative: share 0..1 now)
   KeyCounts since_onset;        // sums since the onset
+  // Of a kVolume wave over all regions (topic@*, *@*): those that it is in, if it is not in all;
+  // largest ratio first. Empty in kEnded.
+  std::vector<std::string> regions;
+  // Posts of the next 30 minutes; from the second minute of the wave on. Nought in kEnded.
+  Forecast forecast;
 };
 
 }  // namespace tidewatch

@@ -7,6 +7,7 @@
 
 #include "detect/family.h"
 #include "detect/key_score.h"
+#include "detect/region_scan.h"
 #include "detect/wave.h"
 
 namespace tidewatch {
@@ -76,7 +77,7 @@ class Detector::Impl {
       if (i + kAhead < tick.keys.size()) prefetch(key_slot(tick.keys[i + kAhead].key));
       take(tick.keys[i], names);
     }
-    tell_waves(tick.second, changes);
+    tell_waves(tick.second, names, changes);
     for (const Crossing& crossing : crossed_) consider(crossing, names, changes);
     if (now_ - pruned_ >= kHotPruneSeconds) prune_hot();
   }
@@ -572,6 +573,27 @@ class Detector::Impl {
     places_[slot].open_waves |= static_cast<std::uint8_t>(1U << index_of(kind));
     ++counters_.waves_started;
     tell(waves_.back(), ChangePhase::kStarted, last_tick_, changes);
+    changes.back().regions = regions_of(waves_.back(), names);
+  }
+
+  // The provinces that a wave over all regions is in: a scan over those that are up.
+  std::vector<std::string> regions_of(const Wave& wave, const KeyNames& names) {
+    const KeyPlace place = places_[wave.slot()];
+    if (wave.kind() != ChangeKind::kVolume || !place.in_family || place.region != 0) return {};
+    std::vector<RegionCount> counts;
+    for (const std::size_t hot : hot_[1]) {
+      if (places_[hot].topic != place.topic || places_[hot].region == 0) continue;
+      if (!places_[hot].reportable) continue;
+      catch_up(hot, now_, learning_of(hot));
+      const KeySums& sums = sums_[hot];
+      counts.push_back({hot, static_cast<double>(sums.volume.new_authors), sums.expected});
+    }
+    std::vector<std::string> regions;
+    for (const std::size_t slot : scan_regions(std::move(counts)).regions) {
+      const KeyName* const name = names(places_[slot].id);
+      if (name != nullptr) regions.push_back(name->region);
+    }
+    return regions;
   }
 
   void tell(const Wave& wave, ChangePhase phase, std::int64_t at,
@@ -579,12 +601,15 @@ class Detector::Impl {
     Change change = wave.change(at);
     change.phase = phase;
     change.score = statistic(wave.slot(), wave.kind());
+    if (phase == ChangePhase::kEnded) change.forecast = {};
     changes.push_back(std::move(change));
   }
 
-  void tell_waves(std::int64_t second, std::vector<Change>& changes) {
+  void tell_waves(std::int64_t second, const KeyNames& names, std::vector<Change>& changes) {
     for (Wave& wave : waves_) {
-      if (wave.due(second)) tell(wave, ChangePhase::kContinues, second, changes);
+      if (!wave.due(second)) continue;
+      tell(wave, ChangePhase::kContinues, second, changes);
+      changes.back().regions = regions_of(wave, names);
     }
   }
 

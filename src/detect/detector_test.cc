@@ -515,5 +515,34 @@ TEST(DetectorTest, MisclassifiedPostsOfAWaveAreNoWave) {
   }
 }
 
+// An event in three provinces of eight: the topic's wave names them, and says what comes next.
+TEST(DetectorTest, AWaveOverRegionsNamesThemAndForecastsItsPosts) {
+  Stream stream(4);
+  const std::vector<std::string> regions{"r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8"};
+  for (int second = 0; second < kHour + 600; ++second) {
+    for (const std::string& region : regions) {
+      stream.ticks.add_family("t1", region, stream.ticks.draw(0.05));
+      stream.ticks.add_family("t2", region, stream.ticks.draw(0.05));
+    }
+    if (second >= kHour) {
+      for (const char* region : {"r2", "r5", "r7"}) {
+        stream.ticks.add_family("t1", region, stream.ticks.draw(1));
+      }
+    }
+    stream.close();
+  }
+  const Change* last = nullptr;
+  for (const Change& change : stream.changes) {
+    if (to_string(change.name) == "t1@*" && change.phase != ChangePhase::kEnded) last = &change;
+  }
+  ASSERT_NE(last, nullptr);
+  std::vector<std::string> named = last->regions;
+  std::sort(named.begin(), named.end());
+  EXPECT_EQ(named, (std::vector<std::string>{"r2", "r5", "r7"}));
+  EXPECT_NEAR(last->forecast.posts, 3.4 * 1'800, 1'500);
+  EXPECT_LT(last->forecast.low, last->forecast.posts);
+  EXPECT_GT(last->forecast.high, last->forecast.posts);
+}
+
 }  // namespace
 }  // namespace tidewatch

@@ -7,6 +7,7 @@
 #include "aggregate/window_counts.h"
 #include "detect/change.h"
 #include "detect/detector.h"
+#include "detect/forecast.h"
 
 namespace tidewatch {
 
@@ -64,11 +65,15 @@ class Wave {
 
  private:
   double decayed(double value, std::int64_t second) const;
+  void pass_minutes(std::int64_t second);
 
   Start start_;
   double rate_ = 0;   // at last_: of what the wave counts
   double texts_ = 0;  // kNegative only: of posts with a text
   double peak_ = 0;   // of level()
+  RateTrend trend_;
+  std::int64_t minute_ = 0;  // that `minute_posts_` is of, Unix minutes
+  double minute_posts_ = 0;
   std::int64_t last_ = 0;
   std::int64_t calm_since_ = -1;  // -1: it is not calm
   std::int64_t told_ = 0;
