@@ -15,6 +15,7 @@ namespace {
 
 constexpr double kDay = 86'400;
 constexpr int kWarmSeconds = 3'600;
+constexpr int kJumpAfterSeconds = 8 * 3'600;
 constexpr int kMissedSeconds = 600;
 constexpr double kLowest = 9;  // nats
 constexpr std::int64_t kStart = 1'600'000'000;
@@ -84,7 +85,7 @@ std::optional<double> delay_of(const DetectOptions& detect, const Counts& before
   Detector detector(detect);
   std::vector<Change> changes;
   Tick tick;
-  for (int second = -kWarmSeconds; second < kMissedSeconds; ++second) {
+  for (int second = -kJumpAfterSeconds; second < kMissedSeconds; ++second) {
     tick.second = kStart + second;
     tick.keys.clear();
     add(tick, 0, (second < 0 ? before : after).draw(random));

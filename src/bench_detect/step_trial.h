@@ -33,7 +33,7 @@ struct StepResult {
                                               // raised the alarm; none within 10 min: missed
 };
 
-// Keys are independent; each is an hour old when it is first judged.
+// Keys are independent; each is an hour old when it is first judged, and eight when it jumps.
 StepResult run_steps(const StepOptions& options,
                      const std::function<void(const std::string&)>& progress);
 

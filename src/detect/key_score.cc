@@ -15,11 +15,11 @@ constexpr double kStatisticMax = 2'000;
 // A key is judged to be away from its baseline from this many nats on, whatever it takes to tell
 // of it: what a key learns does not depend on the thresholds.
 constexpr double kAwayVolume = 5.5, kAwayNegative = 7;
-// Dispersion: a running mean over about 100 windows, each of whole minutes with this many posts
+// Dispersion: a running mean over about 400 windows, each of whole minutes with this many posts
 // expected, no single one counting more than kSampleMax. While few are seen, it leans on
 // KeyScore's initial value with the weight of kPriorWindows.
 constexpr double kWindowExpectedMin = 5;
-constexpr double kDispersionGain = 0.01;
+constexpr double kDispersionGain = 0.0025;
 constexpr double kPriorWindows = 5;
 constexpr double kSampleMax = 16;
 constexpr double kDispersionMax = 30;

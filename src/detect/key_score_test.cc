@@ -60,8 +60,10 @@ TEST(KeyScoreTest, StatisticIsTheLogLikelihoodRatio) {
   for (int second = 10'000; second < 10'010; ++second) {
     learning.stream_age = second + 1;
     const double expected = scorer.take_second(score, second, crowd(30), learning);
-    // Two standard errors of a dispersion from 100 minutes: 1.2 times.
-    low += (30 * std::log(2.5) - 1.5 * expected) / (1.2 * score.dispersion);
+    // Two standard errors of a dispersion from the minutes seen and the five of its prior.
+    const double error = 2 / std::sqrt(5 + second / 60.0);
+    low = low * (1 - 1 / 600.0) +
+          (30 * std::log(2.5) - 1.5 * expected) / ((1 + error) * score.dispersion);
   }
   EXPECT_NEAR(score.low, low, 0.01 * low);
   EXPECT_EQ(score.onset, 10'000);
