@@ -150,9 +150,22 @@ void read_watch(Table& t, Config& c) {
   c.aggregate.lateness = std::chrono::seconds{lateness};
 }
 
+// What `calibrate-alerts` writes, in a file of its own or in [detect].
+void read_thresholds(Table& t, DetectOptions& detect) {
+  t.decimals("volume_thresholds", detect.volume_thresholds, 1, 1'000);
+  t.decimals("burst_thresholds", detect.burst_thresholds, 1, 1'000);
+  t.decimal("negative_threshold", detect.negative_threshold, 1, 1'000);
+}
+
 void read_detect(Table& t, Config& c) {
-  t.decimal("volume_threshold", c.detect.volume_threshold, 1, 1'000);
-  t.decimal("negative_threshold", c.detect.negative_threshold, 1, 1'000);
+  double every_class = 0;
+  t.decimal("volume_threshold", every_class, 1, 1'000);
+  if (every_class > 0) {
+    c.detect.volume_thresholds.fill(every_class);
+    c.detect.burst_thresholds.fill(every_class);
+  }
+  read_thresholds(t, c.detect);
+  t.text("thresholds_file", c.thresholds_file);
   t.number("authors_min", c.detect.authors_min, 1, 1'000'000);
   t.decimal("excess_min", c.detect.excess_min, 0, 1e9);
 }
@@ -221,6 +234,28 @@ Result<Config> parse_config(std::string_view text, const std::string& name) {
   return config;
 }
 
+Status read_thresholds_file(const std::filesystem::path& file, DetectOptions& detect) {
+  std::ifstream in(file);
+  if (!in) {
+    return Error{Code::kNotFound,
+                 fmt::format("{}: cannot be read; `tidewatch calibrate-alerts --output` writes it",
+                             file.string())};
+  }
+  std::stringstream text;
+  text << in.rdbuf();
+  const std::string name = file.string();
+  toml::table root;
+  try {
+    root = toml::parse(text.str(), name);
+  } catch (const toml::parse_error& e) {
+    return Error{Code::kInvalidArgument, fmt::format("{}, line {}: {}", name, e.source().begin.line,
+                                                     std::string{e.description()})};
+  }
+  Table table(root, "", name);
+  read_thresholds(table, detect);
+  return table.finish();
+}
+
 Result<Config> read_config(const std::filesystem::path& file) {
   std::ifstream in(file);
   if (!in) {
@@ -230,7 +265,12 @@ Result<Config> read_config(const std::filesystem::path& file) {
   }
   std::stringstream text;
   text << in.rdbuf();
-  return parse_config(text.str(), file.string());
+  TRY_ASSIGN(Config config, parse_config(text.str(), file.string()));
+  if (!config.thresholds_file.empty()) {
+    // A relative name is one beside the configuration.
+    TRY(read_thresholds_file(file.parent_path() / config.thresholds_file, config.detect));
+  }
+  return config;
 }
 
 std::filesystem::path Config::engines() const {

@@ -42,6 +42,7 @@ struct Config {
   DecodeLimits decode;
   AggregateOptions aggregate = default_aggregate();
   DetectOptions detect;
+  std::string thresholds_file;  // [detect]: of `calibrate-alerts`; empty: none
   std::vector<ChannelOptions> channels;  // [[webhook]] and [[channel]], but for the log
   std::vector<Subscriber> subscribers;   // "everyone" when the file has none
   std::string public_url;                // of the dashboard, for links in messages; may be empty
@@ -60,6 +61,8 @@ struct Config {
 Result<Config> read_config(const std::filesystem::path& file);
 // The same from text; `name` is used in messages.
 Result<Config> parse_config(std::string_view toml, const std::string& name);
+// Reads volume_thresholds, burst_thresholds and negative_threshold from a file of their own.
+Status read_thresholds_file(const std::filesystem::path& file, DetectOptions& detect);
 
 // The folder of the bundled models: share/tidewatch/models beside the program's bin folder.
 std::filesystem::path bundled_models_dir();

@@ -5,6 +5,7 @@
 
 #include <toml++/toml.h>
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -74,6 +75,20 @@ class ConfigTable {
       return fail(*node, key, fmt::format("must be a number from {} to {}", low, high));
     }
     value = *read;
+  }
+  // Exactly as many numbers as the array holds.
+  template <std::size_t kCount>
+  void decimals(const char* key, std::array<double, kCount>& values, double low, double high) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return;
+    const std::string what = fmt::format("must be {} numbers from {} to {}", kCount, low, high);
+    const toml::array* array = node->as_array();
+    if (array == nullptr || array->size() != kCount) return fail(*node, key, what);
+    for (std::size_t i = 0; i < kCount; ++i) {
+      const auto read = (*array)[i].value<double>();
+      if (!read || *read < low || *read > high) return fail(*node, key, what);
+      values[i] = *read;
+    }
   }
   const toml::node* take(const char* key) {
     known_.push_back(key);

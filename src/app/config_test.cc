@@ -4,10 +4,33 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 namespace tidewatch {
 namespace {
 
 using testing::HasSubstr;
+
+TEST(ConfigTest, ThresholdsComeInAFileOfTheirOwn) {
+  const std::filesystem::path dir = std::filesystem::path(testing::TempDir()) / "thresholds";
+  std::filesystem::create_directories(dir);
+  std::ofstream(dir / "tidewatch.toml") << "[detect]\nthresholds_file = \"alerts.toml\"\n";
+  const auto missing = read_config(dir / "tidewatch.toml");
+  std::ofstream(dir / "alerts.toml")
+      << "volume_thresholds = [10, 20, 30, 40]\nburst_thresholds = [5, 6, 7, 8.5]\n";
+  const auto config = read_config(dir / "tidewatch.toml");
+  std::ofstream(dir / "alerts.toml") << "volume_thresholds = [10, 20, 30]\n";
+  const auto bad = read_config(dir / "tidewatch.toml");
+  std::filesystem::remove_all(dir);
+  ASSERT_FALSE(missing.ok());
+  EXPECT_NE(missing.error().message.find("calibrate-alerts"), std::string::npos);
+  ASSERT_TRUE(config.ok()) << config.error().message;
+  EXPECT_EQ(config->detect.volume_thresholds[2], 30);
+  EXPECT_EQ(config->detect.burst_thresholds[3], 8.5);
+  ASSERT_FALSE(bad.ok());
+  EXPECT_NE(bad.error().message.find("must be 4 numbers"), std::string::npos);
+}
 
 TEST(ConfigTest, EmptyMeansTheDefaults) {
   const auto config = parse_config("", "t.toml");
@@ -82,7 +105,7 @@ url = "https://desk.example/hook"
   EXPECT_EQ(config->decode.text_bytes_max, 1024U);
   EXPECT_EQ(config->aggregate.keywords, (std::vector<std::string>{"退款", "地震"}));
   EXPECT_EQ(config->aggregate.lateness, std::chrono::seconds{30});
-  EXPECT_DOUBLE_EQ(config->detect.volume_threshold, 20.0);
+  EXPECT_DOUBLE_EQ(config->detect.volume_thresholds[0], 20.0);
   EXPECT_EQ(config->detect.authors_min, 10U);
   EXPECT_EQ(config->log_level, LogLevel::kWarning);
   ASSERT_EQ(config->channels.size(), 2U);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "app/bench/bench_cli.h"
+#include "app/calibrate_alerts.h"
 #include "app/commands.h"
 #include "app/version.h"
 
@@ -136,6 +137,30 @@ int main(int argc, char** argv) {
   calibrate_app->add_flag("--dry-run", calibrate.dry_run, "Measure, and write nothing");
   calibrate_app->add_flag("--json", calibrate.json, "Print one JSON object");
   calibrate_app->callback([&] { status = run_calibrate(calibrate); });
+
+  CalibrateAlertsOptions alerts;
+  CLI::App* alerts_app = app.add_subcommand(
+      "calibrate-alerts", "Set the thresholds of alerts for a number of false alarms a day");
+  alerts_app
+      ->add_option("--background", alerts.background,
+                   "Counts of posts without events of note, in bins of 5 minutes: a file or folder "
+                   "of timestamp,value CSV")
+      ->required();
+  alerts_app
+      ->add_option("--false-alarms", alerts.false_alarms_per_day,
+                   "Wanted a day over all keys together (default 1)")
+      ->check(CLI::Range(0.001, 1'000.0));
+  alerts_app->add_option("--hashtags", alerts.hashtags, "Hashtag keys beside topics and regions")
+      ->check(CLI::Range(0, 1'000'000));
+  alerts_app
+      ->add_option("--fit-share", alerts.fit_share,
+                   "Share of the days to fit on; the others are judged (default 0.6)")
+      ->check(CLI::Range(0.1, 0.9));
+  alerts_app->add_option("--seed", alerts.seed, "The same seed gives the same thresholds");
+  alerts_app->add_option("--output", alerts.output,
+                         "File to write, for thresholds_file in [detect]");
+  alerts_app->add_flag("--json", alerts.json, "Print one JSON object");
+  alerts_app->callback([&] { status = run_calibrate_alerts(alerts); });
 
   BuildEngineOptions build;
   CLI::App* build_app = app.add_subcommand(

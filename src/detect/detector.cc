@@ -7,15 +7,15 @@
 
 #include "detect/family.h"
 #include "detect/key_score.h"
+#include "detect/region_scan.h"
 #include "detect/wave.h"
 
 namespace tidewatch {
 namespace {
 
-// The statistics of a relative count as a sign from here on (as a share of the threshold).
-constexpr double kSignificant = 0.5;
-constexpr double kHot = 0.25;
-constexpr double kCold = 0.1;
+// The statistics of a relative count as a sign from here on (in nats, whatever the thresholds).
+constexpr double kSignificantVolume = 5.5, kSignificantNegative = 7;
+constexpr float kHot = 2.75F, kCold = 1.1F;
 constexpr std::int32_t kHotPruneSeconds = 60;
 // A key told as a relative's wave is looked at again after this long.
 constexpr std::int32_t kExplainedSeconds = 30;
@@ -29,6 +29,9 @@ constexpr double kSameOnsetSeconds = 60;
 constexpr double kOutageExpected = 30;
 constexpr std::int64_t kOutageMin = 60, kOutageGrace = 10, kOutageMax = 6 * 3'600;
 constexpr double kNegativePrior = 0.2;
+
+// Keys of a tick are fetched so many ahead: with a million of them each is a miss of the caches.
+constexpr std::size_t kAhead = 8;
 
 constexpr std::size_t kVolumeIndex = 0, kNegativeIndex = 1;
 
@@ -70,8 +73,11 @@ class Detector::Impl {
     end_quiet_waves(tick.second, changes);
     for (const KeyId key : tick.evicted) forget(key, tick.second, changes);
     crossed_.clear();
-    for (const KeyTick& key : tick.keys) take(key, names);
-    tell_waves(tick.second, changes);
+    for (std::size_t i = 0; i < tick.keys.size(); ++i) {
+      if (i + kAhead < tick.keys.size()) prefetch(key_slot(tick.keys[i + kAhead].key));
+      take(tick.keys[i], names);
+    }
+    tell_waves(tick.second, names, changes);
     for (const Crossing& crossing : crossed_) consider(crossing, names, changes);
     if (now_ - pruned_ >= kHotPruneSeconds) prune_hot();
   }
@@ -119,7 +125,8 @@ class Detector::Impl {
     stats.memory_bytes = scores_.capacity() * sizeof(KeyScore) +
                          sums_.capacity() * sizeof(KeySums) +
                          places_.capacity() * sizeof(KeyPlace) + family_.size() * 48 +
-                         waves_.capacity() * sizeof(Wave) + hot_.capacity() * sizeof(std::size_t);
+                         waves_.capacity() * sizeof(Wave) +
+                         (hot_[0].capacity() + hot_[1].capacity()) * sizeof(std::size_t);
     return stats;
   }
 
@@ -152,6 +159,17 @@ class Detector::Impl {
 
   // --- keys
 
+  void prefetch(std::size_t slot) const {
+    if (slot >= places_.size()) return;
+    __builtin_prefetch(&places_[slot], 1);
+    __builtin_prefetch(&scores_[slot], 1);
+    const auto* const sums = reinterpret_cast<const char*>(&sums_[slot]);
+    __builtin_prefetch(sums, 1);
+    __builtin_prefetch(sums + 64, 1);
+    __builtin_prefetch(sums + 128, 1);
+  }
+
+  // Sums of a key are empty while its statistic is at 0, and not looked at then: that is most keys.
   void take(const KeyTick& tick, const KeyNames& names) {
     const std::size_t slot = key_slot(tick.key);
     meet(tick.key, slot, names);
@@ -159,26 +177,32 @@ class Detector::Impl {
     KeySums& sums = sums_[slot];
     Scorer::Learning learning = learning_of(slot);
     catch_up(slot, now_, learning);
+    const bool was_up = score.low > 0, was_negative = score.negative > 0;
     const double expected = scorer_.take_second(score, now_, tick.counts, learning);
     if (score.low > 0) {
       sums.volume += tick.counts;
       sums.expected += static_cast<float>(expected);
       sums.seconds += tick.counts.new_authors > 0;
       sums.largest = std::max(sums.largest, tick.counts.new_authors);
-    } else {
+    } else if (was_up) {
       end_volume_run(slot);
     }
     if (score.negative > 0) {
       sums.negative += tick.counts;
-    } else {
+    } else if (was_negative) {
       end_negative_run(slot);
     }
+    const float largest = std::max({score.low, score.high, score.negative});
+    if (largest <= kHot && places_[slot].open_waves == 0) return;
     for (const std::uint32_t wave : sums.wave) {
-      if (wave != 0) waves_[wave - 1].take(last_tick_, tick.counts);
+      if (wave == 0) continue;
+      waves_[wave - 1].take(last_tick_, tick.counts);
+      const bool volume = waves_[wave - 1].kind() == ChangeKind::kVolume;
+      waves_[wave - 1].note(volume ? score.low : score.negative, volume ? score.high : 0);
     }
-    if (!sums.hot && std::max(scorer_.volume(score), scorer_.negative(score)) > kHot) {
+    if (!sums.hot && largest > kHot) {
       sums.hot = true;
-      hot_.push_back(slot);
+      hot_[places_[slot].in_family].push_back(slot);
     }
     if (!places_[slot].reportable) return;
     for (const ChangeKind kind : {ChangeKind::kVolume, ChangeKind::kNegative}) {
@@ -201,6 +225,7 @@ class Detector::Impl {
     if (places_[slot].id.value != 0) drop(slot);
     places_[slot] = place_of(key, names(key));
     family_.insert(places_[slot], slot);
+    all_ = family_.find(0, 0);
     ++num_keys_;
     KeyScore& score = scores_[slot];
     score.last = score.known_since = now_;
@@ -233,10 +258,11 @@ class Detector::Impl {
 
   void drop(std::size_t slot) {
     family_.erase(places_[slot], slot);
+    all_ = family_.find(0, 0);
     for (const std::size_t kind : {kVolumeIndex, kNegativeIndex}) {
       if (sums_[slot].wave[kind] != 0) close_wave(sums_[slot].wave[kind] - 1);
     }
-    if (sums_[slot].hot) hot_.erase(std::find(hot_.begin(), hot_.end(), slot));
+    if (sums_[slot].hot) std::erase(hot_[places_[slot].in_family], slot);
     places_[slot] = {};
     scores_[slot] = {};
     sums_[slot] = {};
@@ -249,27 +275,27 @@ class Detector::Impl {
   Scorer::Learning learning_of(std::size_t slot) const {
     Scorer::Learning learning;
     learning.stream_age = stream_age();
-    learning.volume_wave = sums_[slot].wave[kVolumeIndex] != 0;
-    learning.negative_wave = sums_[slot].wave[kNegativeIndex] != 0;
+    learning.volume_wave = (places_[slot].open_waves & 1U << kVolumeIndex) != 0;
+    learning.negative_wave = (places_[slot].open_waves & 1U << kNegativeIndex) != 0;
     learning.negative_prior = negative_prior(slot);
     learning.scoring = stream_age() > warm_up();
     return learning;
   }
 
   double negative_prior(std::size_t slot) const {
-    const std::size_t all = family_.find(0, 0);
-    if (all == FamilyIndex::kNobody || all == slot) return kNegativePrior;
-    return scorer_.negative_share(scores_[all], kNegativePrior);
+    if (all_ == FamilyIndex::kNobody || all_ == slot) return kNegativePrior;
+    return scorer_.negative_share(scores_[all_], kNegativePrior);
   }
 
   void catch_up(std::size_t slot, std::int32_t until, Scorer::Learning learning) {
     KeyScore& score = scores_[slot];
     if (score.last >= until) return;
     learning.stream_age = until;
+    const bool was_up = score.low > 0, was_negative = score.negative > 0;
     const double expected = scorer_.pass_silence(score, until, learning);
-    sums_[slot].expected += static_cast<float>(expected);
-    if (score.low <= 0) end_volume_run(slot);
-    if (score.negative <= 0) end_negative_run(slot);
+    if (was_up) sums_[slot].expected += static_cast<float>(expected);
+    if (was_up && score.low <= 0) end_volume_run(slot);
+    if (was_negative && score.negative <= 0) end_negative_run(slot);
   }
 
   void end_volume_run(std::size_t slot) {
@@ -346,6 +372,7 @@ class Detector::Impl {
       return;
     }
     std::uint64_t teller = explaining_wave(chosen, kind);
+    if (teller == 0) teller = leaking_wave(chosen, kind);
     if (teller == 0) {
       if (waves_.size() >= options_.waves_max) {
         ++counters_.waves_refused;
@@ -392,17 +419,25 @@ class Detector::Impl {
   // The key of the family to name: the most specific one below that has most of the excess; or
   // one above, when the change is wider than this key.
   std::size_t choose(std::size_t slot, ChangeKind kind) {
-    for (const std::size_t hot : hot_) catch_up(hot, now_ + 1, learning_of(hot));
+    if (!places_[slot].in_family) return slot;  // a hashtag or keyword names its own wave
+    for (const std::size_t hot : hot_[1]) catch_up(hot, now_ + 1, learning_of(hot));
     std::size_t best = slot;
     double best_share = 0;
-    for (const std::size_t hot : hot_) {
-      if (!lies_under(places_[hot], places_[slot]) || !can_tell(hot, kind)) continue;
+    const auto look_at = [&](std::size_t hot) {
+      if (!lies_under(places_[hot], places_[slot]) || !can_tell(hot, kind)) return;
       const double share = explained(hot, slot, kind);
-      if (share < options_.explained_share) continue;
+      if (share < options_.explained_share) return;
       const int deeper = places_[hot].depth() - places_[best].depth();
       if (deeper > 0 || (deeper == 0 && share > best_share)) {
         best = hot;
         best_share = share;
+      }
+    };
+    for (const std::size_t hot : hot_[1]) look_at(hot);
+    if (places_[slot].depth() == 0) {  // hashtags lie under *@* alone
+      for (const std::size_t hot : hot_[0]) {
+        catch_up(hot, now_ + 1, learning_of(hot));
+        look_at(hot);
       }
     }
     if (best != slot) return best;
@@ -410,13 +445,15 @@ class Detector::Impl {
   }
 
   bool can_tell(std::size_t slot, ChangeKind kind) const {
-    return places_[slot].reportable && statistic(slot, kind) >= kSignificant &&
-           now_ - scores_[slot].known_since >= warm_up();
+    const KeyScore& score = scores_[slot];
+    const bool significant = kind == ChangeKind::kVolume
+                                 ? std::max(score.low, score.high) >= kSignificantVolume
+                                 : score.negative >= kSignificantNegative;
+    return places_[slot].reportable && significant && now_ - score.known_since >= warm_up();
   }
 
   std::size_t climb(std::size_t slot, ChangeKind kind) {
     const KeyPlace place = places_[slot];
-    if (!place.in_family) return slot;  // a hashtag or keyword names its own wave
     const std::size_t all = family_.find(0, 0);
     if (place.depth() > 0 && is_wider(all, slot, kind) && !two_explain(all, kind)) return all;
     if (place.depth() < 2) return slot;
@@ -445,9 +482,9 @@ class Detector::Impl {
         largest[1] = value;
       }
     };
-    for (const std::size_t hot : hot_) {
+    for (const std::size_t hot : hot_[1]) {
       const KeyPlace& place = places_[hot];
-      if (!place.in_family || place.depth() != 1 || !can_tell(hot, kind)) continue;
+      if (place.depth() != 1 || !can_tell(hot, kind)) continue;
       keep_two(place.topic != 0 ? topics : regions, explained(hot, all, kind));
     }
     return topics[0] + topics[1] >= options_.explained_share ||
@@ -471,6 +508,23 @@ class Detector::Impl {
     return told_below >= options_.explained_share ? below : 0;
   }
 
+  // The serial of an open wave of another topic that the change may be misclassified posts of; 0
+  // when there is none.
+  std::uint64_t leaking_wave(std::size_t slot, ChangeKind kind) const {
+    const KeyPlace& place = places_[slot];
+    if (!place.in_family || place.topic == 0) return 0;
+    for (const Wave& wave : waves_) {
+      const KeyPlace& other = places_[wave.slot()];
+      if (wave.kind() != kind || !other.in_family || other.topic == place.topic) continue;
+      if (other.region != 0 && place.region != 0 && other.region != place.region) continue;
+      const auto age = static_cast<double>(last_tick_ + 1 - wave.start().onset);
+      const double duration = run_seconds(slot, kind) + kSameOnsetSeconds;
+      const double others = wave.excess(last_tick_) * std::min(1.0, duration / age);
+      if (run_excess(slot, kind) <= options_.leak_share * others) return wave.serial();
+    }
+    return 0;
+  }
+
   // Within the broader `wave`: a change of the key's own, later and most of what is up now.
   bool is_own(std::size_t slot, const Wave& wave) const {
     const std::int32_t onset = scores_[slot].onset;
@@ -484,13 +538,14 @@ class Detector::Impl {
 
   void prune_hot() {
     pruned_ = now_;
-    std::erase_if(hot_, [&](std::size_t slot) {
+    const auto is_cold = [&](std::size_t slot) {
       catch_up(slot, now_ + 1, learning_of(slot));
       const bool cold =
-          std::max(scorer_.volume(scores_[slot]), scorer_.negative(scores_[slot])) < kCold;
+          std::max({scores_[slot].low, scores_[slot].high, scores_[slot].negative}) < kCold;
       if (cold) sums_[slot].hot = false;
       return cold;
-    });
+    };
+    for (auto& hot : hot_) std::erase_if(hot, is_cold);
   }
 
   // --- waves
@@ -510,10 +565,35 @@ class Detector::Impl {
     start.from_rate = volume ? scores_[slot].baseline
                              : scorer_.negative_share(scores_[slot], negative_prior(slot));
     start.since_onset = volume ? sums_[slot].volume : sums_[slot].negative;
+    start.statistic = volume ? scores_[slot].low : scores_[slot].negative;
+    start.burst = volume ? scores_[slot].high : 0;
+    start.busy_class = static_cast<std::uint8_t>(Scorer::busy_class(scores_[slot]));
     waves_.emplace_back(std::move(start));
     sums_[slot].wave[index_of(kind)] = static_cast<std::uint32_t>(waves_.size());
+    places_[slot].open_waves |= static_cast<std::uint8_t>(1U << index_of(kind));
     ++counters_.waves_started;
     tell(waves_.back(), ChangePhase::kStarted, last_tick_, changes);
+    changes.back().regions = regions_of(waves_.back(), names);
+  }
+
+  // The provinces that a wave over all regions is in: a scan over those that are up.
+  std::vector<std::string> regions_of(const Wave& wave, const KeyNames& names) {
+    const KeyPlace place = places_[wave.slot()];
+    if (wave.kind() != ChangeKind::kVolume || !place.in_family || place.region != 0) return {};
+    std::vector<RegionCount> counts;
+    for (const std::size_t hot : hot_[1]) {
+      if (places_[hot].topic != place.topic || places_[hot].region == 0) continue;
+      if (!places_[hot].reportable) continue;
+      catch_up(hot, now_, learning_of(hot));
+      const KeySums& sums = sums_[hot];
+      counts.push_back({hot, static_cast<double>(sums.volume.new_authors), sums.expected});
+    }
+    std::vector<std::string> regions;
+    for (const std::size_t slot : scan_regions(std::move(counts)).regions) {
+      const KeyName* const name = names(places_[slot].id);
+      if (name != nullptr) regions.push_back(name->region);
+    }
+    return regions;
   }
 
   void tell(const Wave& wave, ChangePhase phase, std::int64_t at,
@@ -521,12 +601,15 @@ class Detector::Impl {
     Change change = wave.change(at);
     change.phase = phase;
     change.score = statistic(wave.slot(), wave.kind());
+    if (phase == ChangePhase::kEnded) change.forecast = {};
     changes.push_back(std::move(change));
   }
 
-  void tell_waves(std::int64_t second, std::vector<Change>& changes) {
+  void tell_waves(std::int64_t second, const KeyNames& names, std::vector<Change>& changes) {
     for (Wave& wave : waves_) {
-      if (wave.due(second)) tell(wave, ChangePhase::kContinues, second, changes);
+      if (!wave.due(second)) continue;
+      tell(wave, ChangePhase::kContinues, second, changes);
+      changes.back().regions = regions_of(wave, names);
     }
   }
 
@@ -561,15 +644,19 @@ class Detector::Impl {
       float& baseline = scores_[wave.slot()].baseline;
       baseline = std::max(baseline, static_cast<float>(wave.level(at)));
     }
-    for (const std::size_t slot : hot_) {
-      if (sums_[slot].explained_by[index_of(wave.kind())] == wave.serial()) {
-        reset(slot, wave.kind());
+    for (const auto& hot : hot_) {
+      for (const std::size_t slot : hot) {
+        if (sums_[slot].explained_by[index_of(wave.kind())] == wave.serial()) {
+          reset(slot, wave.kind());
+        }
       }
     }
   }
 
   void close_wave(std::size_t place) {
-    sums_[waves_[place].slot()].wave[index_of(waves_[place].kind())] = 0;
+    const std::size_t index = index_of(waves_[place].kind());
+    sums_[waves_[place].slot()].wave[index] = 0;
+    places_[waves_[place].slot()].open_waves &= static_cast<std::uint8_t>(~(1U << index));
     waves_.erase(waves_.begin() + static_cast<std::ptrdiff_t>(place));
     for (std::size_t i = place; i < waves_.size(); ++i) {
       sums_[waves_[i].slot()].wave[index_of(waves_[i].kind())] = static_cast<std::uint32_t>(i + 1);
@@ -612,8 +699,10 @@ class Detector::Impl {
   std::vector<KeySums> sums_;
   std::size_t num_keys_ = 0;
   FamilyIndex family_;
+  std::size_t all_ = FamilyIndex::kNobody;  // the slot of *@*
 
-  std::vector<std::size_t> hot_;  // slots of keys that are up; at most all keys
+  // Slots of keys that are up, hashtags and keywords apart from the family; at most all keys.
+  std::array<std::vector<std::size_t>, 2> hot_;
   std::int32_t pruned_ = 0;
   std::vector<Wave> waves_;  // at most options_.waves_max, by start
   std::uint64_t serial_ = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -14,12 +15,24 @@
 
 namespace tidewatch {
 
+// How busy a key is: class i has an expected rate of at most kBusyPerMinute[i] posts a minute, the
+// last class has no limit.
+inline constexpr std::size_t kBusyClasses = 4;
+inline constexpr std::array<double, kBusyClasses - 1> kBusyPerMinute{2, 20, 200};
+
 // Settings of the detector. Rates are posts by new authors (KeyCounts::new_authors).
 struct DetectOptions {
-  // Volume: two CUSUMs, tuned to these multiples of the baseline.
+  // Volume: two CUSUMs, tuned to these multiples of the baseline. Both forget: what counts
+  // is how much came at once, since wandering adds up to any evidence in the end. The one for the
+  // larger multiple forgets within a minute.
   double ratio_low = 2.5;
-  double ratio_high = 6.0;
-  double volume_threshold = 11.0;               // of the log-likelihood ratio, dispersion-corrected
+  double ratio_high = 25.0;
+  std::chrono::seconds low_memory{600}, burst_memory{30};  // time constants of forgetting
+  // Thresholds of the log-likelihood ratio, dispersion-corrected, by how busy the key is
+  // (kBusyPerMinute): busy keys of real streams have bursts of their own, quiet ones hardly any.
+  // `tidewatch calibrate-alerts` measures them.
+  std::array<double, kBusyClasses> volume_thresholds{11.0, 11.0, 11.0, 11.0};
+  std::array<double, kBusyClasses> burst_thresholds{11.0, 11.0, 11.0, 11.0};
   double baseline_floor_per_minute = 2.0;       // a quieter key is taken to be this busy
   std::chrono::seconds baseline_span{45 * 60};  // time constant of the running baseline
   std::uint32_t authors_min = 32;               // new authors since the onset
@@ -41,6 +54,10 @@ struct DetectOptions {
   // The key reported for a family (topic@region, topic@*, *@region, *@*) is the most specific one
   // that has this share of the excess.
   double explained_share = 0.6;
+  // Of the posts of a topic, the share that a classifier may put under one other topic (the largest
+  // of the bundled models: 0.106). A change no larger than this share of another topic's open wave
+  // is taken for its misclassified posts.
+  double leak_share = 0.1;
   std::size_t waves_max = 1'024;  // open at once; when full no wave starts (stats: refused)
 };
 

@@ -17,6 +17,7 @@ struct KeyPlace {
   bool in_family = false;  // a topic-region key; a hashtag or keyword only lies under *@*
   // False for topic or region `unknown`, which says nothing: told as the key above it instead.
   bool reportable = false;
+  std::uint8_t open_waves = 0;  // the detector's: a bit for each kind of change
 
   // How specific: 0 for *@*, 1, 2 for topic@region, hashtags and keywords.
   int depth() const { return in_family ? (topic != 0) + (region != 0) : 2; }

@@ -10,12 +10,16 @@ namespace {
 constexpr double kFastSpan = 60;
 constexpr double kErrors = 2;      // standard errors of the baseline that do not count as a change
 constexpr double kSlowFactor = 8;  // how much slower a key in a wave learns
-constexpr double kStatisticMax = 10;  // thresholds: beyond, a score says nothing more
-// Dispersion: a running mean over about 100 windows, each of whole minutes with this many posts
+// Statistics stop here: beyond any threshold, so that calibration sees how far real bursts go.
+constexpr double kStatisticMax = 2'000;
+// A key is judged to be away from its baseline from this many nats on, whatever it takes to tell
+// of it: what a key learns does not depend on the thresholds.
+constexpr double kAwayVolume = 5.5, kAwayNegative = 7;
+// Dispersion: a running mean over about 400 windows, each of whole minutes with this many posts
 // expected, no single one counting more than kSampleMax. While few are seen, it leans on
 // KeyScore's initial value with the weight of kPriorWindows.
 constexpr double kWindowExpectedMin = 5;
-constexpr double kDispersionGain = 0.01;
+constexpr double kDispersionGain = 0.0025;
 constexpr double kPriorWindows = 5;
 constexpr double kSampleMax = 16;
 constexpr double kDispersionMax = 30;
@@ -27,8 +31,8 @@ constexpr double kPriorPosts = 100;
 constexpr double kShareMin = 0.02, kShareMax = 0.9;
 // Posts of one cascade share a mood: the Bernoulli ratio is divided by this.
 constexpr double kNegativeDispersion = 1.5;
-// A statistic at its threshold is forgotten in an hour without posts: a wave is dense in time.
-constexpr double kForgetSpan = 3'600;
+// This much is forgotten in a second without posts, 14 nats in an hour: a wave is dense in time.
+constexpr double kForgetPerSecond = 14.0 / 3'600;
 
 // Windows that the dispersion rests on.
 double windows_of(const KeyScore& score, std::int32_t until) {
@@ -40,6 +44,16 @@ double windows_of(const KeyScore& score, std::int32_t until) {
 double upper_dispersion(const KeyScore& score) {
   const double windows = std::min(windows_of(score, score.last), 1 / kDispersionGain);
   return score.dispersion * (1 + 2 / std::sqrt(windows));
+}
+
+bool is_away(const KeyScore& score) { return score.low > kAwayVolume; }
+
+// A statistic after silence that takes `drift` from it evenly while it is being forgotten.
+float forget(double statistic, double drift, double seconds, double memory) {
+  const double x = seconds / memory;
+  const double kept = std::exp(-x);
+  const double mean_kept = x < 1e-3 ? 1 - x / 2 : (1 - kept) / x;
+  return static_cast<float>(std::max(0.0, statistic * kept - drift * mean_kept));
 }
 
 struct Decayed {
@@ -75,7 +89,11 @@ Scorer::Scorer(const DetectOptions& options)
       drift_low_(options.ratio_low - 1),
       drift_high_(options.ratio_high - 1),
       odds_ratio_(options.odds_ratio),
-      volume_threshold_(options.volume_threshold),
+      log_odds_ratio_(std::log(options.odds_ratio)),
+      volume_thresholds_(options.volume_thresholds),
+      burst_thresholds_(options.burst_thresholds),
+      low_memory_(static_cast<double>(options.low_memory.count())),
+      burst_memory_(static_cast<double>(options.burst_memory.count())),
       negative_threshold_(options.negative_threshold),
       floor_(options.baseline_floor_per_minute / 60),
       span_(static_cast<double>(options.baseline_span.count())) {}
@@ -91,8 +109,15 @@ double Scorer::negative_share(const KeyScore& score, double prior) const {
                     kShareMin, kShareMax);
 }
 
+std::size_t Scorer::busy_class(const KeyScore& score) {
+  std::size_t busy = 0;
+  while (busy < kBusyPerMinute.size() && score.baseline * 60 > kBusyPerMinute[busy]) ++busy;
+  return busy;
+}
+
 double Scorer::volume(const KeyScore& score) const {
-  return std::max(score.low, score.high) / volume_threshold_;
+  const std::size_t busy = busy_class(score);
+  return std::max(score.low / volume_thresholds_[busy], score.high / burst_thresholds_[busy]);
 }
 
 double Scorer::negative(const KeyScore& score) const {
@@ -117,7 +142,7 @@ double Scorer::elapse(KeyScore& score, std::int32_t until, const Learning& learn
   const double expected_start = expected_rate(score, static_cast<std::int32_t>(age));
   const double baseline_start = score.baseline;
 
-  const bool slow = learning.volume_wave || volume(score) > 0.5;
+  const bool slow = learning.volume_wave || is_away(score);
   const Decayed baseline =
       slow ? decay(score.baseline, span_ * kSlowFactor, span_ * kSlowFactor, seconds)
            : decay(score.baseline, age, span_, seconds);
@@ -131,14 +156,13 @@ double Scorer::elapse(KeyScore& score, std::int32_t until, const Learning& learn
   score.fast_negative = static_cast<float>(score.fast_negative * fast_kept);
   score.fast_text = static_cast<float>(score.fast_text * fast_kept);
   if (score.text_sum > kSharePosts) {
-    const bool slow_share = learning.negative_wave || negative(score) > 0.5;
+    const bool slow_share = learning.negative_wave || score.negative > kAwayNegative;
     const double kept = std::exp(-seconds / (slow_share ? kShareSpan * kSlowFactor : kShareSpan));
     const double share_kept = std::max(kept, kSharePosts / score.text_sum);
     score.negative_sum = static_cast<float>(score.negative_sum * share_kept);
     score.text_sum = static_cast<float>(score.text_sum * share_kept);
   }
-  score.negative = static_cast<float>(
-      std::max(0.0, score.negative - negative_threshold_ * seconds / kForgetSpan));
+  score.negative = static_cast<float>(std::max(0.0, score.negative - kForgetPerSecond * seconds));
   score.last = until;
 
   // The standard error shrinks in proportion to the baseline; the floor does not.
@@ -148,13 +172,13 @@ double Scorer::elapse(KeyScore& score, std::int32_t until, const Learning& learn
 
 double Scorer::pass_silence(KeyScore& score, std::int32_t until, const Learning& learning) const {
   if (until <= score.last) return 0;
+  const double seconds = until - score.last;
   const double expected = elapse(score, until, learning);
   const double dispersion = upper_dispersion(score);
-  score.low = static_cast<float>(std::max(0.0, score.low - drift_low_ * expected / dispersion));
-  score.high =
-      score.low <= 0
-          ? 0
-          : static_cast<float>(std::max(0.0, score.high - drift_high_ * expected / dispersion));
+  score.low = forget(score.low, drift_low_ * expected / dispersion, seconds, low_memory_);
+  score.high = score.low <= 0 ? 0
+                              : forget(score.high, drift_high_ * expected / dispersion, seconds,
+                                       burst_memory_);
   return expected;
 }
 
@@ -165,17 +189,18 @@ double Scorer::take_second(KeyScore& score, std::int32_t now, const KeyCounts& c
   const double dispersion = upper_dispersion(score);
   if (learning.scoring) {
     const bool was_quiet = score.low <= 0;
-    const auto step = [&](float statistic, double log_ratio, double drift) {
-      const double moved = statistic + (posts * log_ratio - drift * expected) / dispersion;
-      return static_cast<float>(std::clamp(moved, 0.0, kStatisticMax * volume_threshold_));
+    const auto step = [&](float statistic, double memory, double log_ratio, double drift) {
+      const double moved =
+          statistic * (1 - 1 / memory) + (posts * log_ratio - drift * expected) / dispersion;
+      return static_cast<float>(std::clamp(moved, 0.0, kStatisticMax));
     };
-    score.low = step(score.low, log_low_, drift_low_);
-    score.high = score.low <= 0 ? 0 : step(score.high, log_high_, drift_high_);
+    score.low = step(score.low, low_memory_, log_low_, drift_low_);
+    score.high = score.low <= 0 ? 0 : step(score.high, burst_memory_, log_high_, drift_high_);
     if (was_quiet && score.low > 0) score.onset = now;
   }
   score.fast += static_cast<float>(posts / kFastSpan);
   score.window_posts += static_cast<float>(posts);
-  const bool slow = learning.volume_wave || volume(score) > 0.5;
+  const bool slow = learning.volume_wave || is_away(score);
   const double age = std::clamp<double>(learning.stream_age, 1, span_);
   score.baseline += static_cast<float>(posts / (slow ? span_ * kSlowFactor : age));
   take_texts(score, now, counts, learning);
@@ -189,19 +214,19 @@ void Scorer::take_texts(KeyScore& score, std::int32_t now, const KeyCounts& coun
   if (texts <= 0) return;
   if (learning.scoring) {
     const double share = negative_share(score, learning.negative_prior);
-    const double odds = odds_ratio_ * share / (1 - share);
-    const double raised = odds / (1 + odds);
-    const double step = (negatives * std::log(raised / share) +
-                         (texts - negatives) * std::log((1 - raised) / (1 - share))) /
-                        kNegativeDispersion;
+    // With odds w times those of the share p: ln of the ratio is ln w - ln(1 + (w - 1) p) for a
+    // negative post, and the latter alone for another.
+    const double step =
+        (negatives * log_odds_ratio_ - texts * std::log1p((odds_ratio_ - 1) * share)) /
+        kNegativeDispersion;
     const bool was_quiet = score.negative <= 0;
-    score.negative = static_cast<float>(
-        std::clamp(score.negative + step, 0.0, kStatisticMax * negative_threshold_));
+    score.negative = static_cast<float>(std::clamp(score.negative + step, 0.0, kStatisticMax));
     if (was_quiet && score.negative > 0) score.onset_negative = now;
   }
   score.fast_negative += static_cast<float>(negatives / kFastSpan);
   score.fast_text += static_cast<float>(texts / kFastSpan);
-  const double weight = learning.negative_wave || negative(score) > 0.5 ? 1 / kSlowFactor : 1;
+  const double weight =
+      learning.negative_wave || score.negative > kAwayNegative ? 1 / kSlowFactor : 1;
   score.negative_sum += static_cast<float>(weight * negatives);
   score.text_sum += static_cast<float>(weight * texts);
 }

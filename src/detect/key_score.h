@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "aggregate/window_counts.h"
@@ -27,7 +28,7 @@ struct KeyScore {
   float baseline = 0;            // running mean rate
   float dispersion = 2;          // variance over mean of its minutes; at least 1
   float fast = 0;                // rate over about the last minute
-  float low = 0, high = 0;       // volume statistics for ratio_low and ratio_high
+  float low = 0, high = 0;       // volume statistics for ratio_low, and ratio_high (bursts)
   std::int32_t onset = 0;        // when `low` last left 0
   float window_posts = 0;        // of the minutes not yet in `dispersion`
   float window_expected = 0;
@@ -68,6 +69,9 @@ class Scorer {
   double expected_rate(const KeyScore& score, std::int32_t stream_age) const;
   double negative_share(const KeyScore& score, double prior) const;
 
+  // How busy the key is by its baseline: an index into DetectOptions::volume_thresholds.
+  static std::size_t busy_class(const KeyScore& score);
+
   // Statistics over their thresholds.
   double volume(const KeyScore& score) const;
   double negative(const KeyScore& score) const;
@@ -81,8 +85,10 @@ class Scorer {
 
   double log_low_, log_high_;      // ln r
   double drift_low_, drift_high_;  // r - 1
-  double odds_ratio_;
-  double volume_threshold_, negative_threshold_;
+  double odds_ratio_, log_odds_ratio_;
+  std::array<double, kBusyClasses> volume_thresholds_, burst_thresholds_;
+  double low_memory_, burst_memory_;  // seconds
+  double negative_threshold_;
   double floor_;  // a second
   double span_;   // seconds
 };

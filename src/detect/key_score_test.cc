@@ -50,7 +50,8 @@ TEST(KeyScoreTest, LearnsRateDispersionAndShare) {
 
 TEST(KeyScoreTest, StatisticIsTheLogLikelihoodRatio) {
   DetectOptions options;
-  options.volume_threshold = 1'000;
+  options.volume_thresholds.fill(1'000);
+  options.burst_thresholds.fill(1'000);
   const Scorer scorer(options);
   KeyScore score = settled(scorer, 10, 10'000);
   score.low = score.high = 0;
@@ -59,8 +60,10 @@ TEST(KeyScoreTest, StatisticIsTheLogLikelihoodRatio) {
   for (int second = 10'000; second < 10'010; ++second) {
     learning.stream_age = second + 1;
     const double expected = scorer.take_second(score, second, crowd(30), learning);
-    // Two standard errors of a dispersion from 100 minutes: 1.2 times.
-    low += (30 * std::log(2.5) - 1.5 * expected) / (1.2 * score.dispersion);
+    // Two standard errors of a dispersion from the minutes seen and the five of its prior.
+    const double error = 2 / std::sqrt(5 + second / 60.0);
+    low = low * (1 - 1 / 600.0) +
+          (30 * std::log(2.5) - 1.5 * expected) / ((1 + error) * score.dispersion);
   }
   EXPECT_NEAR(score.low, low, 0.01 * low);
   EXPECT_EQ(score.onset, 10'000);
@@ -113,8 +116,8 @@ TEST(KeyScoreTest, StatisticsAreBounded) {
     learning.stream_age = 10'000 + second;
     scorer.take_second(score, 10'000 + second, crowd(1'000'000, 1'000'000), learning);
   }
-  EXPECT_LE(scorer.volume(score), 10.001);
-  EXPECT_LE(scorer.negative(score), 10.001);
+  EXPECT_LE(scorer.volume(score), 2'000 / 11.0 + 0.001);
+  EXPECT_LE(scorer.negative(score), 2'000 / 14.0 + 0.001);
   EXPECT_TRUE(std::isfinite(score.baseline));
 }
 

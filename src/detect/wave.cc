@@ -8,6 +8,7 @@ namespace tidewatch {
 namespace {
 
 constexpr double kLevelSpan = 300;
+constexpr std::int64_t kEmptyMinutesMax = 60;  // more of them say nothing new
 constexpr std::int64_t kTellEvery = 60;
 // A volume wave is calm at 1.5 times the expected rate or a fifth of its peak, a negative one when
 // its share has lost six tenths of its lift, or when fewer than 2 negative posts a minute come.
@@ -30,6 +31,8 @@ Wave::Wave(Start start) : start_(std::move(start)), last_(start_.at + 1), told_(
   texts_ = texts_of(since) / seconds;
   peak_ = level(last_);
   posts_told_ = since.posts;
+  minute_ = start_.at / 60;
+  minute_posts_ = since.posts;
 }
 
 double Wave::decayed(double value, std::int64_t second) const {
@@ -42,7 +45,18 @@ double Wave::level(std::int64_t second) const {
   return texts_ > 0 ? rate_ / texts_ : 0;
 }
 
+void Wave::pass_minutes(std::int64_t second) {
+  const std::int64_t passed = second / 60 - minute_;
+  for (std::int64_t i = 0; i < std::min(passed, kEmptyMinutesMax); ++i) {
+    trend_.take(minute_posts_);
+    minute_posts_ = 0;
+  }
+  minute_ += std::max<std::int64_t>(passed, 0);
+}
+
 void Wave::take(std::int64_t second, const KeyCounts& counts) {
+  pass_minutes(second);
+  minute_posts_ += counts.posts;
   const bool volume = start_.kind == ChangeKind::kVolume;
   rate_ = decayed(rate_, second + 1) +
           (volume ? counts.new_authors : counts.new_author_negative) / kLevelSpan;
@@ -103,6 +117,10 @@ Change Wave::change(std::int64_t at) const {
   change.from_rate = start_.from_rate * unit;
   change.to_rate = level(at) * unit;
   change.since_onset = start_.since_onset;
+  change.statistic = start_.statistic;
+  change.burst = start_.burst;
+  change.busy_class = start_.busy_class;
+  if (trend_.minutes() >= 2) change.forecast = trend_.forecast();
   return change;
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "aggregate/window_counts.h"
 #include "detect/change.h"
 #include "detect/detector.h"
+#include "detect/forecast.h"
 
 namespace tidewatch {
 
@@ -24,11 +26,18 @@ class Wave {
     std::int64_t at = 0;
     double from_rate = 0;  // posts a second (kNegative: share)
     KeyCounts since_onset;
+    double statistic = 0, burst = 0;  // nats
+    std::uint8_t busy_class = 0;
   };
 
   explicit Wave(Start start);
 
   void take(std::int64_t second, const KeyCounts& counts);
+  // Remembers the largest statistics of the key, in nats.
+  void note(double statistic, double burst) {
+    start_.statistic = std::max(start_.statistic, statistic);
+    start_.burst = std::max(start_.burst, burst);
+  }
 
   // Says what is normal now: expected posts a second, or the expected negative share. When the
   // level has been near it for `quiet` seconds by `second`, gives the second when that was so;
@@ -56,11 +65,15 @@ class Wave {
 
  private:
   double decayed(double value, std::int64_t second) const;
+  void pass_minutes(std::int64_t second);
 
   Start start_;
   double rate_ = 0;   // at last_: of what the wave counts
   double texts_ = 0;  // kNegative only: of posts with a text
   double peak_ = 0;   // of level()
+  RateTrend trend_;
+  std::int64_t minute_ = 0;  // that `minute_posts_` is of, Unix minutes
+  double minute_posts_ = 0;
   std::int64_t last_ = 0;
   std::int64_t calm_since_ = -1;  // -1: it is not calm
   std::int64_t told_ = 0;

@@ -5,6 +5,8 @@
 #include <memory>
 
 #include "app/bench/bench_options.h"
+#include "app/bench/detect_bench.h"
+#include "app/bench/nab_bench.h"
 
 namespace tidewatch {
 namespace {
@@ -98,6 +100,44 @@ void add_rest(CLI::App& app, BenchServeOptions& options) {
   app.add_flag("--json", options.json, "Print one JSON object");
 }
 
+void add_detect(CLI::App& bench, int& status) {
+  const auto detect = std::make_shared<BenchDetectOptions>();
+  CLI::App* app = bench.add_subcommand(
+      "detect", "How early events are seen, and how often nothing is taken for one");
+  app->add_option("--background", detect->background,
+                  "Counts of posts in bins of 5 minutes: a file or folder of timestamp,value CSV "
+                  "(default: made up)");
+  app->add_option(
+      "--events", detect->events,
+      "Growth of events: name<TAB>seconds of its posts, a line each (default: made up)");
+  app->add_option("--confusion", detect->confusion,
+                  "A model's metrics.json, or 'true' for true labels (default: the bundled model)");
+  app->add_option("--seed", detect->seed, "The same seed gives the same figures");
+  app->add_option("--days", detect->days, "Length of a made-up background (default 55)")
+      ->check(CLI::Range(3, 1'000));
+  app->add_option("--hashtags", detect->hashtags,
+                  "Hashtag keys beside those of topics and regions (default 9744: 10,000 keys)")
+      ->check(CLI::Range(0, 1'000'000));
+  app->add_option("--passes", detect->passes,
+                  "Passes over the held-out days with planted events (default 6)")
+      ->check(CLI::Range(1, 1'000));
+  app->add_option("--scale", detect->scale, "Multiplies the background's counts (default 1)")
+      ->check(CLI::Range(0.001, 1'000.0));
+  app->add_option("--steps", detect->step_days,
+                  "Instead: a jump from 1 to 3 posts/s of one key among 10,000, with false alarms "
+                  "from so many days of all of them (about a minute each, twice)")
+      ->check(CLI::Range(0.01, 365.0));
+  app->add_option("--dispersion", detect->dispersion,
+                  "For --steps: variance over mean of the counts of a second (default 1)")
+      ->check(CLI::Range(1.0, 20.0));
+  app->add_flag("--engine-only", detect->engine_only,
+                "Without the five methods it is compared with");
+  app->add_option("--picture", detect->picture,
+                  "Write delay against false alarms to this SVG file");
+  app->add_flag("--json", detect->json, "Print one JSON object");
+  app->callback([detect, &status] { status = run_bench_detect(*detect); });
+}
+
 }  // namespace
 
 void add_bench_commands(CLI::App& bench, int& status) {
@@ -133,6 +173,15 @@ void add_bench_commands(CLI::App& bench, int& status) {
   infer_app->add_option("--seed", infer->seed, "The same seed gives the same texts");
   infer_app->add_flag("--json", infer->json, "Print one JSON object");
   infer_app->callback([infer, &status] { status = run_bench_infer(*infer); });
+  add_detect(bench, status);
+
+  const auto nab = std::make_shared<BenchNabOptions>();
+  CLI::App* nab_app = bench.add_subcommand(
+      "nab", "The detector's score in the Numenta Anomaly Benchmark, on its tweet series");
+  nab_app->add_option("--data", nab->data, "Folder with realTweets/*.csv and windows.json")
+      ->required();
+  nab_app->add_flag("--json", nab->json, "Print one JSON object");
+  nab_app->callback([nab, &status] { status = run_bench_nab(*nab); });
 }
 
 }  // namespace tidewatch

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "detect/detector.h"
+
+namespace tidewatch {
+
+// A rate that jumps for good, among many keys whose rate does not: how soon the detector says so at
+// a wanted number of false alarms over all of them.
+struct StepOptions {
+  std::uint64_t seed = 1;
+  std::size_t num_keys = 10'000;
+  double from = 1, to = 3;      // posts a second
+  double dispersion = 1;        // variance over mean of the counts of a second (negative binomial)
+  double calibration_days = 1;  // of all keys: thresholds
+  double test_days = 1;         // of all keys: false alarms, on other random numbers
+  std::size_t runs = 1'000;     // jumps
+  double target = 1;            // false alarms a day over all keys
+  DetectOptions detect;
+};
+
+struct StepResult {
+  double threshold = 0, burst_threshold = 0;  // nats
+  std::size_t peaks = 0;                      // waves at the lowest threshold while calibrating
+  std::size_t false_alarms = 0;
+  std::vector<std::optional<double>> delays;  // seconds from the jump to the end of the second that
+                                              // raised the alarm; none within 10 min: missed
+};
+
+// Keys are independent; each is an hour old when it is first judged, and eight when it jumps.
+StepResult run_steps(const StepOptions& options,
+                     const std::function<void(const std::string&)>& progress);
+
+}  // namespace tidewatch
