@@ -96,7 +96,7 @@ Result<Alert> AlertDesk::act(const std::string& id, const AlertAction& action) {
   if (!entry) return *alert;
   const AlertUpdate update{*alert, action.event};
   TRY(put(update, {*entry},
-          action.event == AlertEvent::kEscalated ? plan_escalation(update, now)
+          action.event == AlertEvent::kEscalated ? plan_escalation(update, action.note, now)
                                                  : plan_news(update, now)));
   return *std::move(alert);
 }
@@ -136,7 +136,7 @@ Result<std::size_t> AlertDesk::escalate_due(EventTime now) {
       for (const std::string& channel : options_.listeners) {
         add_message(plan, channel, update, now, now, note);
       }
-      escalate_for(subscriber, telling, update, now, plan);
+      escalate_for(subscriber, telling, update, note, now, plan);
       TRY(put(update, {*entry}, std::move(plan)));
       ++steps;
     }
@@ -169,10 +169,11 @@ AlertDesk::Plan AlertDesk::plan_news(const AlertUpdate& update, EventTime now) {
   return plan;
 }
 
-AlertDesk::Plan AlertDesk::plan_escalation(const AlertUpdate& update, EventTime now) {
+AlertDesk::Plan AlertDesk::plan_escalation(const AlertUpdate& update, const std::string& note,
+                                           EventTime now) {
   Plan plan;
   for (const std::string& channel : options_.listeners) {
-    add_message(plan, channel, update, now, now, {});
+    add_message(plan, channel, update, now, now, note);
   }
   for (const Subscriber& subscriber : options_.subscribers) {
     const std::vector<Telling> known =
@@ -184,18 +185,19 @@ AlertDesk::Plan AlertDesk::plan_escalation(const AlertUpdate& update, EventTime 
     const bool has_part = !known.empty() && known.front().alert_id == update.alert.id;
     if (has_part) telling = known.front();
     if (!has_part && !wants(subscriber, update.alert)) continue;
-    escalate_for(subscriber, std::move(telling), update, now, plan);
+    escalate_for(subscriber, std::move(telling), update, note, now, plan);
   }
   return plan;
 }
 
 // The subscriber's next step, or its own channels when it has none left.
 void AlertDesk::escalate_for(const Subscriber& subscriber, Telling telling,
-                             const AlertUpdate& update, EventTime now, Plan& plan) {
+                             const AlertUpdate& update, const std::string& note, EventTime now,
+                             Plan& plan) {
   const std::size_t step = telling.escalations;
   const bool has_step = step < subscriber.escalation.size();
   const auto& channels = has_step ? subscriber.escalation[step].channels : subscriber.channels;
-  for (const std::string& channel : channels) add_message(plan, channel, update, now, now, {});
+  for (const std::string& channel : channels) add_message(plan, channel, update, now, now, note);
   telling.escalations += has_step ? 1 : 0;
   if (!telling.first_at) telling.first_at = now;
   telling.last_at = now;
@@ -243,8 +245,9 @@ Status AlertDesk::put(const AlertUpdate& update, const std::vector<AlertHistoryE
   if (!status && status.error().code == Code::kResourceExhausted && !messages.empty()) {
     // A receiver that is away for long must not keep people from seeing alerts here.
     const std::string reason = status.error().message;
-    plan.tellings.clear();
-    status = store_.put_alert(update.alert, {}, history);
+    // The next news is told as the first then; an escalation step is not made again every second.
+    if (!is_action(update.event)) plan.tellings.clear();
+    status = store_.put_alert(update.alert, {}, history, plan.tellings);
     if (status) {
       log(LogLevel::kError, "alert", "the outbox is full: this alert is shown but not sent",
           {{"id", update.alert.id}, {"reason", reason}});

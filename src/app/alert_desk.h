@@ -68,9 +68,10 @@ class AlertDesk {
     std::vector<Telling> tellings;
   };
   Plan plan_news(const AlertUpdate& update, EventTime now) REQUIRES(mu_);
-  Plan plan_escalation(const AlertUpdate& update, EventTime now) REQUIRES(mu_);
+  Plan plan_escalation(const AlertUpdate& update, const std::string& note, EventTime now)
+      REQUIRES(mu_);
   void escalate_for(const Subscriber& subscriber, Telling telling, const AlertUpdate& update,
-                    EventTime now, Plan& plan);
+                    const std::string& note, EventTime now, Plan& plan);
   void add_message(Plan& plan, const std::string& channel, const AlertUpdate& update, EventTime now,
                    EventTime not_before, const std::string& note);
   Status put(const AlertUpdate& update, const std::vector<AlertHistoryEntry>& history, Plan plan)

@@ -207,6 +207,18 @@ TEST_F(AlertDeskTest, AFullOutboxHidesNoAlert) {
   EXPECT_THAT(due(), ElementsAre("updated warning"));
 }
 
+TEST_F(AlertDeskTest, AFullOutboxMakesNoEscalationTwice) {
+  duty_.escalation = {{minutes{10}, {"phone"}}};
+  start(1);
+  write(AlertEvent::kOpened);  // takes the only place
+  clock_.advance(minutes{10});
+  EXPECT_EQ(*desk_->escalate_due(clock_.wall_now()), 1U);
+  clock_.advance(minutes{1});
+  EXPECT_EQ(*desk_->escalate_due(clock_.wall_now()), 0U);
+  EXPECT_THAT(actions(), ElementsAre("opened", "escalated"));
+  EXPECT_EQ(store_->alert("al_1").value()->state, "escalated");
+}
+
 TEST_F(AlertDeskTest, TheSameNewsTwiceIsOneMessage) {
   start();
   write(AlertEvent::kOpened);
