@@ -160,7 +160,7 @@ class Runner {
         for (std::size_t t = 0; t < options_.targets.size(); ++t) {
           const std::size_t setting =
               setting_for(counts[i], options_.targets[t] * calibration_.judged_days());
-          const Verdict verdict =
+          const DetectionVerdict verdict =
               judge(tried[i]->alarms(setting), events, planted, time_of(calibration_.judged_bin));
           for (std::size_t e = 0; e < events.size(); ++e) {
             if (events[e].kind == EventKind::kCrowd && events[e].volume >= kTuneVolume) {
@@ -271,7 +271,7 @@ class Runner {
       trial.events.insert(trial.events.end(), events.begin(), events.end());
       for_lines(sources, [&](std::size_t line, const AlarmSource& source, std::size_t setting) {
         TrialLine& out = trial.lines[line];
-        const Verdict verdict =
+        const DetectionVerdict verdict =
             judge(source.alarms(setting), events, world, time_of(test_.judged_bin));
         out.verdicts.insert(out.verdicts.end(), verdict.events.begin(), verdict.events.end());
         out.alarms += verdict.alarms;

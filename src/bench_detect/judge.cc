@@ -36,9 +36,9 @@ bool related(World::Place a, World::Place b) {
 
 }  // namespace
 
-Verdict judge(const std::vector<Alarm>& alarms, const std::vector<PlannedEvent>& events,
+DetectionVerdict judge(const std::vector<Alarm>& alarms, const std::vector<PlannedEvent>& events,
               const World& world, std::int64_t from) {
-  Verdict verdict;
+  DetectionVerdict verdict;
   verdict.events.resize(events.size());
   struct Told {
     std::int64_t at;

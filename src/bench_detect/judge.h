@@ -31,7 +31,7 @@ struct EventVerdict {
   bool region_right = false;  // one province: that; 3: one of them or all; 31: all provinces
 };
 
-struct Verdict {
+struct DetectionVerdict {
   std::vector<EventVerdict> events;  // in the order of the planned events
   std::size_t alarms = 0;            // of events: all that fit one
   std::size_t beside = 0;  // raised during an event, about a key that has nothing to do with it
@@ -42,7 +42,7 @@ struct Verdict {
 // the event's first post until half an hour after its end, about a key that posts of the event
 // have. False alarms about related keys within 30 minutes of each other are one, so that a method
 // that does not merge relatives is not charged for it. Alarms before `from` are left out.
-Verdict judge(const std::vector<Alarm>& alarms, const std::vector<PlannedEvent>& events,
+DetectionVerdict judge(const std::vector<Alarm>& alarms, const std::vector<PlannedEvent>& events,
               const World& world, std::int64_t from);
 
 // Delay of the given quantile (0 to 1) with misses as infinity: nothing when that is a miss, or

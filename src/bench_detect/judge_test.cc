@@ -135,7 +135,7 @@ class JudgeTest : public testing::Test {
 };
 
 TEST_F(JudgeTest, AnAlarmFitsAnEventOfItsTopicAndRegionInItsTime) {
-  const Verdict verdict = judge(
+  const DetectionVerdict verdict = judge(
       {alarm(10'012, "a@广东"), alarm(10'020, "a@*", ChangeKind::kNegative)}, {event_}, world_, 0);
   EXPECT_EQ(verdict.events[0].delay, 12);
   EXPECT_EQ(verdict.events[0].negative_delay, 20);
@@ -145,7 +145,7 @@ TEST_F(JudgeTest, AnAlarmFitsAnEventOfItsTopicAndRegionInItsTime) {
 }
 
 TEST_F(JudgeTest, WhatDoesNotOverlapIsFalseAndWhatIsUnrelatedIsBeside) {
-  const Verdict verdict =
+  const DetectionVerdict verdict =
       judge({alarm(9'999, "a@广东"), alarm(10'005, "b@广东"), alarm(10'006, "a@山东"),
              alarm(10'007, "#tag1#"), alarm(21'801, "a@广东")},
             {event_}, world_, 0);
@@ -155,7 +155,7 @@ TEST_F(JudgeTest, WhatDoesNotOverlapIsFalseAndWhatIsUnrelatedIsBeside) {
 }
 
 TEST_F(JudgeTest, FalseAlarmsOfRelativesWithinHalfAnHourAreOne) {
-  const Verdict verdict = judge({alarm(100, "a@*"), alarm(200, "a@广东"), alarm(300, "*@*"),
+  const DetectionVerdict verdict = judge({alarm(100, "a@*"), alarm(200, "a@广东"), alarm(300, "*@*"),
                                  alarm(400, "#tag1#"), alarm(500, "#tag2#"), alarm(9'000, "a@*")},
                                 {}, world_, 0);
   EXPECT_EQ(verdict.false_alarms, 4U);
