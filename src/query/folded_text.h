@@ -9,7 +9,7 @@
 
 namespace tidewatch {
 
-// What search sees of a text: a sequence of units. A unit is a word (letters and digits, at most
+// What search and rules see of a text: a sequence of units. A unit is a word (letters and digits, at most
 // kSearchWordBytesMax bytes; a longer one is cut there), one ideograph (also kana, Hangul, Thai:
 // scripts without spaces) or one pictograph. Everything else separates. Letters are lower-cased,
 // full-width forms folded, accents written as combining marks and invisible characters dropped.
