@@ -204,4 +204,12 @@ void fold_text(std::string_view text, FoldedText& out) {
   }
 }
 
+void normalise_text(std::string_view text, std::string& out) {
+  out.clear();
+  for (std::size_t i = 0; i < text.size();) {
+    const char32_t c = fold(decode(text, i));
+    if (classify(c) != CharClass::kIgnored) append_utf8(out, c);
+  }
+}
+
 }  // namespace tidewatch

@@ -44,6 +44,10 @@ struct FoldedText {
 // length of the text.
 void fold_text(std::string_view text, FoldedText& out);
 
+// Replaces `out` by the text as regular expressions see it: characters folded as above, but what
+// separates them left in place. Invalid bytes become U+FFFD.
+void normalise_text(std::string_view text, std::string& out);
+
 // True when a pair of neighbours is indexed as a bigram: i and i + 1 are joined ideographs.
 inline bool is_bigram(const FoldedText& text, std::size_t i) {
   return i + 1 < text.units.size() && text.units[i + 1].joined &&
