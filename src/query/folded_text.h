@@ -9,10 +9,11 @@
 
 namespace tidewatch {
 
-// What search and rules see of a text: a sequence of units. A unit is a word (letters and digits, at most
-// kSearchWordBytesMax bytes; a longer one is cut there), one ideograph (also kana, Hangul, Thai:
-// scripts without spaces) or one pictograph. Everything else separates. Letters are lower-cased,
-// full-width forms folded, accents written as combining marks and invisible characters dropped.
+// What search and rules see of a text: a sequence of units. A unit is a word (letters and digits,
+// at most kSearchWordBytesMax bytes; a longer one is cut there), one ideograph (also kana, Hangul,
+// Thai: scripts without spaces) or one pictograph. Everything else separates. Letters are
+// lower-cased, full-width forms folded, accents written as combining marks and invisible characters
+// dropped.
 enum class UnitKind : std::uint8_t { kWord, kIdeograph, kPictograph };
 
 inline constexpr std::size_t kSearchWordBytesMax = 64;

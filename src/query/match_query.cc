@@ -87,6 +87,13 @@ bool ask(const QueryNode& node, const Question& q) {
 
 }  // namespace
 
+std::string_view query_text(std::string_view text) {
+  if (text.size() <= kQueryTextBytesMax) return text;
+  std::size_t end = kQueryTextBytesMax;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end);
+}
+
 Status check_names(const QueryNode& query, const TopicTree& tree, QueryError* detail) {
   for (const QueryNode& child : query.children) TRY(check_names(child, tree, detail));
   if (query.kind != QueryKind::kField) return {};
@@ -137,8 +144,8 @@ bool has_tags(const FoldedText& phrase, const FoldedText& text) {
 bool matches(const QueryNode& query, const QueryPost& post, const TopicTree& tree,
              const LabelSchema& labels) {
   Question question{post, tree, labels};
-  fold_text(post.text, question.folded);
-  normalise_text(post.text, question.normal);
+  fold_text(query_text(post.text), question.folded);
+  normalise_text(query_text(post.text), question.normal);
   return ask(query, question);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -12,6 +13,12 @@
 #include "query/topic_tree.h"
 
 namespace tidewatch {
+
+// Only so much of a text is looked at.
+inline constexpr std::size_t kQueryTextBytesMax = 8'192;
+
+// Cuts valid UTF-8 to kQueryTextBytesMax, at a character.
+std::string_view query_text(std::string_view text);
 
 // What a query is asked about. Views: what they look at must outlive it.
 struct QueryPost {

@@ -6,8 +6,8 @@
 namespace tidewatch {
 namespace {
 
-const LabelSchema kLabels{{"angry", "happy", "neutral"}, {true, false, false},
-                          {"car", "finance", "house", "sports"}, 2};
+const LabelSchema kLabels{
+    {"angry", "happy", "neutral"}, {true, false, false}, {"car", "finance", "house", "sports"}, 2};
 
 TopicTree tree(const std::vector<TopicTree::Group>& groups = {}) {
   auto made = TopicTree::create(kLabels, groups);
@@ -64,13 +64,16 @@ TEST(MatchQueryTest, Fields) {
                        .source = "Weibo",
                        .author = "u1"};
   const std::pair<const char*, bool> cases[] = {
-      {"topic:finance", true},   {"topic:财经", true},      {"topic:economy", true},
-      {"topic:leisure", false},  {"topic:unknown", false},  {"emotion:angry", true},
-      {"emotion:negative", true}, {"emotion:负面", true},   {"emotion:happy", false},
-      {"region:广东", true},     {"region:广东省", true},   {"region:深圳", true},
-      {"region:深圳市", true},   {"region:\"广东 广州\"", false}, {"region:广西", false},
-      {"region:unknown", false}, {"source:weibo", true},    {"source:wei", false},
-      {"author:U1", true},       {"topic:(car OR finance) 涨价", true},
+      {"topic:finance", true},    {"topic:财经", true},
+      {"topic:economy", true},    {"topic:leisure", false},
+      {"topic:unknown", false},   {"emotion:angry", true},
+      {"emotion:negative", true}, {"emotion:负面", true},
+      {"emotion:happy", false},   {"region:广东", true},
+      {"region:广东省", true},    {"region:深圳", true},
+      {"region:深圳市", true},    {"region:\"广东 广州\"", false},
+      {"region:广西", false},     {"region:unknown", false},
+      {"source:weibo", true},     {"source:wei", false},
+      {"author:U1", true},        {"topic:(car OR finance) 涨价", true},
   };
   for (const auto& [query, holds] : cases) EXPECT_EQ(asks(query, post), holds) << query;
   EXPECT_TRUE(asks("region:unknown topic:unknown emotion:unknown", {.text = "x"}));

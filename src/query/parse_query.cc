@@ -65,10 +65,9 @@ std::size_t starts_with_any(std::string_view text, std::initializer_list<std::st
 
 std::optional<QueryField> parse_field(std::string_view name) {
   for (std::size_t i = 0; i < kFieldNames.size(); ++i) {
-    const bool same = std::equal(name.begin(), name.end(), kFieldNames[i].begin(),
-                                 kFieldNames[i].end(), [](char a, char b) {
-                                   return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b;
-                                 });
+    const bool same =
+        std::equal(name.begin(), name.end(), kFieldNames[i].begin(), kFieldNames[i].end(),
+                   [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
     if (same) return static_cast<QueryField>(i);
   }
   return std::nullopt;
@@ -87,7 +86,8 @@ class Lexer {
   // False: `error` says why.
   bool next(Token& token, QueryError& error) {
     const Mark* mark = mark_at(rest());
-    for (; mark != nullptr && mark->means == ' '; mark = mark_at(rest())) advance(mark->bytes.size());
+    for (; mark != nullptr && mark->means == ' '; mark = mark_at(rest()))
+      advance(mark->bytes.size());
     token = {};
     token.column = column_;
     if (rest().empty()) return true;
@@ -258,8 +258,7 @@ class Parser {
       } else {
         list.children.push_back(*std::move(link));
       }
-      if (kind == QueryKind::kOr ? token_.kind == TokenKind::kOr
-                                 : token_.kind == TokenKind::kAnd) {
+      if (kind == QueryKind::kOr ? token_.kind == TokenKind::kOr : token_.kind == TokenKind::kAnd) {
         if (!step()) return std::nullopt;
       } else if (kind == QueryKind::kOr || !begins_leaf()) {
         break;
@@ -332,8 +331,9 @@ class Parser {
       case TokenKind::kClose:
         return fail("a word is missing before this )", "write one, or remove the brackets");
       default:
-        return fail("the query ends where a word should stand", "write one, or remove what is "
-                                                                "before the end");
+        return fail("the query ends where a word should stand",
+                    "write one, or remove what is "
+                    "before the end");
     }
   }
 

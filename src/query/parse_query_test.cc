@@ -86,11 +86,13 @@ TEST(ParseQueryTest, SaysWhereAndWhatToDo) {
        "the regular expression is too long"},
       {"signs only", "a !!!", 3, "there is nothing to look for"},
       {"too deep", std::string(40, '(') + "a", 33, "brackets stand more than 32 deep"},
-      {"too many parts", [] {
+      {"too many parts",
+       [] {
          std::string q;
          for (int i = 0; i < 300; ++i) q += "a ";
          return q;
-       }(), 513, "the query has more than 256 parts"},
+       }(),
+       513, "the query has more than 256 parts"},
       {"too long", std::string(kQueryBytesMax + 1, 'a'), 1, "the query is 4097 bytes long"},
   };
   for (const auto& c : cases) {

@@ -13,10 +13,10 @@ struct Region {
   bool operator==(const Region&) const = default;
 };
 
-// Reads a region as feeds write it: 广东, 广东省, "广东 深圳", 广东省深圳市, 深圳, 深圳市. A city of
-// which the province is not said gets it from the table of China's prefecture-level cities; a name
-// that is both (吉林) is the province. Official endings (省, 市, 自治区, …) are left out. What is
-// not known stays as it is, up to its first space, and what follows the space is its city. Both
+// Reads a region as feeds write it: 广东, 广东省, "广东 深圳", 广东省深圳市, 深圳, 深圳市. A city
+// of which the province is not said gets it from the table of China's prefecture-level cities; a
+// name that is both (吉林) is the province. Official endings (省, 市, 自治区, …) are left out. What
+// is not known stays as it is, up to its first space, and what follows the space is its city. Both
 // parts are cut to 64 bytes at a character. "*" is nowhere. Linear, no allocation, never fails.
 Region parse_region(std::string_view text);
 

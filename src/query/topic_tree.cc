@@ -9,13 +9,13 @@ namespace {
 
 // Names that people write; those whose label a model does not have are left out.
 constexpr std::pair<std::string_view, std::string_view> kTopicAliases[] = {
-    {"三农", "agriculture"}, {"汽车", "car"},      {"文化", "culture"}, {"教育", "edu"},
+    {"三农", "agriculture"},   {"汽车", "car"},     {"文化", "culture"}, {"教育", "edu"},
     {"娱乐", "entertainment"}, {"财经", "finance"}, {"游戏", "game"},    {"房产", "house"},
-    {"军事", "military"},    {"体育", "sports"},   {"故事", "story"},   {"科技", "tech"},
-    {"旅游", "travel"},      {"国际", "world"}};
+    {"军事", "military"},      {"体育", "sports"},  {"故事", "story"},   {"科技", "tech"},
+    {"旅游", "travel"},        {"国际", "world"}};
 constexpr std::pair<std::string_view, std::string_view> kEmotionAliases[] = {
-    {"愤怒", "angry"}, {"恐惧", "fear"}, {"高兴", "happy"},
-    {"中性", "neutral"}, {"悲伤", "sad"}, {"惊讶", "surprise"}};
+    {"愤怒", "angry"},   {"恐惧", "fear"}, {"高兴", "happy"},
+    {"中性", "neutral"}, {"悲伤", "sad"},  {"惊讶", "surprise"}};
 
 std::string lower(std::string_view text) {
   std::string out{text};
@@ -96,13 +96,14 @@ Result<TopicTree> TopicTree::create(const LabelSchema& labels, const std::vector
     if (open.size() < before) continue;
     for (const std::string& member : open.front().second) {
       if (tree.topics(member) != 0) continue;
-      return Error{Code::kInvalidArgument,
-                   "topics." + open.front().first + ": '" + member +
-                       "' is no topic, or a group that holds itself; topics and groups known here: " +
-                       tree.topic_names()};
+      return Error{
+          Code::kInvalidArgument,
+          "topics." + open.front().first + ": '" + member +
+              "' is no topic, or a group that holds itself; topics and groups known here: " +
+              tree.topic_names()};
     }
-    return Error{Code::kInvalidArgument,
-                 "topics." + open.front().first + ": is empty or given twice; list its topics once"};
+    return Error{Code::kInvalidArgument, "topics." + open.front().first +
+                                             ": is empty or given twice; list its topics once"};
   }
   return tree;
 }

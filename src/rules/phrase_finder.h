@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "query/folded_text.h"
+
+namespace tidewatch {
+
+// Finds any of many phrases in a folded text in one pass over its units: an Aho-Corasick automaton
+// (A. V. Aho and M. J. Corasick, "Efficient string matching", Comm. ACM 18, 1975) whose alphabet
+// is the units that the phrases are made of, not bytes: a text of 100 characters is 100 steps, and
+// no step can begin or end within a word. See docs/adr/0010-rule-matching.md.
+//
+// Use: add() phrases, then build() once, then find() from any thread.
+// Bounds: about 60 bytes a unit of all phrases.
+class PhraseFinder {
+ public:
+  using PhraseId = std::uint32_t;
+
+  // The same phrase gets the same id; ids count from 0. Precondition: it has a unit.
+  PhraseId add(const FoldedText& phrase);
+  void build();
+
+  std::size_t size() const { return phrases_.size(); }
+  const FoldedText& phrase(PhraseId id) const { return phrases_[id]; }
+
+  std::size_t memory_bytes() const {
+    return states_.capacity() * sizeof(State) + edges_.capacity() * sizeof(Edge) +
+           units_.capacity() * sizeof(Unit) + unit_bytes_.capacity() +
+           phrases_.size() * (sizeof(FoldedText) + 64);
+  }
+
+  // Calls found(PhraseId, place of its first unit) for every occurrence, tags checked.
+  template <typename Found>
+  void find(const FoldedText& text, Found&& found) const {
+    std::uint32_t state = 0;
+    for (std::size_t i = 0; i < text.units.size(); ++i) {
+      const std::uint32_t unit = unit_id(text.unit(i));
+      state = unit == kNoUnit ? 0 : step(state, unit);
+      for (std::uint32_t at = ends_here(state); at != 0; at = states_[states_[at].fail].end) {
+        for (PhraseId id = states_[at].first_phrase; id != kNoPhrase; id = next_phrase_[id]) {
+          const std::size_t begin = i + 1 - phrases_[id].units.size();
+          if (fits(phrases_[id], text, begin)) found(id, begin);
+        }
+      }
+    }
+  }
+
+ private:
+  static constexpr std::uint32_t kNoUnit = 0xFFFFFFFF;
+  static constexpr PhraseId kNoPhrase = 0xFFFFFFFF;
+
+  struct State {
+    std::uint32_t fail = 0;
+    std::uint32_t end = 0;  // this state or the nearest on its fail links where a phrase ends
+    PhraseId first_phrase = kNoPhrase;
+    std::uint32_t parent = 0;
+    std::uint32_t unit = kNoUnit;
+  };
+  struct Edge {
+    std::uint64_t key = 0;  // (state << 32 | unit) + 1; 0: empty
+    std::uint32_t to = 0;
+  };
+  struct Unit {
+    std::uint64_t hash = 0;  // 0: empty
+    std::uint32_t begin = 0;
+    std::uint16_t size = 0;
+    std::uint32_t id = 0;
+  };
+
+  std::uint32_t ends_here(std::uint32_t state) const { return states_[state].end; }
+  static bool fits(const FoldedText& phrase, const FoldedText& text, std::size_t begin);
+  static std::uint64_t hash_unit(std::string_view unit);
+  std::uint32_t unit_id(std::string_view unit) const;
+  std::uint32_t add_unit(std::string_view unit);
+  // The state that `unit` leads to along the trie; 0: none.
+  std::uint32_t child(std::uint32_t state, std::uint32_t unit) const;
+  std::uint32_t add_child(std::uint32_t state, std::uint32_t unit);
+  std::uint32_t step(std::uint32_t state, std::uint32_t unit) const {
+    while (true) {
+      const std::uint32_t next = child(state, unit);
+      if (next != 0 || state == 0) return next;
+      state = states_[state].fail;
+    }
+  }
+
+  std::vector<FoldedText> phrases_;
+  std::vector<PhraseId> next_phrase_;  // that ends in the same state
+  std::vector<State> states_{State{}};
+  std::vector<Edge> edges_{Edge{}};  // open addressing, a power of two
+  std::size_t num_edges_ = 0;
+  std::vector<Unit> units_{Unit{}};  // open addressing, a power of two
+  std::size_t num_units_ = 0;
+  std::string unit_bytes_;
+};
+
+}  // namespace tidewatch
