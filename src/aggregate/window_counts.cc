@@ -21,6 +21,8 @@ std::string to_string(const KeyName& key) {
       return "#" + key.term + "#";
     case KeyKind::kKeyword:
       return "kw:" + key.term;
+    case KeyKind::kRule:
+      return "rule:" + key.term;
     case KeyKind::kTopicRegion:
       break;
   }
@@ -35,6 +37,10 @@ std::optional<KeyName> parse_key(std::string_view text) {
   if (text.starts_with("kw:")) {
     if (text.size() == 3) return std::nullopt;
     return KeyName{KeyKind::kKeyword, "", "", std::string{text.substr(3)}};
+  }
+  if (text.starts_with("rule:")) {
+    if (text.size() == 5) return std::nullopt;
+    return KeyName{KeyKind::kRule, "", "", std::string{text.substr(5)}};
   }
   const std::size_t at = text.find('@');  // a topic never holds one, a region may
   if (at == std::string_view::npos || at == 0 || at + 1 == text.size()) return std::nullopt;

@@ -17,12 +17,14 @@ namespace tidewatch {
 
 // What is counted. `*` stands for "all" in a topic or region.
 //   topic x region:  topic = "finance" or "*", region = "广东", "unknown" or "*"
+//                    or of all topics in a city: region = "广东 深圳" (counted for 广东 as well)
 //   hashtag:         term = "高考" (written #高考#)
 //   keyword:         term = a followed keyword
-enum class KeyKind : std::uint8_t { kTopicRegion, kHashtag, kKeyword };
+//   rule:            term = the name of a user's rule
+enum class KeyKind : std::uint8_t { kTopicRegion, kHashtag, kKeyword, kRule };
 
 // The name of a key. Text form, used in the API, the store and alerts (`to_string`, `parse_key`):
-//   finance@广东   finance@*   *@广东   *@*   #高考#   kw:退款
+//   finance@广东   finance@*   *@广东   *@*   *@广东 深圳   #高考#   kw:退款   rule:退款潮
 struct KeyName {
   KeyKind kind = KeyKind::kTopicRegion;
   std::string topic;

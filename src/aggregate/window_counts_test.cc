@@ -16,6 +16,9 @@ TEST(KeyNameTest, TextFormReadsBack) {
       {{KeyKind::kHashtag, "", "", "a@b"}, "#a@b#"},
       {{KeyKind::kKeyword, "", "", "退款"}, "kw:退款"},
       {{KeyKind::kKeyword, "", "", "#a#"}, "kw:#a#"},
+      {{KeyKind::kTopicRegion, "*", "广东 深圳", ""}, "*@广东 深圳"},
+      {{KeyKind::kRule, "", "", "退款潮"}, "rule:退款潮"},
+      {{KeyKind::kRule, "", "", "a@b"}, "rule:a@b"},
   };
   for (const auto& [name, text] : cases) {
     EXPECT_EQ(to_string(name), text);
@@ -24,7 +27,8 @@ TEST(KeyNameTest, TextFormReadsBack) {
 }
 
 TEST(KeyNameTest, RefusesWhatIsNoKey) {
-  for (const char* text : {"", "finance", "@", "finance@", "@广东", "#", "##", "#高考", "kw:"}) {
+  for (const char* text :
+       {"", "finance", "@", "finance@", "@广东", "#", "##", "#高考", "kw:", "rule:"}) {
     EXPECT_EQ(parse_key(text), std::nullopt) << text;
   }
 }

@@ -80,6 +80,7 @@ std::string_view topic_title(std::string_view topic) noexcept {
 
 std::string key_title(const KeyName& key) {
   if (key.kind == KeyKind::kHashtag) return "#" + key.term + "#";
+  if (key.kind == KeyKind::kRule) return "规则“" + key.term + "”";
   if (key.kind == KeyKind::kKeyword) return "关注词“" + key.term + "”";
   const std::string region = key.region == "unknown" ? "地区不明" : key.region;
   if (key.topic == "*") return region == "*" ? "全部话题" : region;

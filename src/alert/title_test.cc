@@ -21,6 +21,8 @@ TEST(KeyTitle, IsChinese) {
       {{KeyKind::kTopicRegion, "weather", "*", ""}, "weather"},
       {{KeyKind::kHashtag, "", "", "高考"}, "#高考#"},
       {{KeyKind::kKeyword, "", "", "退款"}, "关注词“退款”"},
+      {{KeyKind::kRule, "", "", "退款潮"}, "规则“退款潮”"},
+      {{KeyKind::kTopicRegion, "*", "广东 深圳", ""}, "广东 深圳"},
   };
   for (const auto& c : cases) EXPECT_EQ(key_title(c.key), c.title);
 }

@@ -314,8 +314,8 @@ Result<std::string> EngineApi::trends(const Params& params) {
   TRY_ASSIGN(const std::int64_t limit, int_param(params, "limit", 20, 1, 200));
   const std::string kind = params("kind").value_or("topic");
   const std::string region = params("region").value_or("*");
-  if (kind != "topic" && kind != "hashtag" && kind != "keyword") {
-    return bad_param("kind", kind, "must be topic, hashtag or keyword");
+  if (kind != "topic" && kind != "hashtag" && kind != "keyword" && kind != "rule") {
+    return bad_param("kind", kind, "must be topic, hashtag, keyword or rule");
   }
   const auto filter = [&](const KeyName& name) {
     switch (name.kind) {
@@ -325,6 +325,8 @@ Result<std::string> EngineApi::trends(const Params& params) {
         return kind == "hashtag";
       case KeyKind::kKeyword:
         return kind == "keyword";
+      case KeyKind::kRule:
+        return kind == "rule";
     }
     return false;
   };

@@ -11,7 +11,7 @@
 namespace tidewatch {
 namespace {
 
-constexpr std::size_t kPartBytesMax = 64;
+constexpr std::size_t kPartBytesMax = 128;
 
 // The 34 provinces and, of each, its prefecture-level cities and prefectures without the ending.
 constexpr std::pair<std::string_view, std::string_view> kProvinces[] = {

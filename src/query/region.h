@@ -17,7 +17,7 @@ struct Region {
 // of which the province is not said gets it from the table of China's prefecture-level cities; a
 // name that is both (吉林) is the province. Official endings (省, 市, 自治区, …) are left out. What
 // is not known stays as it is, up to its first space, and what follows the space is its city. Both
-// parts are cut to 64 bytes at a character. "*" is nowhere. Linear, no allocation, never fails.
+// parts are cut to 128 bytes at a character. "*" is nowhere. Linear, no allocation, never fails.
 Region parse_region(std::string_view text);
 
 // "广东 深圳": how a city is written as the region of a key; the province alone without one.

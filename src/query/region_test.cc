@@ -52,8 +52,8 @@ TEST(RegionTest, NamesReadBack) {
 
 TEST(RegionTest, CutsAtACharacter) {
   std::string text;
-  for (int i = 0; i < 40; ++i) text += "长";
-  EXPECT_EQ(parse_region(text).province.size(), 63u);
+  for (int i = 0; i < 80; ++i) text += "长";
+  EXPECT_EQ(parse_region(text).province.size(), 126u);
 }
 
 }  // namespace
