@@ -318,7 +318,7 @@ class Aggregator::Impl {
   void find_keys(const ScoredPost& scored, const Facts& facts) {
     const std::uint8_t topic = topic_of(scored, facts.bare);
     const std::string_view topic_name = schema_.topic_name(topic);
-    const Region place = parse_region(scored.post.region);
+    const PostRegion place = parse_region(scored.post.region);
     const std::string_view region =
         place.province.empty() || place.province == kAll ? kUnknown : place.province;
     const std::uint64_t topic_hash =
@@ -373,7 +373,7 @@ class Aggregator::Impl {
 
   // Wants the keys of the rules that hold for the post.
   void find_rules(const ScoredPost& scored, const Facts& facts, std::uint8_t topic,
-                  const Region& place) {
+                  const PostRegion& place) {
     if (rules_ == nullptr) return;
     rules_->match({.text = scored.post.text,
                    .topic = topic,

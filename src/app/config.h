@@ -15,6 +15,8 @@
 #include "detect/detector.h"
 #include "ingest/post_decoder.h"
 #include "observe/log.h"
+#include "query/topic_tree.h"
+#include "rules/rule.h"
 #include "serve/grpc/grpc_server.h"
 #include "serve/http_server.h"
 #include "store/store.h"
@@ -42,6 +44,9 @@ struct Config {
   DecodeLimits decode;
   AggregateOptions aggregate = default_aggregate();
   DetectOptions detect;
+  std::vector<Rule> rules;  // of the file itself, then of the files of rules_dir, by file name
+  std::filesystem::path rules_dir;  // *.toml with [[rule]]; empty: none
+  std::vector<TopicTree::Group> topic_groups;
   std::vector<WebhookOptions> webhooks;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kAuto;

@@ -63,6 +63,11 @@ std::vector<EvidencePost> Counting::evidence(KeyId key, std::size_t count_max,
       key, count_max, negative_first ? EvidenceOrder::kNegativeFirst : EvidenceOrder::kNewest);
 }
 
+void Counting::set_rules(std::shared_ptr<const RuleMatcher> rules) {
+  MutexLock lock(mu_);
+  aggregator_.set_rules(std::move(rules));
+}
+
 void Counting::push(std::span<CommittedPost> posts) {
   for (CommittedPost& post : posts) {
     if (!queue_.push(std::move(post.post))) return;  // closed: the posts are on disk

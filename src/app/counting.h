@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -84,6 +85,8 @@ class Counting final : private EvidenceSource {
   // `recount_max`). Minutes that the store has whole are not written again.
   Status restore(std::chrono::minutes recount, std::chrono::hours recount_max) EXCLUDES(mu_);
   void start();
+  // Changes what rules are watched, from the next post counted on; null: none.
+  void set_rules(std::shared_ptr<const RuleMatcher> rules) EXCLUDES(mu_);
   void push(std::span<CommittedPost> posts);
   // Alerts and minutes that could not be written: after finish() they are lost.
   std::size_t unwritten() const { return updates_.size() + minutes_.size(); }

@@ -10,6 +10,7 @@
 
 #include "app/model_control_json.h"
 #include "app/ndjson_session.h"
+#include "app/rule_book_json.h"
 #include "core/rfc3339.h"
 #include "infer/engine_file.h"
 #include "ingest/post_json.h"
@@ -613,6 +614,11 @@ Status EngineApi::unload_model(const std::string& name) {
     }
   }
   return Error{Code::kNotFound, fmt::format("no model or engine '{}' is served", name)};
+}
+
+Result<std::string> EngineApi::rules(RuleAction action, const std::string& name,
+                                     std::string_view request_json) {
+  return answer_rules(runtime_.rules(), action, name, request_json);
 }
 
 ControlAnswer EngineApi::control_model(ModelAction action, const std::string& model,

@@ -77,6 +77,10 @@ Status Runtime::open() {
         if (sender_) sender_->notify();
         if (hooks_.on_alert) hooks_.on_alert(update);
       });
+  TRY_ASSIGN(rules_, RuleBook::create(config_.rules, config_.topic_groups, inference_->labels(),
+                                      *store_, [this](std::shared_ptr<const RuleMatcher> rules) {
+                                        counting_->set_rules(std::move(rules));
+                                      }));
   if (mode_ == Mode::kServe) TRY(counting_->restore(kRecount, kRecountMax));
   counting_->start();
   pipeline_ = std::make_unique<Pipeline>(config_.pipeline, clock_, *inference_, *store_, times_,
@@ -119,6 +123,7 @@ void Runtime::finish() {
 void Runtime::stop() {
   if (pipeline_) pipeline_->drain();
   pipeline_.reset();
+  rules_.reset();
   counting_.reset();
   sender_.reset();
   control_.reset();

@@ -13,6 +13,7 @@
 #include "app/inference.h"
 #include "app/model_control.h"
 #include "app/pipeline.h"
+#include "app/rule_book.h"
 #include "app/stage_times.h"
 #include "core/clock.h"
 #include "core/mutex.h"
@@ -59,6 +60,7 @@ class Runtime {
   Inference& inference() { return *inference_; }
   ModelControl& control() { return *control_; }
   Counting& counting() { return *counting_; }
+  RuleBook& rules() { return *rules_; }
   Pipeline& pipeline() { return *pipeline_; }
   FreshIds& fresh_ids() { return *fresh_ids_; }
   // Brings the gauges that are read rather than counted up to date (before a scrape).
@@ -85,6 +87,7 @@ class Runtime {
   std::unique_ptr<ModelControl> control_;
   std::unique_ptr<OutboxSender> sender_;
   std::unique_ptr<Counting> counting_;
+  std::unique_ptr<RuleBook> rules_;
   std::unique_ptr<Pipeline> pipeline_;
 };
 

@@ -112,7 +112,7 @@ Status check_names(const QueryNode& query, const TopicTree& tree, QueryError* de
   return Error{Code::kInvalidArgument, to_string(error)};
 }
 
-bool region_holds(const Region& wanted, const Region& place) {
+bool region_holds(const PostRegion& wanted, const PostRegion& place) {
   const std::string_view province = place.province.empty() ? "unknown" : place.province;
   return wanted.province == province && (wanted.city.empty() || wanted.city == place.city);
 }

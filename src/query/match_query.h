@@ -25,7 +25,7 @@ struct QueryPost {
   std::string_view text;
   std::uint8_t topic = kNoLabel;    // as counted: of a bare repost, that of its cascade
   std::uint8_t emotion = kNoLabel;  // kNoLabel: `unknown`
-  Region region{};
+  PostRegion region{};
   std::string_view source{};
   std::string_view author{};
 };
@@ -39,7 +39,7 @@ inline std::uint64_t label_bit(std::uint8_t label, std::size_t num_labels) {
 Status check_names(const QueryNode& query, const TopicTree& tree, QueryError* detail = nullptr);
 
 // Whether the value of a region: takes in a place: a province takes in its cities.
-bool region_holds(const Region& wanted, const Region& place);
+bool region_holds(const PostRegion& wanted, const PostRegion& place);
 
 // Equal without regard to ASCII case: how source: and author: compare.
 bool equal_name(std::string_view a, std::string_view b);

@@ -134,7 +134,7 @@ std::string_view city_name(std::string_view text) {
 
 }  // namespace
 
-Region parse_region(std::string_view text) {
+PostRegion parse_region(std::string_view text) {
   text = trim(text);
   if (text.empty() || text == "*") return {};
   const std::size_t space = text.find(' ');
@@ -165,7 +165,7 @@ Region parse_region(std::string_view text) {
   return {cut(head), cut(tail)};
 }
 
-std::string region_name(const Region& region) {
+std::string region_name(const PostRegion& region) {
   std::string name{region.province};
   if (!region.city.empty()) (name += ' ') += region.city;
   return name;

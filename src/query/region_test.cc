@@ -9,7 +9,7 @@ namespace {
 TEST(RegionTest, ReadsWhatFeedsWrite) {
   const struct {
     const char* text;
-    Region region;
+    PostRegion region;
   } cases[] = {
       {"", {}},
       {"  ", {}},

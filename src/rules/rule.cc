@@ -110,7 +110,8 @@ std::string narrowed(const std::string& query, QueryField field,
   return out + ")";
 }
 
-Result<std::vector<Rule>> parse_rules(std::string_view text, const std::string& file) {
+Result<std::vector<Rule>> parse_rules(std::string_view text, const std::string& file,
+                                      bool rules_only) {
   toml::table root;
   try {  // toml++ throws on a syntax error
     root = toml::parse(text, file);
@@ -120,6 +121,7 @@ Result<std::vector<Rule>> parse_rules(std::string_view text, const std::string& 
   }
   std::vector<Rule> rules;
   for (const auto& [key, node] : root) {
+    if (key.str() != "rule" && !rules_only) continue;
     const toml::array* const array = node.as_array();
     if (key.str() != "rule" || array == nullptr || !array->is_array_of_tables()) {
       return bad(file, node,

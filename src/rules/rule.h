@@ -31,7 +31,9 @@ Status check_rule(const Rule& rule);
 // Reads [[rule]] tables: name, query, description, enabled, and the lists topics, regions,
 // emotions, sources, which narrow the query (each list: any of its values). `file` is used in
 // messages, which name line, rule and key. Queries are parsed, names of topics are not looked up.
-Result<std::vector<Rule>> parse_rules(std::string_view toml, const std::string& file);
+// With `rules_only` anything but rules is an error, else it is passed over.
+Result<std::vector<Rule>> parse_rules(std::string_view toml, const std::string& file,
+                                      bool rules_only = true);
 
 // A query that holds where `query` does and the field has one of `values`.
 std::string narrowed(const std::string& query, QueryField field,

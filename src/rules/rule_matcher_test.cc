@@ -128,7 +128,7 @@ TEST(RuleMatcherTest, AgreesWithTheSlowEvaluator) {
     std::vector<std::uint32_t> found;
     for (int n = 0; n < 40; ++n) {
       const std::string text = random.text(12);
-      static const Region kRegions[] = {{}, {"广东", "深圳"}, {"广东", ""}, {"北京", ""}};
+      static const PostRegion kRegions[] = {{}, {"广东", "深圳"}, {"广东", ""}, {"北京", ""}};
       const QueryPost post{.text = text,
                            .topic = static_cast<std::uint8_t>(random.below(5)),
                            .emotion = static_cast<std::uint8_t>(random.below(4)),

@@ -34,7 +34,7 @@ Triggers field_triggers(QueryField field, std::uint64_t labels, const std::strin
     case QueryField::kEmotion:
       return one(0.2 * std::popcount(labels), {Trigger::Kind::kEmotions, labels, {}});
     case QueryField::kRegion: {
-      const Region region = parse_region(text);
+      const PostRegion region = parse_region(text);
       return one(region.city.empty() ? 0.05 : 0.04,
                  {Trigger::Kind::kRegion, 0, std::string{region.province}});
     }
@@ -96,7 +96,7 @@ Triggers RuleProgram::add(const QueryNode& query, const TopicTree& tree, PhraseF
       if (query.field == QueryField::kTopic) nodes_[at].id = tree.topics(query.text);
       if (query.field == QueryField::kEmotion) nodes_[at].id = tree.emotions(query.text);
       if (query.field == QueryField::kRegion) {
-        const Region region = parse_region(query.text);
+        const PostRegion region = parse_region(query.text);
         nodes_[at].text = region.province;
         nodes_[at].city = region.city;
       }

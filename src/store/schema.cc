@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/schema.h"
 
+#include "store/rule_rows.h"
+
 namespace tidewatch {
 namespace {
 
@@ -95,6 +97,7 @@ Result<std::unique_ptr<Database>> open_posts_db(const std::filesystem::path& dir
                      std::to_string(kPostsSchemaVersion) +
                      "); upgrade, or choose another folder (--data-dir)"};
   }
+  TRY(make_rule_table(*db));
   return db;
 }
 

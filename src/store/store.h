@@ -22,6 +22,7 @@
 #include "core/result.h"
 #include "infer/scored_post.h"
 #include "infer/scores.h"
+#include "rules/rule.h"
 #include "store/stored_post.h"
 
 namespace tidewatch {
@@ -132,6 +133,11 @@ class Store : public Outbox {
   Result<std::optional<Alert>> alert(const std::string& id);
   Result<AlertPage> alerts(const AlertQuery& query);
   Status acknowledge(const std::string& id, EventTime at);  // kNotFound; closed ones stay closed
+
+  // Rules made over the API.
+  Result<std::vector<Rule>> rules();  // by name
+  Status put_rule(const Rule& rule);  // makes or replaces it
+  Status remove_rule(const std::string& name);
 
   Result<PostPage> posts(const PostQuery& query);
   Result<std::optional<StoredPost>> post(const std::string& id);
