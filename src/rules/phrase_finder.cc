@@ -51,7 +51,7 @@ std::uint64_t PhraseFinder::hash_unit(std::string_view unit) {
   return hash == 0 ? 1 : hash;
 }
 
-std::uint32_t PhraseFinder::unit_id(std::string_view unit) const {
+std::uint32_t PhraseFinder::find_unit(std::string_view unit) const {
   const std::uint64_t hash = hash_unit(unit);
   for (std::size_t at = place(hash, units_.size());; at = (at + 1) & (units_.size() - 1)) {
     const Unit& entry = units_[at];
@@ -78,15 +78,17 @@ std::uint32_t PhraseFinder::add_unit(std::string_view unit) {
     }
   }
   const auto id = static_cast<std::uint32_t>(num_units_++);
+  if (const std::uint32_t at = ideograph(unit); at != kNoUnit) by_ideograph_[at] = id;
   put({hash_unit(unit), static_cast<std::uint32_t>(unit_bytes_.size()),
        static_cast<std::uint16_t>(unit.size()), id});
   unit_bytes_ += unit;
   return id;
 }
 
-std::uint32_t PhraseFinder::child(std::uint32_t state, std::uint32_t unit) const {
+std::uint32_t PhraseFinder::find_edge(std::uint32_t state, std::uint32_t unit,
+                                      std::uint64_t hash) const {
   const std::uint64_t key = (std::uint64_t{state} << 32 | unit) + 1;
-  for (std::size_t at = place(key, edges_.size());; at = (at + 1) & (edges_.size() - 1)) {
+  for (std::size_t at = hash & (edges_.size() - 1);; at = (at + 1) & (edges_.size() - 1)) {
     if (edges_[at].key == key) return edges_[at].to;
     if (edges_[at].key == 0) return 0;
   }
@@ -94,8 +96,18 @@ std::uint32_t PhraseFinder::child(std::uint32_t state, std::uint32_t unit) const
 
 std::uint32_t PhraseFinder::add_child(std::uint32_t state, std::uint32_t unit) {
   if (const std::uint32_t known = child(state, unit); known != 0) return known;
+  const auto to = static_cast<std::uint32_t>(states_.size());
+  states_.push_back(
+      {.fail = 0, .end = 0, .first_phrase = kNoPhrase, .parent = state, .unit = unit});
+  if (state == 0) {
+    if (unit >= from_root_.size()) from_root_.resize(std::size_t{unit} + 1, 0);
+    from_root_[unit] = to;
+    return to;
+  }
   const auto put = [this](const Edge& edge) {
-    std::size_t at = place(edge.key, edges_.size());
+    const auto from = static_cast<std::uint32_t>((edge.key - 1) >> 32);
+    const auto by = static_cast<std::uint32_t>(edge.key - 1);
+    std::size_t at = hash_edge(from, by) & (edges_.size() - 1);
     while (edges_[at].key != 0) at = (at + 1) & (edges_.size() - 1);
     edges_[at] = edge;
   };
@@ -107,9 +119,7 @@ std::uint32_t PhraseFinder::add_child(std::uint32_t state, std::uint32_t unit) {
     }
   }
   ++num_edges_;
-  const auto to = static_cast<std::uint32_t>(states_.size());
-  states_.push_back(
-      {.fail = 0, .end = 0, .first_phrase = kNoPhrase, .parent = state, .unit = unit});
+  edge_marks_.set(hash_edge(state, unit) & (edge_marks_.size() - 1));
   put({(std::uint64_t{state} << 32 | unit) + 1, to});
   return to;
 }

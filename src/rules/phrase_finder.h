@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -17,7 +18,7 @@ namespace tidewatch {
 // no step can begin or end within a word. See docs/adr/0010-rule-matching.md.
 //
 // Use: add() phrases, then build() once, then find() from any thread.
-// Bounds: about 60 bytes a unit of all phrases.
+// Bounds: 320 KiB, and about 60 bytes a unit of all phrases.
 class PhraseFinder {
  public:
   using PhraseId = std::uint32_t;
@@ -76,10 +77,30 @@ class PhraseFinder {
   std::uint32_t ends_here(std::uint32_t state) const { return states_[state].end; }
   static bool fits(const FoldedText& phrase, const FoldedText& text, std::size_t begin);
   static std::uint64_t hash_unit(std::string_view unit);
-  std::uint32_t unit_id(std::string_view unit) const;
+  // Places in by_ideograph_ of a unit that is one character of three bytes; else kNoUnit.
+  static std::uint32_t ideograph(std::string_view unit) {
+    if (unit.size() != 3) return kNoUnit;
+    const auto byte = [unit](std::size_t i) { return static_cast<unsigned char>(unit[i]); };
+    if (byte(0) < 0xE0) return kNoUnit;
+    return (byte(0) & 0x0FU) << 12 | (byte(1) & 0x3FU) << 6 | (byte(2) & 0x3FU);
+  }
+  std::uint32_t unit_id(std::string_view unit) const {
+    const std::uint32_t at = ideograph(unit);
+    return at != kNoUnit ? by_ideograph_[at] : find_unit(unit);
+  }
+  std::uint32_t find_unit(std::string_view unit) const;
   std::uint32_t add_unit(std::string_view unit);
   // The state that `unit` leads to along the trie; 0: none.
-  std::uint32_t child(std::uint32_t state, std::uint32_t unit) const;
+  std::uint32_t child(std::uint32_t state, std::uint32_t unit) const {
+    if (state == 0) return unit < from_root_.size() ? from_root_[unit] : 0;
+    const std::uint64_t hash = hash_edge(state, unit);
+    if (!edge_marks_.test(hash & (edge_marks_.size() - 1))) return 0;
+    return find_edge(state, unit, hash);
+  }
+  static std::uint64_t hash_edge(std::uint32_t state, std::uint32_t unit) {
+    return ((std::uint64_t{state} << 32 | unit) + 1) * 0x9E3779B97F4A7C15 >> 20;
+  }
+  std::uint32_t find_edge(std::uint32_t state, std::uint32_t unit, std::uint64_t hash) const;
   std::uint32_t add_child(std::uint32_t state, std::uint32_t unit);
   std::uint32_t step(std::uint32_t state, std::uint32_t unit) const {
     while (true) {
@@ -94,7 +115,10 @@ class PhraseFinder {
   std::vector<State> states_{State{}};
   std::vector<Edge> edges_{Edge{}};  // open addressing, a power of two
   std::size_t num_edges_ = 0;
-  std::vector<Unit> units_{Unit{}};  // open addressing, a power of two
+  std::bitset<std::size_t{1} << 19> edge_marks_;  // by hash: nearly every step leads nowhere
+  std::vector<std::uint32_t> from_root_;          // by unit
+  std::vector<Unit> units_{Unit{}};               // open addressing, a power of two
+  std::vector<std::uint32_t> by_ideograph_ = std::vector<std::uint32_t>(65'536, kNoUnit);
   std::size_t num_units_ = 0;
   std::string unit_bytes_;
 };

@@ -39,7 +39,7 @@ Triggers field_triggers(QueryField field, std::uint64_t labels, const std::strin
                  {Trigger::Kind::kRegion, 0, std::string{region.province}});
     }
     case QueryField::kSource:
-      return one(0.4, {Trigger::Kind::kSource, 0, lower_name(text)});
+      return one(0.1, {Trigger::Kind::kSource, 0, lower_name(text)});
     case QueryField::kAuthor:
       return one(0.0001, {Trigger::Kind::kAuthor, 0, lower_name(text)});
   }
