@@ -167,6 +167,8 @@ class Aggregator::Impl {
     if (newest_counted_ >= closed_until_) close_until(floor_minute(newest_counted_) + 60, closed);
   }
 
+  void set_observer(PostObserver* observer) { observer_ = observer; }
+
   void set_rules(std::shared_ptr<const RuleMatcher> rules) {
     rules_ = std::move(rules);
     rule_hashes_.clear();
@@ -227,6 +229,7 @@ class Aggregator::Impl {
     std::uint8_t emotion = kNoLabel;
     bool negative = false;
     bool bare = false;
+    bool coordinated = false;
     std::uint64_t author_hash = 0;  // 0: none
     std::uint64_t text_hash = 0;    // 0: none
   };
@@ -272,6 +275,9 @@ class Aggregator::Impl {
       facts.text_hash =
           scored.text_hash != 0 ? scored.text_hash : KeyTable::hash_text(scored.post.text);
     }
+    if (observer_ != nullptr) {
+      facts.coordinated = observer_->on_counted(scored, facts.emotion, facts.negative);
+    }
     find_keys(scored, facts);
     if (num_slots_ == 0) return;
     OpenSecond& open = open_second(facts.second);
@@ -295,6 +301,8 @@ class Aggregator::Impl {
       ++counts.new_authors;
       counts.new_author_negative += facts.negative;
       counts.new_author_bare += facts.bare;
+      counts.coordinated += facts.coordinated;
+      counts.coordinated_negative += facts.coordinated && facts.negative;
     }
     if (!facts.bare && !pairs_.seen(pair_hash(key, facts.text_hash ^ kTextSalt), facts.second)) {
       ++counts.new_texts;
@@ -505,6 +513,7 @@ class Aggregator::Impl {
   const std::uint64_t hash_unknown_;
   std::vector<std::uint64_t> topic_hashes_;
   std::vector<std::uint64_t> keyword_hashes_;
+  PostObserver* observer_ = nullptr;
   std::shared_ptr<const RuleMatcher> rules_;
   RuleMatcher::Scratch rules_scratch_;
   std::vector<std::uint64_t> rule_hashes_;  // of the keys of rules_
@@ -544,6 +553,7 @@ void Aggregator::add(const ScoredPost& post, std::vector<Tick>& closed) {
 void Aggregator::advance_to(EventTime now, std::vector<Tick>& closed) {
   impl_->advance_to(now, closed);
 }
+void Aggregator::set_observer(PostObserver* observer) { impl_->set_observer(observer); }
 void Aggregator::set_rules(std::shared_ptr<const RuleMatcher> rules) {
   impl_->set_rules(std::move(rules));
 }

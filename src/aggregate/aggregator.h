@@ -74,6 +74,15 @@ struct AggregateStats {
 
 enum class EvidenceOrder : std::uint8_t { kNewest, kNegativeFirst };
 
+// Looks at every post as it is counted, in that order. Called within the aggregator's add(),
+// advance_to() and flush(), on their thread.
+class PostObserver {
+ public:
+  virtual ~PostObserver() = default;
+  // `emotion` and `negative` as counted. True: count it as coordinated (see KeyCounts).
+  virtual bool on_counted(const ScoredPost& post, std::uint8_t emotion, bool negative) = 0;
+};
+
 // Counts posts by key in seconds and minutes of event time. Stage after store, before detect.
 //
 // A region is a province, or whatever else is no city of China (parse_region()): 广东省 and
@@ -113,6 +122,9 @@ class Aggregator {
   // when its newest post came (old posts sent to a server) closes its open seconds but goes no
   // further. Never call it in a replay.
   void advance_to(EventTime now, std::vector<Tick>& closed);
+
+  // The observer must outlive the aggregator; null: none.
+  void set_observer(PostObserver* observer);
 
   // Changes what rules are watched, from the next post counted on; null: none. The keys of rules
   // that are gone are forgotten as they go cold.

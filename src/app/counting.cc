@@ -43,9 +43,12 @@ Counting::Counting(Options options, LabelSchema labels, const Clock& clock, Stor
       times_(times),
       on_alert_(std::move(on_alert)),
       aggregator_(options_.aggregate, labels_),
+      coordination_(options_.coordination),
       detector_(options_.detect),
       alerts_(options_.alert, labels_, *this),
-      queue_(options_.queue_posts_max) {}
+      queue_(options_.queue_posts_max) {
+  aggregator_.set_observer(&coordination_);
+}
 
 void Counting::start() {
   thread_ = std::jthread([this] { run(); });
@@ -59,6 +62,7 @@ Counting::~Counting() {
 // Called by alerts_.on_changes within digest(), so mu_ is held.
 std::vector<EvidencePost> Counting::evidence(KeyId key, std::size_t count_max,
                                              bool negative_first) NO_THREAD_SAFETY_ANALYSIS {
+  if (Coordination::is_group(key)) return coordination_.evidence(key, count_max, negative_first);
   return aggregator_.evidence(
       key, count_max, negative_first ? EvidenceOrder::kNegativeFirst : EvidenceOrder::kNewest);
 }
@@ -122,6 +126,7 @@ void Counting::count(std::vector<ScoredPost>& posts, std::optional<EventTime> no
       std::vector<Change> changes;
       detector_.advance(
           unix_seconds(*watermark) - 1, [&](KeyId key) { return aggregator_.name(key); }, changes);
+      coordination_.advance(unix_seconds(*watermark) - 1, changes);
       for (const Change& change : changes) remember_peak(change);
       alerts_.on_changes(changes, updates_);
       alerts_.close_orphans(*watermark, updates_);
@@ -140,9 +145,11 @@ void Counting::digest(std::vector<Tick>& ticks) {
   if (ticks.empty()) return;
   const auto names = [&](KeyId key) REQUIRES(mu_) { return aggregator_.name(key); };
   std::vector<Change> changes;
-  for (const Tick& tick : ticks) {
+  for (Tick& tick : ticks) {
     changes.clear();
+    leave_out_coordinated(tick);
     detector_.observe(tick, names, changes);
+    coordination_.advance(tick.second, changes);
     for (const Change& change : changes) remember_peak(change);
     if (!changes.empty()) alerts_.on_changes(changes, updates_);
   }

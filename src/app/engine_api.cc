@@ -328,6 +328,9 @@ Result<std::string> EngineApi::trends(const Params& params) {
         return kind == "keyword";
       case KeyKind::kRule:
         return kind == "rule";
+      case KeyKind::kTextGroup:
+      case KeyKind::kEmergentTopic:
+        return false;  // not counted keys
     }
     return false;
   };
