@@ -43,11 +43,11 @@ Counting::Counting(Options options, LabelSchema labels, const Clock& clock, Stor
       times_(times),
       on_alert_(std::move(on_alert)),
       aggregator_(options_.aggregate, labels_),
-      coordination_(options_.coordination),
+      discovery_(options_.discovery),
       detector_(options_.detect),
       alerts_(options_.alert, labels_, *this),
       queue_(options_.queue_posts_max) {
-  aggregator_.set_observer(&coordination_);
+  aggregator_.set_observer(&discovery_);
 }
 
 void Counting::start() {
@@ -62,7 +62,7 @@ Counting::~Counting() {
 // Called by alerts_.on_changes within digest(), so mu_ is held.
 std::vector<EvidencePost> Counting::evidence(KeyId key, std::size_t count_max,
                                              bool negative_first) NO_THREAD_SAFETY_ANALYSIS {
-  if (Coordination::is_group(key)) return coordination_.evidence(key, count_max, negative_first);
+  if (Discovery::owns(key)) return discovery_.evidence(key, count_max, negative_first);
   return aggregator_.evidence(
       key, count_max, negative_first ? EvidenceOrder::kNegativeFirst : EvidenceOrder::kNewest);
 }
@@ -126,7 +126,7 @@ void Counting::count(std::vector<ScoredPost>& posts, std::optional<EventTime> no
       std::vector<Change> changes;
       detector_.advance(
           unix_seconds(*watermark) - 1, [&](KeyId key) { return aggregator_.name(key); }, changes);
-      coordination_.advance(unix_seconds(*watermark) - 1, changes);
+      discovery_.advance(unix_seconds(*watermark) - 1, changes);
       for (const Change& change : changes) remember_peak(change);
       alerts_.on_changes(changes, updates_);
       alerts_.close_orphans(*watermark, updates_);
@@ -149,7 +149,7 @@ void Counting::digest(std::vector<Tick>& ticks) {
     changes.clear();
     leave_out_coordinated(tick);
     detector_.observe(tick, names, changes);
-    coordination_.advance(tick.second, changes);
+    discovery_.advance(tick.second, changes);
     for (const Change& change : changes) remember_peak(change);
     if (!changes.empty()) alerts_.on_changes(changes, updates_);
   }

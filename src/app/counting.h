@@ -22,8 +22,8 @@
 #include "core/bounded_queue.h"
 #include "core/clock.h"
 #include "core/mutex.h"
-#include "detect/coordination.h"
 #include "detect/detector.h"
+#include "detect/discovery.h"
 #include "store/store.h"
 #include "store/store_writer.h"
 
@@ -68,7 +68,7 @@ class Counting final : private EvidenceSource {
   struct Options {
     AggregateOptions aggregate;
     DetectOptions detect;
-    CoordinationOptions coordination;
+    Discovery::Options discovery;
     AlertOptions alert;
     std::vector<std::string> channels;  // each alert event goes to each
     std::size_t queue_posts_max = 16'384;
@@ -130,7 +130,7 @@ class Counting final : private EvidenceSource {
 
   mutable Mutex mu_;
   Aggregator aggregator_ GUARDED_BY(mu_);
-  Coordination coordination_ GUARDED_BY(mu_);
+  Discovery discovery_ GUARDED_BY(mu_);
   Detector detector_ GUARDED_BY(mu_);
   AlertManager alerts_;  // its acknowledge and open_count may be called concurrently
   std::map<std::pair<std::string, std::int64_t>, WavePeak> peaks_ GUARDED_BY(mu_);

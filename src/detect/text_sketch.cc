@@ -57,19 +57,19 @@ std::size_t left_out(std::string_view rest) {
 
 }  // namespace
 
-std::optional<TextSketch> TextSketcher::sketch(std::string_view text) {
+void clean_text(std::string_view text, std::string& out) {
   text = cut_at_character(text, kTextBytesMax);
   text = text.substr(0, text.find("//@"));
-  cleaned_.clear();
+  out.clear();
   while (!text.empty()) {
-    const std::size_t out = left_out(text);
-    if (out == 0) {
-      cleaned_ += text.front();
-    } else {
-      cleaned_ += ' ';
-    }
-    text.remove_prefix(std::max<std::size_t>(out, 1));
+    const std::size_t skipped = left_out(text);
+    out += skipped == 0 ? text.front() : ' ';
+    text.remove_prefix(std::max<std::size_t>(skipped, 1));
   }
+}
+
+std::optional<TextSketch> TextSketcher::sketch(std::string_view text) {
+  clean_text(text, cleaned_);
   fold_text(cleaned_, folded_);
   TextSketch minima;
   minima.fill(0xFFFFFFFF);

@@ -21,6 +21,9 @@ inline constexpr std::size_t kMinima = 12;
 inline constexpr std::size_t kSketchUnitsMin = 10;  // shorter texts are alike by chance
 using TextSketch = std::array<std::uint32_t, kMinima>;
 
+// Replaces `out` by the first 2 KiB of the text without that, but with emoji and punctuation.
+void clean_text(std::string_view text, std::string& out);
+
 // Makes sketches; reused from text to text to spare allocations. Not thread-safe.
 class TextSketcher {
  public:
