@@ -88,6 +88,7 @@ std::optional<std::size_t> CopyGroups::add(const Sighting& post) {
     bands[band] =
         XXH3_64bits_withSeed(&(*sketch)[band * kRows], kRows * sizeof(std::uint32_t), band);
   }
+  for (const std::uint64_t band : bands) __builtin_prefetch(line(band), 1);
   const std::int64_t second = post.time_ms / 1'000;
   std::optional<std::size_t> place = find(bands, *sketch);
   const auto author = static_cast<std::uint32_t>(hash_author(post.author) >> 32);

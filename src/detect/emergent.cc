@@ -18,7 +18,7 @@ namespace {
 constexpr std::uint64_t kTopicKeys = std::uint64_t{3} << 62;
 constexpr std::int64_t kLookSeconds = 2;
 constexpr std::int64_t kTellSeconds = 60;
-constexpr std::int64_t kHotSeconds = 120;  // how long a term stays one of those looked for
+constexpr std::int64_t kHotSeconds = 300;  // how long a term stays one of those looked for
 constexpr std::size_t kTermsPerPostMax = 24;
 constexpr double kEstablished = 0.5;  // posts a slice
 constexpr std::size_t kPairTermsMax = 8;
@@ -71,13 +71,19 @@ bool belongs(const std::vector<std::uint64_t>& post, const std::vector<std::uint
 }  // namespace
 
 Emergent::Emergent(EmergentOptions options)
-    : options_(options), counts_(options.terms), topic_authors_(std::size_t{1} << 17, 3'600) {}
+    : options_(options),
+      counts_(options.terms),
+      slow_counts_(options.slow_terms),
+      topic_authors_(std::size_t{1} << 17, 3'600) {}
 
 void Emergent::add(const ScoredPost& post, std::uint8_t emotion, bool negative) {
   if (post.post.text.empty()) return;
   const std::int64_t second =
       std::chrono::floor<std::chrono::seconds>(post.post.time).time_since_epoch().count();
-  if (slice_ == INT64_MIN) slice_ = second / options_.slice_seconds;
+  if (slice_ == INT64_MIN) {
+    slice_ = second / options_.slice_seconds;
+    slow_slice_ = second / options_.slow_slice_seconds;
+  }
   find_terms(post);
   if (significant_.empty()) return;
   HotPost hot;
@@ -112,18 +118,31 @@ void Emergent::find_terms(const ScoredPost& post) {
   clean_text(post.post.text, cleaned_);
   fold_text(cleaned_, folded_);
   counts_.begin_post();
+  slow_counts_.begin_post();
+  candidates_.clear();
   for_each_candidate(folded_, [this](std::string_view text) {
-    const std::uint64_t term = hash_bytes(text);
+    candidates_.emplace_back(hash_bytes(text), text);
+    counts_.prefetch(candidates_.back().first);
+    slow_counts_.prefetch(candidates_.back().first);
+  });
+  for (const auto& [term, text] : candidates_) {
     if (count(term)) keep(term, std::string{text});
     if (const double expected = counts_.expected(term); expected >= kEstablished) {
       established_.push_back({expected, term, text});
     }
-  });
+  }
   find_pairs();
 }
 
 bool Emergent::count(std::uint64_t term) {
-  return counts_.add(term) || (!terms_.empty() && terms_.contains(term));
+  const bool soon = counts_.add(term);
+  const bool slow = slow_counts_.add(term);
+  return soon || slow || is_known(term);
+}
+
+// Whether it was significant a moment ago.
+bool Emergent::is_known(std::uint64_t term) const {
+  return !terms_.empty() && terms_.contains(term);
 }
 
 void Emergent::keep(std::uint64_t term, std::string text) {
@@ -144,15 +163,22 @@ void Emergent::find_pairs() {
   established_.erase(std::unique(established_.begin(), established_.end(), same),
                      established_.end());
   const std::size_t terms = std::min(established_.size(), kPairTermsMax);
+  pairs_.clear();
   for (std::size_t i = 0; i < terms; ++i) {
     for (std::size_t j = i + 1; j < terms; ++j) {
-      const Established& a =
-          established_[i].term < established_[j].term ? established_[i] : established_[j];
-      const Established& b = &a == &established_[i] ? established_[j] : established_[i];
+      const bool ordered = established_[i].term < established_[j].term;
+      const Established& a = established_[ordered ? i : j];
+      const Established& b = established_[ordered ? j : i];
       std::uint64_t pair = a.term * 0x9E3779B97F4A7C15 + b.term;
       pair = (pair ^ pair >> 32) * 0xFF51AFD7ED558CCD;
       pair ^= pair >> 29;
-      if (count(pair)) keep(pair, std::string{a.text} + " " + std::string{b.text});
+      pairs_.push_back({pair, &a, &b});
+      counts_.prefetch(pair);
+    }
+  }
+  for (const Pair& pair : pairs_) {
+    if (counts_.add(pair.term) || is_known(pair.term)) {
+      keep(pair.term, std::string{pair.a->text} + " " + std::string{pair.b->text});
     }
   }
 }
@@ -215,6 +241,11 @@ void Emergent::advance(std::int64_t second, std::vector<Change>& changes) {
     } else {
       ++i;
     }
+  }
+  const std::int64_t slow_slice = second / options_.slow_slice_seconds;
+  if (slow_slice > slow_slice_) {
+    slow_counts_.end_slice(static_cast<std::uint64_t>(slow_slice - slow_slice_ - 1));
+    slow_slice_ = slow_slice;
   }
   if (slice > slice_) {
     counts_.end_slice(static_cast<std::uint64_t>(slice - slice_ - 1));
@@ -322,7 +353,9 @@ void Emergent::open(const Cluster& cluster, std::int64_t second) {
   topic.last_busy = second;
   topic.from_rate =
       counts_.expected(cluster.lead) * 60 / static_cast<double>(options_.slice_seconds);
-  topic.score = std::max(1.0, counts_.significance(cluster.lead) / options_.terms.significance);
+  topic.score =
+      std::max({1.0, counts_.significance(cluster.lead) / options_.terms.significance,
+                slow_counts_.significance(cluster.lead) / options_.slow_terms.significance});
   for (const HotPost* const post : cluster.posts) take_into(topic, *post, post->post.emotion);
   topics_.push_back(std::move(topic));
 }
@@ -406,7 +439,7 @@ std::vector<EvidencePost> Emergent::evidence(KeyId key, std::size_t count_max,
 }
 
 std::size_t Emergent::memory_bytes() const {
-  return counts_.memory_bytes() + topic_authors_.memory_bytes() +
+  return counts_.memory_bytes() + slow_counts_.memory_bytes() + topic_authors_.memory_bytes() +
          posts_.size() * (sizeof(HotPost) + kEvidenceTextBytesMax + 64 + 8 * kTermsPerPostMax) +
          terms_.size() * 128 + topics_.size() * (sizeof(Topic) + kEvidencePerKey * 512);
 }

@@ -19,15 +19,19 @@
 namespace tidewatch {
 
 struct EmergentOptions {
+  // Short slices see a wave soon, long ones a slow one at all; significant in either is enough.
   TermCountOptions terms;
   std::int64_t slice_seconds = 30;
+  TermCountOptions slow_terms{.memory_slices = 36, .count_min = 20, .warm_up_slices = 4};
+  std::int64_t slow_slice_seconds = 300;
   std::uint32_t authors_min = 20;    // of the posts that a topic is found in
   std::uint32_t term_posts_min = 8;  // with a term, for the term to belong to a topic
   double together_min = 0.5;         // of the rarer term's posts have both: the two belong together
-  std::int64_t quiet_seconds = 600;  // without a post of three in two minutes: the topic has ended
-  std::size_t posts_max = 2'048;     // with significant terms, looked through for topics
-  std::size_t terms_max = 1'024;     // significant ones known at once
-  std::size_t topics_max = 64;       // open at once; beyond: not told, but counted
+  std::int64_t quiet_seconds =
+      600;                        // with fewer than three posts a minute or so: the topic has ended
+  std::size_t posts_max = 2'048;  // with significant terms, looked through for topics
+  std::size_t terms_max = 1'024;  // significant ones known at once
+  std::size_t topics_max = 64;    // open at once; beyond: not told, but counted
 };
 
 // Finds topics that no one asked for: terms and pairs of terms that are suddenly frequent against
@@ -95,9 +99,16 @@ class Emergent {
     std::string_view text;
   };
 
+  struct Pair {
+    std::uint64_t term;
+    const Established* a;
+    const Established* b;
+  };
+
   void find_terms(const ScoredPost& post);
   void find_pairs();
   bool count(std::uint64_t term);
+  bool is_known(std::uint64_t term) const;
   void keep(std::uint64_t term, std::string text);
   void note_topics(const HotPost& post, std::uint8_t emotion);
   void take_into(Topic& topic, const HotPost& post, std::uint8_t emotion);
@@ -109,9 +120,9 @@ class Emergent {
   Change change(const Topic& topic, ChangePhase phase, std::int64_t at) const;
 
   const EmergentOptions options_;
-  TermCounts counts_;
+  TermCounts counts_, slow_counts_;
   RecentPairs topic_authors_;
-  std::int64_t slice_ = INT64_MIN;
+  std::int64_t slice_ = INT64_MIN, slow_slice_ = INT64_MIN;
   std::int64_t looked_at_ = INT64_MIN;
   bool grown_ = false;  // posts_ since it was looked through
   std::map<std::uint64_t, Term> terms_;
@@ -124,7 +135,9 @@ class Emergent {
   std::string cleaned_;
   FoldedText folded_;
   std::vector<std::pair<std::uint64_t, std::string>> significant_;
+  std::vector<std::pair<std::uint64_t, std::string_view>> candidates_;
   std::vector<Established> established_;
+  std::vector<Pair> pairs_;
 };
 
 }  // namespace tidewatch

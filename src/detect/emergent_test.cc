@@ -103,7 +103,7 @@ TEST(EmergentTest, ANewPhraseIsATopicWithItsNameAndPosts) {
     EXPECT_NE(post.text.find("磁暴火车站"), std::string::npos);
   }
   EXPECT_FALSE(stream.of_phase(ChangePhase::kContinues).empty());
-  stream.run(2'100, 2'900);
+  stream.run(2'100, 3'000);
   ASSERT_EQ(stream.of_phase(ChangePhase::kEnded).size(), 1u);
   EXPECT_EQ(stream.emergent.topics(), 0u);
 }

@@ -9,7 +9,7 @@
 namespace tidewatch {
 
 struct TermCountOptions {
-  std::size_t buckets = std::size_t{1} << 18;  // in each of two rows, 24 bytes each; a power of two
+  std::size_t buckets = std::size_t{1} << 17;  // in each of two rows, 24 bytes each; a power of two
   double memory_slices = 120;  // time constant of the baseline: an hour of 30 s slices
   double significance = 10;    // standard deviations above the baseline
   std::uint32_t count_min = 12;
@@ -30,6 +30,13 @@ struct TermCountOptions {
 class TermCounts {
  public:
   explicit TermCounts(TermCountOptions options);
+
+  // Fetches the buckets of a term into the cache, for an add() to come.
+  void prefetch(std::uint64_t term) const {
+    for (std::size_t row = 0; row < rows_.size(); ++row) {
+      __builtin_prefetch(&rows_[row][place(row, term)], 1);
+    }
+  }
 
   // Begins the next post; every term counts once a post.
   void begin_post();

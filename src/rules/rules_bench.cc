@@ -18,6 +18,7 @@
 
 #include "aggregate/aggregator.h"
 #include "detect/detector.h"
+#include "detect/discovery.h"
 #include "rules/phrase_finder.h"
 #include "rules/rule_matcher.h"
 
@@ -156,9 +157,11 @@ void report(const char* what, double seconds, std::size_t posts) {
 
 // Rules, windows and detection, as the counting thread runs them.
 double whole_way(const std::vector<ScoredPost>& posts,
-                 const std::shared_ptr<const RuleMatcher>& rules) {
+                 const std::shared_ptr<const RuleMatcher>& rules, bool discover) {
   Aggregator aggregator({}, schema());
+  Discovery discovery({});
   aggregator.set_rules(rules);
+  if (discover) aggregator.set_observer(&discovery);
   Detector detector({});
   const auto names = [&](KeyId key) { return aggregator.name(key); };
   std::vector<Tick> ticks;
@@ -166,9 +169,11 @@ double whole_way(const std::vector<ScoredPost>& posts,
   const double before = cpu_seconds();
   for (const ScoredPost& post : posts) {
     aggregator.add(post, ticks);
-    for (const Tick& tick : ticks) {
+    for (Tick& tick : ticks) {
       changes.clear();
+      leave_out_coordinated(tick);
       detector.observe(tick, names, changes);
+      if (discover) discovery.advance(tick.second, changes);
     }
     ticks.clear();
   }
@@ -285,8 +290,10 @@ int run(std::size_t num_rules, std::size_t num_posts) {
 #ifdef TIDEWATCH_HYPERSCAN
   hyperscan(posts, {phrases.begin(), phrases.end()});
 #endif
-  report("windows and detection without rules", whole_way(posts, nullptr), num_posts);
-  report("rules, windows and detection", whole_way(posts, *matcher), num_posts);
+  report("windows and detection without rules", whole_way(posts, nullptr, false), num_posts);
+  report("… with copied texts and emergent topics", whole_way(posts, nullptr, true), num_posts);
+  report("rules, windows and detection", whole_way(posts, *matcher, false), num_posts);
+  report("… with copied texts and emergent topics", whole_way(posts, *matcher, true), num_posts);
   return 0;
 }
 
