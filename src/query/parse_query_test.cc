@@ -39,7 +39,7 @@ TEST(ParseQueryTest, Reads) {
       {"regex", "/退[款货] ?\\d+/", "/退[款货] ?\\d+/"},
       {"regex with a slash", "/a\\/b/", "/a\\/b/"},
       {"field", "topic:finance", "topic:\"finance\""},
-      {"field, case and full-width colon", "PostRegion：广东", "region:\"广东\""},
+      {"field, case and full-width colon", "Region：广东", "region:\"广东\""},
       {"field, quoted", "region:\"广东 深圳\"", "region:\"广东 深圳\""},
       {"field over brackets", "topic:(finance OR car) -emotion:happy",
        "(topic:\"finance\" OR topic:\"car\") AND NOT emotion:\"happy\""},
