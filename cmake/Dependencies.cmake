@@ -3,7 +3,7 @@
 # (the lines that begin with "# apt:" are its list).
 # apt: g++ cmake ninja-build ccache pkg-config git ca-certificates make
 # apt: libsimdjson-dev libsqlite3-dev libssl-dev libboost1.81-dev libfmt-dev libspdlog-dev
-# apt: libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libgtest-dev libgmock-dev libbenchmark-dev libxxhash-dev
+# apt: libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libgtest-dev libgmock-dev libbenchmark-dev libxxhash-dev libre2-dev
 # apt: libcurl4-openssl-dev zlib1g-dev libzstd-dev prometheus-cpp-dev
 # apt: libabsl-dev tzdata libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
 # apt: python3 python3-venv nodejs npm
@@ -51,6 +51,8 @@ pkg_check_modules(zstd QUIET IMPORTED_TARGET libzstd)
 tidewatch_require("zstd" zstd_FOUND libzstd-dev)
 pkg_check_modules(xxhash QUIET IMPORTED_TARGET libxxhash)
 tidewatch_require("xxHash" xxhash_FOUND libxxhash-dev)
+pkg_check_modules(re2 QUIET IMPORTED_TARGET re2)
+tidewatch_require("RE2" re2_FOUND libre2-dev)
 find_package(Protobuf 3.21 QUIET)
 tidewatch_require("Protobuf" Protobuf_FOUND "libprotobuf-dev protobuf-compiler")
 pkg_check_modules(grpc QUIET IMPORTED_TARGET grpc++>=1.51)

@@ -24,7 +24,8 @@ using std::chrono::seconds;
 
 constexpr std::string_view kAll = "*";
 constexpr std::string_view kUnknown = "unknown";
-constexpr std::size_t kKeysPerPostMax = 4 + kHashtagsPerPostMax + kKeywordsPerPostMax;
+constexpr std::size_t kKeysPerPostMax =
+    5 + kHashtagsPerPostMax + kKeywordsPerPostMax + kRulesPerPostMax;
 constexpr std::size_t kMinutesPerKeyMax = 16;
 // A stream further behind the wall clock than this is not live: its time does not follow the clock.
 constexpr std::chrono::minutes kLiveSpan{10};
@@ -167,6 +168,17 @@ class Aggregator::Impl {
     if (newest_counted_ >= closed_until_) close_until(floor_minute(newest_counted_) + 60, closed);
   }
 
+  void set_observer(PostObserver* observer) { observer_ = observer; }
+
+  void set_rules(std::shared_ptr<const RuleMatcher> rules) {
+    rules_ = std::move(rules);
+    rule_hashes_.clear();
+    if (rules_ == nullptr) return;
+    for (const Rule& rule : rules_->rules()) {
+      rule_hashes_.push_back(KeyTable::hash_key({KeyKind::kRule, {}, {}, rule.name}));
+    }
+  }
+
   const KeyName* name(KeyId key) const {
     const KeyEntry* const entry = keys_.entry(key);
     return entry == nullptr ? nullptr : &entry->name;
@@ -220,6 +232,7 @@ class Aggregator::Impl {
     std::uint8_t emotion = kNoLabel;
     bool negative = false;
     bool bare = false;
+    bool coordinated = false;
     std::uint64_t author_hash = 0;  // 0: none
     std::uint64_t text_hash = 0;    // 0: none
   };
@@ -265,6 +278,9 @@ class Aggregator::Impl {
       facts.text_hash =
           scored.text_hash != 0 ? scored.text_hash : KeyTable::hash_text(scored.post.text);
     }
+    if (observer_ != nullptr) {
+      facts.coordinated = observer_->on_counted(scored, facts.emotion, facts.negative);
+    }
     find_keys(scored, facts);
     if (num_slots_ == 0) return;
     OpenSecond& open = open_second(facts.second);
@@ -292,6 +308,8 @@ class Aggregator::Impl {
       ++counts.new_authors;
       counts.new_author_negative += facts.negative;
       counts.new_author_bare += facts.bare;
+      counts.coordinated += facts.coordinated;
+      counts.coordinated_negative += facts.coordinated && facts.negative;
     }
     if (!facts.bare && !pairs_.seen(pair_hash(key, facts.text_hash ^ kTextSalt), facts.second)) {
       ++counts.new_texts;
@@ -311,20 +329,13 @@ class Aggregator::Impl {
     return scored.scores.topic;
   }
 
-  static std::string_view region_of(const Post& post) {
-    std::string_view region = post.region;
-    const std::size_t first = region.find_first_not_of(" \t");
-    if (first == std::string_view::npos) return kUnknown;
-    region = region.substr(first, region.find_last_not_of(" \t") - first + 1);
-    region = region.substr(0, region.find(' '));  // "广东 深圳" counts for 广东
-    return region == kAll ? kUnknown : cut_at_character(region, kTermBytesMax);
-  }
-
   // Fills slots_ with the keys of the post, making those that are new.
   void find_keys(const ScoredPost& scored, const Facts& facts) {
     const std::uint8_t topic = topic_of(scored, facts.bare);
     const std::string_view topic_name = schema_.topic_name(topic);
-    const std::string_view region = region_of(scored.post);
+    const PostRegion place = parse_region(scored.post.region);
+    const std::string_view region =
+        place.province.empty() || place.province == kAll ? kUnknown : place.province;
     const std::uint64_t topic_hash =
         topic < topic_hashes_.size() ? topic_hashes_[topic] : hash_unknown_;
     const std::uint64_t region_hash = KeyTable::hash_text(region);
@@ -333,6 +344,11 @@ class Aggregator::Impl {
     want_topic_region(topic_name, topic_hash, kAll, hash_all_);
     want_topic_region(kAll, hash_all_, region, region_hash);
     want_topic_region(kAll, hash_all_, kAll, hash_all_);
+    if (!place.city.empty()) {
+      city_ = region_name(place);
+      want_topic_region(kAll, hash_all_, city_, KeyTable::hash_text(city_));
+    }
+    find_rules(scored, facts, topic, place);
     if (!scored.post.text.empty()) {
       find_hashtags(scored.post.text, tags_);
       for (const std::string& tag : tags_) {
@@ -367,6 +383,26 @@ class Aggregator::Impl {
         use(wanted.slot, facts.second);
       }
       slots_[num_slots_++] = wanted.slot;
+    }
+  }
+
+  // Wants the keys of the rules that hold for the post.
+  void find_rules(const ScoredPost& scored, const Facts& facts, std::uint8_t topic,
+                  const PostRegion& place) {
+    if (rules_ == nullptr) return;
+    rules_->match({.text = scored.post.text,
+                   .topic = topic,
+                   .emotion = facts.emotion,
+                   .region = place,
+                   .source = scored.post.source,
+                   .author = scored.post.author},
+                  rules_scratch_, found_rules_);
+    if (found_rules_.size() > kRulesPerPostMax) {
+      counters_.rules_cut += found_rules_.size() - kRulesPerPostMax;
+      found_rules_.resize(kRulesPerPostMax);
+    }
+    for (const std::uint32_t rule : found_rules_) {
+      want({KeyKind::kRule, {}, {}, rules_->rules()[rule].name}, rule_hashes_[rule]);
     }
   }
 
@@ -485,6 +521,10 @@ class Aggregator::Impl {
   const std::uint64_t hash_unknown_;
   std::vector<std::uint64_t> topic_hashes_;
   std::vector<std::uint64_t> keyword_hashes_;
+  PostObserver* observer_ = nullptr;
+  std::shared_ptr<const RuleMatcher> rules_;
+  RuleMatcher::Scratch rules_scratch_;
+  std::vector<std::uint64_t> rule_hashes_;  // of the keys of rules_
 
   std::multimap<EventTime, ScoredPost> held_;   // at most options_.held_posts_max
   std::map<std::int64_t, OpenSecond> open_;     // about 2 x lateness seconds at most
@@ -507,6 +547,8 @@ class Aggregator::Impl {
   std::size_t num_slots_ = 0;
   std::vector<std::string> tags_;
   std::vector<std::uint32_t> found_keywords_;
+  std::vector<std::uint32_t> found_rules_;
+  std::string city_;
 };
 
 Aggregator::Aggregator(AggregateOptions options, LabelSchema schema)
@@ -518,6 +560,10 @@ void Aggregator::add(const ScoredPost& post, std::vector<Tick>& closed) {
 }
 void Aggregator::advance_to(EventTime now, std::vector<Tick>& closed) {
   impl_->advance_to(now, closed);
+}
+void Aggregator::set_observer(PostObserver* observer) { impl_->set_observer(observer); }
+void Aggregator::set_rules(std::shared_ptr<const RuleMatcher> rules) {
+  impl_->set_rules(std::move(rules));
 }
 void Aggregator::flush(std::vector<Tick>& closed) { impl_->flush(closed); }
 const KeyName* Aggregator::name(KeyId key) const { return impl_->name(key); }

@@ -15,6 +15,7 @@
 #include "core/clock.h"
 #include "infer/scored_post.h"
 #include "infer/scores.h"
+#include "rules/rule_matcher.h"
 
 namespace tidewatch {
 
@@ -56,6 +57,7 @@ inline constexpr std::size_t kTermBytesMax = 128;
 inline constexpr std::size_t kHashtagsPerPostMax = 4;
 inline constexpr std::size_t kHashtagCodePointsMax = 32;
 inline constexpr std::size_t kKeywordsPerPostMax = 8;
+inline constexpr std::size_t kRulesPerPostMax = 64;  // the first by name; more are counted
 inline constexpr std::size_t kEvidencePerKey = 12;
 inline constexpr std::chrono::seconds kRecentSpan{600};
 
@@ -67,6 +69,7 @@ struct AggregateStats {
   std::uint64_t keys = 0;   // counted now
   std::uint64_t keys_evicted = 0;
   std::uint64_t keys_refused = 0;      // a (post, key) pair that found no room
+  std::uint64_t rules_cut = 0;         // a (post, rule) pair beyond kRulesPerPostMax
   std::uint64_t minutes_dropped = 0;   // take_minutes() was not called for too long
   std::uint64_t memory_bytes = 0;      // upper estimate of what is allocated
   std::optional<EventTime> watermark;  // nothing before the first confirmed post
@@ -74,15 +77,25 @@ struct AggregateStats {
 
 enum class EvidenceOrder : std::uint8_t { kNewest, kNegativeFirst };
 
+// Looks at every post as it is counted, in that order. Called within the aggregator's add(),
+// advance_to() and flush(), on their thread.
+class PostObserver {
+ public:
+  virtual ~PostObserver() = default;
+  // `emotion` and `negative` as counted. True: count it as coordinated (see KeyCounts).
+  virtual bool on_counted(const ScoredPost& post, std::uint8_t emotion, bool negative) = 0;
+};
+
 // Counts posts by key in seconds and minutes of event time. Stage after store, before detect.
 //
-// A region is counted up to its first space: "广东 深圳" counts for 广东 (cities are a later
-// matter). Keys of a post: topic@region, topic@*, *@region, *@*, each distinct #hashtag# of its
-// text (the first kHashtagsPerPostMax of at most kHashtagCodePointsMax code points; full-width ＃
-// too; inner and outer spaces trimmed, ASCII lower-cased) and each followed keyword in it. A bare
-// repost (empty text, or not classified) has no topic of its own: it takes the topic of the head of
-// its cascade (`repost_of`) when that was seen, else the one last seen in the cascade, else
-// `unknown`; its emotion is neutral.
+// A region is a province, or whatever else is no city of China (parse_region()): 广东省 and
+// "广东 深圳" count for 广东. Keys of a post: topic@region, topic@*, *@region, *@*, *@city where
+// the city is known (*@广东 深圳), each rule that holds for it, each distinct #hashtag# of its text
+// (the first kHashtagsPerPostMax of at most kHashtagCodePointsMax code points; full-width ＃ too;
+// inner and outer spaces trimmed, ASCII lower-cased) and each followed keyword in it. A bare repost
+// (empty text, or not classified) has no topic of its own: it takes the topic of the head of its
+// cascade (`repost_of`) when that was seen, else the one last seen in the cascade, else `unknown`;
+// its emotion is neutral.
 //
 // Time. `front` is the newest event time believed, the watermark is front - lateness. A post at
 // most `lateness` ahead of the front (or of the wall clock given to advance_to) moves the front.
@@ -112,6 +125,13 @@ class Aggregator {
   // when its newest post came (old posts sent to a server) closes its open seconds but goes no
   // further. Never call it in a replay.
   void advance_to(EventTime now, std::vector<Tick>& closed);
+
+  // The observer must outlive the aggregator; null: none.
+  void set_observer(PostObserver* observer);
+
+  // Changes what rules are watched, from the next post counted on; null: none. The keys of rules
+  // that are gone are forgotten as they go cold.
+  void set_rules(std::shared_ptr<const RuleMatcher> rules);
 
   // Ends a file: counts what is held and closes everything up to the end of the newest minute.
   // Posts may follow; those before that are late.

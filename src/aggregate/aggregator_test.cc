@@ -175,6 +175,8 @@ TEST(AggregatorTest, RegionsAreCleaned) {
   const std::pair<std::string, std::string> cases[] = {
       {"广东", "*@广东"},      {" 广东\t", "*@广东"},
       {"广东 深圳", "*@广东"}, {"", "*@unknown"},
+      {"广东省", "*@广东"},    {"深圳市", "*@广东"},
+      {"深圳", "*@广东 深圳"}, {"广东省深圳市", "*@广东 深圳"},
       {"  ", "*@unknown"},     {"*", "*@unknown"},
       {"a@b", "*@a@b"},        {std::string(500, 'r'), "*@" + std::string(128, 'r')},
   };
@@ -184,6 +186,66 @@ TEST(AggregatorTest, RegionsAreCleaned) {
     told.flush();
     EXPECT_EQ(told.counts.count(key), 1u) << region;
   }
+}
+
+std::shared_ptr<const RuleMatcher> rules(std::vector<Rule> list) {
+  return *RuleMatcher::create(std::move(list), *TopicTree::create(schema(), {}), schema());
+}
+
+TEST(AggregatorTest, AProvinceCountsItsCities) {
+  Told told;
+  told.add(post(0, "a", "x", kFinance, kHappy, "广东 深圳"));
+  told.add(post(0, "b", "y", kFinance, kHappy, "广州市"));
+  told.add(post(0, "c", "z", kFinance, kHappy, "广东"));
+  told.flush();
+  EXPECT_EQ(told.counts["*@广东"].posts, 3u);
+  EXPECT_EQ(told.counts["finance@广东"].posts, 3u);
+  EXPECT_EQ(told.counts["*@广东 深圳"].posts, 1u);
+  EXPECT_EQ(told.counts["*@广东 广州"].posts, 1u);
+}
+
+TEST(AggregatorTest, RulesAreKeys) {
+  Told told;
+  told.aggregator.set_rules(rules({{"refund", "退款 topic:finance", "", true},
+                                   {"南方", "region:广东 emotion:negative", "", true}}));
+  told.add(post(0, "a", "要退款", kFinance));
+  told.add(post(0, "b", "要退款", kSports, kAngry, "广东 深圳"));
+  ScoredPost head = post(0, "c", "退款", kFinance);
+  const std::string cascade = head.post.id;
+  told.add(head);
+  told.add(bare(1, "d", cascade));  // has the topic, but no words
+  told.flush();
+  EXPECT_EQ(told.counts["rule:refund"].posts, 2u);
+  EXPECT_EQ(told.counts["rule:refund"].new_texts, 2u);
+  EXPECT_EQ(told.counts["rule:南方"].posts, 1u);
+}
+
+TEST(AggregatorTest, RulesChangeWhileItRuns) {
+  Told told;
+  told.advance_to(at(10));  // vouches for what follows: nothing is held
+  told.aggregator.set_rules(rules({{"a", "退款", "", true}}));
+  told.add(post(0, "u", "退款"));
+  told.aggregator.set_rules(rules({{"a", "投诉", "", true}, {"b", "退款", "", true}}));
+  told.add(post(1, "v", "退款"));
+  told.aggregator.set_rules(nullptr);
+  told.add(post(2, "w", "退款"));
+  told.flush();
+  EXPECT_EQ(told.counts["rule:a"].posts, 1u);
+  EXPECT_EQ(told.counts["rule:b"].posts, 1u);
+}
+
+TEST(AggregatorTest, RulesOfAPostAreBounded) {
+  std::vector<Rule> many;
+  for (std::size_t i = 0; i < kRulesPerPostMax + 6; ++i) {
+    many.push_back({"r" + std::to_string(100 + i), "退款", "", true});
+  }
+  Told told;
+  told.aggregator.set_rules(rules(std::move(many)));
+  told.add(post(0, "u", "退款"));
+  told.flush();
+  EXPECT_EQ(told.counts["rule:r100"].posts, 1u);
+  EXPECT_EQ(told.counts.count("rule:r165"), 0u);
+  EXPECT_EQ(told.aggregator.stats().rules_cut, 6u);
 }
 
 TEST(AggregatorTest, SecondsCloseBehindTheWatermarkAndLatePostsAreApart) {

@@ -17,12 +17,25 @@ namespace tidewatch {
 
 // What is counted. `*` stands for "all" in a topic or region.
 //   topic x region:  topic = "finance" or "*", region = "广东", "unknown" or "*"
+//                    or of all topics in a city: region = "广东 深圳" (counted for 广东 as well)
 //   hashtag:         term = "高考" (written #高考#)
 //   keyword:         term = a followed keyword
-enum class KeyKind : std::uint8_t { kTopicRegion, kHashtag, kKeyword };
+//   rule:            term = the name of a user's rule
+// What is found rather than watched; only in changes and alerts:
+//   text group:      term = 8 hex digits and the opening of a text that is being copied
+//   emergent topic:  term = the term that names it
+enum class KeyKind : std::uint8_t {
+  kTopicRegion,
+  kHashtag,
+  kKeyword,
+  kRule,
+  kTextGroup,
+  kEmergentTopic
+};
 
 // The name of a key. Text form, used in the API, the store and alerts (`to_string`, `parse_key`):
-//   finance@广东   finance@*   *@广东   *@*   #高考#   kw:退款
+//   finance@广东   finance@*   *@广东   *@*   *@广东 深圳   #高考#   kw:退款   rule:退款潮
+//   copy:9f3a2b1c 加微信…   emergent:停电
 struct KeyName {
   KeyKind kind = KeyKind::kTopicRegion;
   std::string topic;
@@ -52,6 +65,9 @@ struct KeyCounts {
   std::uint32_t new_author_negative = 0;  // negative posts among those by new authors
   std::uint32_t new_author_bare = 0;      // bare reposts among those by new authors
   std::array<std::uint32_t, kEmotionsMax> emotions{};
+  // Of new_authors and new_author_negative: posts of a text whose posting looks coordinated.
+  std::uint32_t coordinated = 0;
+  std::uint32_t coordinated_negative = 0;
 
   KeyCounts& operator+=(const KeyCounts& other);
   bool operator==(const KeyCounts&) const = default;

@@ -16,6 +16,11 @@ TEST(KeyNameTest, TextFormReadsBack) {
       {{KeyKind::kHashtag, "", "", "a@b"}, "#a@b#"},
       {{KeyKind::kKeyword, "", "", "退款"}, "kw:退款"},
       {{KeyKind::kKeyword, "", "", "#a#"}, "kw:#a#"},
+      {{KeyKind::kTopicRegion, "*", "广东 深圳", ""}, "*@广东 深圳"},
+      {{KeyKind::kRule, "", "", "退款潮"}, "rule:退款潮"},
+      {{KeyKind::kTextGroup, "", "", "9f3a2b1c 加微信"}, "copy:9f3a2b1c 加微信"},
+      {{KeyKind::kEmergentTopic, "", "", "停电"}, "emergent:停电"},
+      {{KeyKind::kRule, "", "", "a@b"}, "rule:a@b"},
   };
   for (const auto& [name, text] : cases) {
     EXPECT_EQ(to_string(name), text);
@@ -24,15 +29,16 @@ TEST(KeyNameTest, TextFormReadsBack) {
 }
 
 TEST(KeyNameTest, RefusesWhatIsNoKey) {
-  for (const char* text : {"", "finance", "@", "finance@", "@广东", "#", "##", "#高考", "kw:"}) {
+  for (const char* text : {"", "finance", "@", "finance@", "@广东", "#", "##", "#高考",
+                           "kw:", "rule:", "copy:", "emergent:"}) {
     EXPECT_EQ(parse_key(text), std::nullopt) << text;
   }
 }
 
 TEST(KeyCountsTest, AddsEveryField) {
-  KeyCounts one{1, 2, 3, 4, 5, 6, 7, {1, 2, 3, 4, 5, 6, 7, 8}};
+  KeyCounts one{1, 2, 3, 4, 5, 6, 7, {1, 2, 3, 4, 5, 6, 7, 8}, 9, 10};
   one += one;
-  EXPECT_EQ(one, (KeyCounts{2, 4, 6, 8, 10, 12, 14, {2, 4, 6, 8, 10, 12, 14, 16}}));
+  EXPECT_EQ(one, (KeyCounts{2, 4, 6, 8, 10, 12, 14, {2, 4, 6, 8, 10, 12, 14, 16}, 18, 20}));
 }
 
 TEST(KeyIdTest, SlotIsTheLowBits) {

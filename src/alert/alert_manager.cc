@@ -54,6 +54,11 @@ int breadth(const KeyName& name) {
   return 1 + (name.topic == "*" ? 1 : 0) + (name.region == "*" ? 1 : 0);
 }
 
+// What somebody asked to be told of has alerts of its own, whatever else tells the same posts.
+bool asked_for(const KeyName& name) {
+  return name.kind == KeyKind::kKeyword || name.kind == KeyKind::kRule;
+}
+
 bool joins_with_others(ChangeKind kind) {
   return kind == ChangeKind::kVolume || kind == ChangeKind::kNegative;
 }
@@ -304,7 +309,7 @@ class AlertManager::State {
   // The open wave that largely consists of the same posts as this change's key; the oldest.
   std::optional<WaveNumber> related(const Change& change, EventTime now) REQUIRES(mu_) {
     if (options_.related_overlap_min > 1 || !joins_with_others(change.kind) ||
-        change.name.kind == KeyKind::kKeyword || open_.empty()) {
+        asked_for(change.name) || open_.empty()) {
       return std::nullopt;
     }
     const std::set<std::string> own = recent_ids(change.key);
@@ -312,8 +317,8 @@ class AlertManager::State {
     for (auto& [number, wave] : open_) {
       const bool young = now - wave.started_at <= options_.join_window;
       for (const Part& part : wave.parts) {
-        if (part.ended || (part.heard && part.key == change.key) ||
-            part.key_name.kind == KeyKind::kKeyword || !joins_with_others(part.name.second)) {
+        if (part.ended || (part.heard && part.key == change.key) || asked_for(part.key_name) ||
+            !joins_with_others(part.name.second)) {
           continue;
         }
         const bool echo =

@@ -80,6 +80,11 @@ std::string_view topic_title(std::string_view topic) noexcept {
 
 std::string key_title(const KeyName& key) {
   if (key.kind == KeyKind::kHashtag) return "#" + key.term + "#";
+  if (key.kind == KeyKind::kTextGroup) {  // without the 8 digits that make it unique
+    return "相同文字“" + key.term.substr(std::min<std::size_t>(key.term.size(), 9)) + "…”";
+  }
+  if (key.kind == KeyKind::kEmergentTopic) return "“" + key.term + "”";
+  if (key.kind == KeyKind::kRule) return "规则“" + key.term + "”";
   if (key.kind == KeyKind::kKeyword) return "关注词“" + key.term + "”";
   const std::string region = key.region == "unknown" ? "地区不明" : key.region;
   if (key.topic == "*") return region == "*" ? "全部话题" : region;

@@ -21,6 +21,10 @@ TEST(KeyTitle, IsChinese) {
       {{KeyKind::kTopicRegion, "weather", "*", ""}, "weather"},
       {{KeyKind::kHashtag, "", "", "高考"}, "#高考#"},
       {{KeyKind::kKeyword, "", "", "退款"}, "关注词“退款”"},
+      {{KeyKind::kRule, "", "", "退款潮"}, "规则“退款潮”"},
+      {{KeyKind::kTextGroup, "", "", "9f3a2b1c 加微信领红包"}, "相同文字“加微信领红包…”"},
+      {{KeyKind::kEmergentTopic, "", "", "停电"}, "“停电”"},
+      {{KeyKind::kTopicRegion, "*", "广东 深圳", ""}, "广东 深圳"},
   };
   for (const auto& c : cases) EXPECT_EQ(key_title(c.key), c.title);
 }

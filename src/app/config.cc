@@ -139,15 +139,97 @@ void read_ingest(Table& t, Config& c) {
   t.number("body_bytes_max", c.http.body_bytes_max, 1 << 10, kAny);
 }
 
+// A source or emotion that is watched is a rule that names it.
+void watch_values(QueryField field, const std::vector<std::string>& values, Config& c) {
+  for (const std::string& value : values) {
+    c.rules.push_back({.name = fmt::format("{}:{}", field_name(field), value),
+                       .query = narrowed("", field, {value}),
+                       .description = "",
+                       .enabled = true});
+  }
+}
+
 void read_watch(Table& t, Config& c) {
   t.texts("keywords", c.aggregate.keywords, kKeywordsMax);
   t.number("keys_max", c.aggregate.keys_max, 64, 1 << 22);
+  std::vector<std::string> sources, emotions;
+  t.texts("sources", sources, 100);
+  t.texts("emotions", emotions, 16);
+  watch_values(QueryField::kSource, sources, c);
+  watch_values(QueryField::kEmotion, emotions, c);
+  std::string rules_dir;
+  t.text("rules_dir", rules_dir);
+  if (!rules_dir.empty()) c.rules_dir = rules_dir;
   double topic_min = static_cast<double>(c.aggregate.topic_probability_min);
   t.decimal("topic_probability_min", topic_min, 0, 1);
   c.aggregate.topic_probability_min = static_cast<float>(topic_min);
   std::uint64_t lateness = static_cast<std::uint64_t>(c.aggregate.lateness.count());
   t.number("lateness_seconds", lateness, 1, 300);
   c.aggregate.lateness = std::chrono::seconds{lateness};
+}
+
+void read_topics(const toml::table& table, const std::string& file, Config& c, Status& status) {
+  for (const auto& [key, node] : table) {
+    TopicTree::Group group{std::string{key.str()}, {}};
+    const toml::array* const array = node.as_array();
+    for (std::size_t i = 0; array != nullptr && i < array->size(); ++i) {
+      if (const auto member = (*array)[i].value_exact<std::string>()) {
+        group.second.push_back(*member);
+      }
+    }
+    if (array == nullptr || group.second.size() != array->size() || group.second.empty()) {
+      status = Error{Code::kInvalidArgument,
+                     fmt::format("{}, line {}: topics.{} must be a list of topics and groups", file,
+                                 node.source().begin.line, key.str())};
+      return;
+    }
+    c.topic_groups.push_back(std::move(group));
+  }
+}
+
+Result<std::string> read_file(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  if (!in) {
+    return Error{Code::kNotFound, fmt::format("{}: cannot be read", file.string())};
+  }
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+Status add_rules(std::string_view toml, const std::string& name, bool rules_only, Config& c) {
+  TRY_ASSIGN(std::vector<Rule> rules, parse_rules(toml, name, rules_only));
+  for (Rule& rule : rules) {
+    const bool taken = std::any_of(c.rules.begin(), c.rules.end(),
+                                   [&](const Rule& other) { return other.name == rule.name; });
+    if (taken) {
+      return Error{
+          Code::kInvalidArgument,
+          fmt::format("{}: rule '{}' is there already; give each its own name", name, rule.name)};
+    }
+    c.rules.push_back(std::move(rule));
+  }
+  return {};
+}
+
+// Every *.toml of the folder, by name.
+Status read_rules_dir(const std::filesystem::path& dir, Config& c) {
+  std::error_code error;
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(dir, error)) {
+    if (entry.path().extension() == ".toml") files.push_back(entry.path());
+  }
+  if (error) {
+    return Error{Code::kNotFound, fmt::format("{}: watch.rules_dir cannot be read ({}); make the "
+                                              "folder, or leave the key out",
+                                              dir.string(), error.message())};
+  }
+  std::sort(files.begin(), files.end());
+  for (const auto& file : files) {
+    TRY_ASSIGN(const std::string text, read_file(file));
+    TRY(add_rules(text, file.string(), /*rules_only=*/true, c));
+  }
+  return {};
 }
 
 // What `calibrate-alerts` writes, in a file of its own or in [detect].
@@ -212,6 +294,13 @@ Result<Config> parse_config(std::string_view text, const std::string& name) {
       TRY(read_channels(node, std::string(key.str()), name, config.channels));
       continue;
     }
+    if (key.str() == "rule") continue;  // add_rules() reads them
+    if (key.str() == "topics" && node.is_table()) {
+      Status status;
+      read_topics(*node.as_table(), name, config, status);
+      TRY(status);
+      continue;
+    }
     if (key.str() == "subscriber") {
       TRY(read_subscribers(node, name, config.subscribers));
       continue;
@@ -222,7 +311,8 @@ Result<Config> parse_config(std::string_view text, const std::string& name) {
           Code::kInvalidArgument,
           fmt::format("{}, line {}: '{}' is not a known section; known are [server], [grpc], "
                       "[data], [model], [cascade], [swap], [canary], [batch], [ingest], [watch], "
-                      "[detect], [log], [[webhook]], [[channel]] and [[subscriber]]",
+                      "[topics], [detect], [log], [[rule]], [[webhook]], [[channel]] and "
+                      "[[subscriber]]",
                       name, node.source().begin.line, key.str())};
     }
     Table table(*node.as_table(), section->first, name);
@@ -230,6 +320,8 @@ Result<Config> parse_config(std::string_view text, const std::string& name) {
     TRY(table.finish());
   }
   TRY(match_subscribers(name, config.channels, config.subscribers));
+  TRY(add_rules(text, name, /*rules_only=*/false, config));
+  if (!config.rules_dir.empty()) TRY(read_rules_dir(config.rules_dir, config));
   config.inference.margins.topic_floor = config.aggregate.topic_probability_min;
   return config;
 }

@@ -15,6 +15,8 @@
 #include "detect/detector.h"
 #include "ingest/post_decoder.h"
 #include "observe/log.h"
+#include "query/topic_tree.h"
+#include "rules/rule.h"
 #include "serve/grpc/grpc_server.h"
 #include "serve/http_server.h"
 #include "store/store.h"
@@ -46,6 +48,9 @@ struct Config {
   std::vector<ChannelOptions> channels;  // [[webhook]] and [[channel]], but for the log
   std::vector<Subscriber> subscribers;   // "everyone" when the file has none
   std::string public_url;                // of the dashboard, for links in messages; may be empty
+  std::vector<Rule> rules;  // of the file itself, then of the files of rules_dir, by file name
+  std::filesystem::path rules_dir;  // *.toml with [[rule]]; empty: none
+  std::vector<TopicTree::Group> topic_groups;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kAuto;
   std::uint32_t deadline_ms = 50;  // what the dashboard measures the P99 against

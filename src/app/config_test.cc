@@ -3,6 +3,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 
 #include <filesystem>
 #include <fstream>
@@ -146,6 +150,34 @@ TEST(ConfigTest, NamesFileLineAndKeyOfAMistake) {
     EXPECT_THAT(config.error().message, HasSubstr(c.expected));
     EXPECT_THAT(config.error().message, HasSubstr("t.toml"));
   }
+}
+
+TEST(ConfigTest, RulesComeFromTheFileAndItsFolder) {
+  const auto dir =
+      std::filesystem::temp_directory_path() / ("tidewatch-rules-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(dir);
+  std::ofstream(dir / "b.toml") << "[[rule]]\nname = 'b'\nquery = '投诉'\n";
+  std::ofstream(dir / "a.toml") << "[[rule]]\nname = 'a'\nquery = '退款'\n";
+  std::ofstream(dir / "notes.txt") << "not a rule";
+  const std::string watch =
+      "[watch]\nsources = ['weibo']\nemotions = ['negative']\nrules_dir = '" + dir.string() + "'\n";
+  const auto config = parse_config(
+      watch + "[topics]\nmoney = ['finance', 'house']\n[[rule]]\nname = 'own'\nquery = '涨价'\n",
+      "t.toml");
+  ASSERT_TRUE(config.ok()) << config.error().message;
+  std::vector<std::string> names;
+  for (const Rule& rule : config->rules) names.push_back(rule.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"source:weibo", "emotion:negative", "own", "a", "b"}));
+  EXPECT_EQ(config->topic_groups, (std::vector<TopicTree::Group>{{"money", {"finance", "house"}}}));
+
+  std::ofstream(dir / "c.toml") << "[[rule]]\nname = 'a'\nquery = 'x'\n";
+  const auto twice = parse_config(watch, "t.toml");
+  ASSERT_FALSE(twice.ok());
+  EXPECT_THAT(twice.error().message, HasSubstr("c.toml: rule 'a' is there already"));
+  std::filesystem::remove_all(dir);
+  const auto gone = parse_config(watch, "t.toml");
+  ASSERT_FALSE(gone.ok());
+  EXPECT_THAT(gone.error().message, HasSubstr("watch.rules_dir cannot be read"));
 }
 
 TEST(ConfigTest, SaysWhenTheFileIsNotThere) {

@@ -43,9 +43,12 @@ Counting::Counting(Options options, LabelSchema labels, const Clock& clock, Stor
       desk_(desk),
       times_(times),
       aggregator_(options_.aggregate, labels_),
+      discovery_(options_.discovery),
       detector_(options_.detect),
       alerts_(options_.alert, labels_, *this),
-      queue_(options_.queue_posts_max) {}
+      queue_(options_.queue_posts_max) {
+  aggregator_.set_observer(&discovery_);
+}
 
 void Counting::start() {
   thread_ = std::jthread([this] { run(); });
@@ -59,12 +62,18 @@ Counting::~Counting() {
 // Called by alerts_.on_changes within digest(), so mu_ is held.
 std::vector<EvidencePost> Counting::evidence(KeyId key, std::size_t count_max,
                                              bool negative_first) NO_THREAD_SAFETY_ANALYSIS {
+  if (Discovery::owns(key)) return discovery_.evidence(key, count_max, negative_first);
   return aggregator_.evidence(
       key, count_max, negative_first ? EvidenceOrder::kNegativeFirst : EvidenceOrder::kNewest);
 }
 
 WaveShape Counting::shape(KeyId key, std::int64_t since) NO_THREAD_SAFETY_ANALYSIS {
   return aggregator_.shape(key, since);
+}
+
+void Counting::set_rules(std::shared_ptr<const RuleMatcher> rules) {
+  MutexLock lock(mu_);
+  aggregator_.set_rules(std::move(rules));
 }
 
 void Counting::push(std::span<CommittedPost> posts) {
@@ -121,6 +130,7 @@ void Counting::count(std::vector<ScoredPost>& posts, std::optional<EventTime> no
       std::vector<Change> changes;
       detector_.advance(
           unix_seconds(*watermark) - 1, [&](KeyId key) { return aggregator_.name(key); }, changes);
+      discovery_.advance(unix_seconds(*watermark) - 1, changes);
       for (const Change& change : changes) remember_peak(change);
       alerts_.on_changes(changes, updates_);
       alerts_.close_orphans(*watermark, updates_);
@@ -139,9 +149,11 @@ void Counting::digest(std::vector<Tick>& ticks) {
   if (ticks.empty()) return;
   const auto names = [&](KeyId key) REQUIRES(mu_) { return aggregator_.name(key); };
   std::vector<Change> changes;
-  for (const Tick& tick : ticks) {
+  for (Tick& tick : ticks) {
     changes.clear();
+    leave_out_coordinated(tick);
     detector_.observe(tick, names, changes);
+    discovery_.advance(tick.second, changes);
     for (const Change& change : changes) remember_peak(change);
     if (!changes.empty()) alerts_.on_changes(changes, updates_);
   }

@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,6 +24,7 @@
 #include "core/clock.h"
 #include "core/mutex.h"
 #include "detect/detector.h"
+#include "detect/discovery.h"
 #include "store/store.h"
 #include "store/store_writer.h"
 
@@ -66,6 +68,7 @@ class Counting final : private EvidenceSource {
   struct Options {
     AggregateOptions aggregate;
     DetectOptions detect;
+    Discovery::Options discovery;
     AlertOptions alert;
     std::size_t queue_posts_max = 16'384;
     bool follow_wall_clock = true;  // false in a replay: event time alone decides
@@ -82,6 +85,8 @@ class Counting final : private EvidenceSource {
   // `recount_max`). Minutes that the store has whole are not written again.
   Status restore(std::chrono::minutes recount, std::chrono::hours recount_max) EXCLUDES(mu_);
   void start();
+  // Changes what rules are watched, from the next post counted on; null: none.
+  void set_rules(std::shared_ptr<const RuleMatcher> rules) EXCLUDES(mu_);
   void push(std::span<CommittedPost> posts);
   // Alerts and minutes that could not be written: after finish() they are lost.
   std::size_t unwritten() const { return updates_.size() + minutes_.size(); }
@@ -123,6 +128,7 @@ class Counting final : private EvidenceSource {
 
   mutable Mutex mu_;
   Aggregator aggregator_ GUARDED_BY(mu_);
+  Discovery discovery_ GUARDED_BY(mu_);
   Detector detector_ GUARDED_BY(mu_);
   AlertManager alerts_;  // its open_count may be called concurrently
   std::map<std::pair<std::string, std::int64_t>, WavePeak> peaks_ GUARDED_BY(mu_);

@@ -10,6 +10,7 @@
 
 #include "app/model_control_json.h"
 #include "app/ndjson_session.h"
+#include "app/rule_book_json.h"
 #include "core/rfc3339.h"
 #include "infer/engine_file.h"
 #include "ingest/post_json.h"
@@ -313,8 +314,8 @@ Result<std::string> EngineApi::trends(const Params& params) {
   TRY_ASSIGN(const std::int64_t limit, int_param(params, "limit", 20, 1, 200));
   const std::string kind = params("kind").value_or("topic");
   const std::string region = params("region").value_or("*");
-  if (kind != "topic" && kind != "hashtag" && kind != "keyword") {
-    return bad_param("kind", kind, "must be topic, hashtag or keyword");
+  if (kind != "topic" && kind != "hashtag" && kind != "keyword" && kind != "rule") {
+    return bad_param("kind", kind, "must be topic, hashtag, keyword or rule");
   }
   const auto filter = [&](const KeyName& name) {
     switch (name.kind) {
@@ -324,6 +325,11 @@ Result<std::string> EngineApi::trends(const Params& params) {
         return kind == "hashtag";
       case KeyKind::kKeyword:
         return kind == "keyword";
+      case KeyKind::kRule:
+        return kind == "rule";
+      case KeyKind::kTextGroup:
+      case KeyKind::kEmergentTopic:
+        return false;  // not counted keys
     }
     return false;
   };
@@ -610,6 +616,11 @@ Status EngineApi::unload_model(const std::string& name) {
     }
   }
   return Error{Code::kNotFound, fmt::format("no model or engine '{}' is served", name)};
+}
+
+Result<std::string> EngineApi::rules(RuleAction action, const std::string& name,
+                                     std::string_view request_json) {
+  return answer_rules(runtime_.rules(), action, name, request_json);
 }
 
 ControlAnswer EngineApi::control_model(ModelAction action, const std::string& model,

@@ -46,6 +46,8 @@ class EngineApi final : public Engine {
   Status unload_model(const std::string& name) override;
   ControlAnswer control_model(ModelAction action, const std::string& model,
                               std::string_view request_json) override;
+  Result<std::string> rules(RuleAction action, const std::string& name,
+                            std::string_view request_json) override;
   void classify_async(ClassifyCall call, std::function<void(Result<ClassifyResult>)> done) override;
   const LabelSchema& labels() const override;
   std::vector<ServedModel> served_models() override;

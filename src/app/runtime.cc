@@ -93,6 +93,10 @@ Status Runtime::open() {
     TRY(desk_->restore());
     desk_->start();
   }
+  TRY_ASSIGN(rules_, RuleBook::create(config_.rules, config_.topic_groups, inference_->labels(),
+                                      *store_, [this](std::shared_ptr<const RuleMatcher> rules) {
+                                        counting_->set_rules(std::move(rules));
+                                      }));
   if (mode_ == Mode::kServe) TRY(counting_->restore(kRecount, kRecountMax));
   counting_->start();
   pipeline_ = std::make_unique<Pipeline>(config_.pipeline, clock_, *inference_, *store_, times_,
@@ -135,6 +139,7 @@ void Runtime::finish() {
 void Runtime::stop() {
   if (pipeline_) pipeline_->drain();
   pipeline_.reset();
+  rules_.reset();
   counting_.reset();
   desk_.reset();
   sender_.reset();

@@ -14,6 +14,7 @@
 #include "app/inference.h"
 #include "app/model_control.h"
 #include "app/pipeline.h"
+#include "app/rule_book.h"
 #include "app/stage_times.h"
 #include "core/clock.h"
 #include "core/mutex.h"
@@ -62,6 +63,7 @@ class Runtime {
   Counting& counting() { return *counting_; }
   AlertDesk& desk() { return *desk_; }
   OutboxSender* sender() { return sender_.get(); }  // null in a replay
+  RuleBook& rules() { return *rules_; }
   Pipeline& pipeline() { return *pipeline_; }
   FreshIds& fresh_ids() { return *fresh_ids_; }
   // Brings the gauges that are read rather than counted up to date (before a scrape).
@@ -89,6 +91,7 @@ class Runtime {
   std::unique_ptr<OutboxSender> sender_;
   std::unique_ptr<AlertDesk> desk_;
   std::unique_ptr<Counting> counting_;
+  std::unique_ptr<RuleBook> rules_;
   std::unique_ptr<Pipeline> pipeline_;
 };
 

@@ -235,7 +235,7 @@ class Detector::Impl {
   // What a new topic@region key would have if its topic were spread over regions as all posts are.
   double borrowed_baseline(std::size_t slot) const {
     const KeyPlace& place = places_[slot];
-    if (!place.in_family || place.depth() != 2) return 0;
+    if (!place.in_family || place.topic == 0 || place.region == 0) return 0;
     const std::size_t topic = family_.find(place.topic, 0);
     const std::size_t region = family_.find(0, place.region);
     const std::size_t all = family_.find(0, 0);
@@ -457,8 +457,9 @@ class Detector::Impl {
     const std::size_t all = family_.find(0, 0);
     if (place.depth() > 0 && is_wider(all, slot, kind) && !two_explain(all, kind)) return all;
     if (place.depth() < 2) return slot;
-    const std::size_t topic = family_.find(place.topic, 0);
-    const std::size_t region = family_.find(0, place.region);
+    const std::size_t topic =
+        place.topic == 0 ? FamilyIndex::kNobody : family_.find(place.topic, 0);
+    const std::size_t region = family_.find(0, place.province != 0 ? place.province : place.region);
     const bool topic_wide = is_wider(topic, slot, kind), region_wide = is_wider(region, slot, kind);
     if (topic_wide && region_wide) {
       return explained(slot, topic, kind) <= explained(slot, region, kind) ? topic : region;

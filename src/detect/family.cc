@@ -28,6 +28,10 @@ KeyPlace place_of(KeyId id, const KeyName* name) {
   if (!place.in_family) return place;
   place.topic = part(name->topic);
   place.region = part(name->region);
+  // "广东 深圳": only keys of cities hold a space (see parse_region).
+  if (const std::size_t space = name->region.find(' '); space != std::string::npos) {
+    place.province = part(std::string_view{name->region}.substr(0, space));
+  }
   place.reportable = name->topic != kUnknown && name->region != kUnknown;
   return place;
 }
@@ -36,7 +40,7 @@ bool lies_under(const KeyPlace& narrow, const KeyPlace& broad) {
   if (!broad.in_family || narrow.depth() <= broad.depth()) return false;
   if (!narrow.in_family) return broad.depth() == 0;
   return (broad.topic == 0 || broad.topic == narrow.topic) &&
-         (broad.region == 0 || broad.region == narrow.region);
+         (broad.region == 0 || broad.region == narrow.region || broad.region == narrow.province);
 }
 
 std::uint64_t FamilyIndex::hash(std::uint64_t topic, std::uint64_t region) {

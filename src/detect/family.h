@@ -9,18 +9,19 @@
 
 namespace tidewatch {
 
-// What the detector needs of a key's name to know its relatives: 32 bytes instead of strings.
+// What the detector needs of a key's name to know its relatives: 40 bytes instead of strings.
 struct KeyPlace {
   KeyId id;                 // value 0: nobody
   std::uint64_t topic = 0;  // hashes; 0: all
   std::uint64_t region = 0;
-  bool in_family = false;  // a topic-region key; a hashtag or keyword only lies under *@*
+  std::uint64_t province = 0;  // of a city, whose key lies under its province's; 0: no city
+  bool in_family = false;      // a topic-region key; a hashtag, keyword or rule only lies under *@*
   // False for topic or region `unknown`, which says nothing: told as the key above it instead.
   bool reportable = false;
   std::uint8_t open_waves = 0;  // the detector's: a bit for each kind of change
 
-  // How specific: 0 for *@*, 1, 2 for topic@region, hashtags and keywords.
-  int depth() const { return in_family ? (topic != 0) + (region != 0) : 2; }
+  // How specific: 0 for *@*, 1, 2 for topic@region, *@city, hashtags, keywords and rules.
+  int depth() const { return in_family ? (topic != 0) + (region != 0) + (province != 0) : 2; }
 };
 
 KeyPlace place_of(KeyId id, const KeyName* name);

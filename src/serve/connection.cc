@@ -58,6 +58,21 @@ AlertEvent alert_event(Handler handler) noexcept {
   }
 }
 
+RuleAction rule_action(Handler handler) noexcept {
+  switch (handler) {
+    case Handler::kRule:
+      return RuleAction::kGet;
+    case Handler::kRulePut:
+      return RuleAction::kPut;
+    case Handler::kRuleDelete:
+      return RuleAction::kDelete;
+    case Handler::kRuleValidate:
+      return RuleAction::kValidate;
+    default:
+      return RuleAction::kList;
+  }
+}
+
 }  // namespace
 
 Connection::Connection(asio::ip::tcp::socket socket, ServerCore& core)
@@ -273,6 +288,17 @@ awaitable<Answer> Connection::dispatch(Exchange& exchange) {
       Answer answer_now = co_await with_body(exchange, std::move(retry));
       co_return answer_now;
     }
+    case Handler::kRulePut:
+    case Handler::kRuleDelete:
+    case Handler::kRuleValidate: {
+      const RuleAction action = rule_action(exchange.match.entry->handler);
+      std::function<Result<std::string>(const std::string&)> act =
+          [&engine, &argument, action](const std::string& body) {
+            return engine.rules(action, argument, body);
+          };
+      Answer answer_now = co_await with_body(exchange, std::move(act));
+      co_return answer_now;
+    }
     case Handler::kSwap:
     case Handler::kRollback:
     case Handler::kCanaryState:
@@ -324,6 +350,12 @@ awaitable<Answer> Connection::dispatch(Exchange& exchange) {
       break;
     case Handler::kModels:
       work = [&] { return engine.models(); };
+      break;
+    case Handler::kRules:
+    case Handler::kRule:
+      work = [&engine, &argument, action = rule_action(exchange.match.entry->handler)] {
+        return engine.rules(action, argument, {});
+      };
       break;
     case Handler::kMetrics:
       work = [&] { return Result<std::string>(engine.metrics_text()); };

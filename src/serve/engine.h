@@ -119,6 +119,9 @@ struct ControlAnswer {
   std::string json;  // the document; of a refusal more members for the problem, or nothing
 };
 
+// What can be asked of the user rules. kPut and kValidate take a JSON request.
+enum class RuleAction : std::uint8_t { kList, kGet, kPut, kDelete, kValidate };
+
 // What became of classify_async() calls under one model, and what the engine ran for all callers.
 struct ModelStatistics {
   struct Duration {
@@ -181,6 +184,12 @@ class Engine {
   // Blocks for up to seconds. `model` may be empty where one is served, or the request names it.
   virtual ControlAnswer control_model(ModelAction action, const std::string& model,
                                       std::string_view request_json) = 0;
+
+  // A change is watched once it returns; blocks for some 50 ms.
+  virtual Result<std::string> rules(RuleAction /*action*/, const std::string& /*name*/,
+                                    std::string_view /*request_json*/) {
+    return Error{Code::kUnimplemented, "this engine has no rules"};
+  }
 
   // Labels texts; `done` is told exactly once, from any thread, maybe within this call. Never
   // blocks. kNotFound: no such model; kResourceExhausted: the deadline cannot be kept (the message

@@ -65,6 +65,11 @@ TEST_F(HttpRoutes, AskTheEngine) {
        R"({"asked":"posts","argument":"","q":"退款"})"},
       {"GET", "/v1/posts/a%20b", "", R"({"asked":"post","argument":"a b"})"},
       {"GET", "/v1/models", "", R"({"asked":"models","argument":""})"},
+      {"GET", "/v1/rules", "", R"({"asked":"rules 0 ","argument":""})"},
+      {"GET", "/v1/rules/a%20b", "", R"({"asked":"rules 1 a b","argument":""})"},
+      {"PUT", "/v1/rules/a", "{}", R"({"asked":"rules 2 a","argument":"{}"})"},
+      {"DELETE", "/v1/rules/a", "", R"({"asked":"rules 3 a","argument":""})"},
+      {"POST", "/v1/rules/validate", "{}", R"({"asked":"rules 4 ","argument":"{}"})"},
       {"POST", "/v1/classify", "{\"texts\":[]}",
        R"({"asked":"classify","argument":"{\"texts\":[]}"})"},
       {"GET", "/healthz", "", R"({"status":"ok"})"},
@@ -85,7 +90,7 @@ TEST_F(HttpRoutes, AskTheEngine) {
       EXPECT_EQ(head.header("content-length"), answer.header("content-length"));
     } else {
       EXPECT_EQ(head.status, 204);
-      EXPECT_THAT(head.header("allow"), HasSubstr("POST"));
+      EXPECT_THAT(head.header("allow"), HasSubstr(c.method));
     }
   }
 }

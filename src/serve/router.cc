@@ -28,6 +28,11 @@ constexpr RouteEntry kRoutes[] = {
     {"POST", "/v1/outbox/{id}/retry", Handler::kOutboxRetry},
     {"GET", "/v1/channels", Handler::kChannels},
     {"POST", "/v1/channels/{name}/retry", Handler::kChannelRetry},
+    {"GET", "/v1/rules", Handler::kRules},
+    {"GET", "/v1/rules/{name}", Handler::kRule},
+    {"PUT", "/v1/rules/{name}", Handler::kRulePut},
+    {"DELETE", "/v1/rules/{name}", Handler::kRuleDelete},
+    {"POST", "/v1/rules/validate", Handler::kRuleValidate},
     {"GET", "/v1/live", Handler::kLive},
     {"GET", "/v1/models", Handler::kModels},
     {"POST", "/swap-engine", Handler::kSwap},
@@ -193,12 +198,14 @@ RouteMatch find_route(std::string_view method, const Target& target) {
   RouteMatch match;
   bool get = false;
   bool post = false;
+  bool put = false;
   bool del = false;
   for (const RouteEntry& entry : kRoutes) {
     std::array<std::string, 2> arguments;
     if (!fits(entry.pattern, target, arguments)) continue;
     get = get || entry.method == "GET";
     post = post || entry.method == "POST";
+    put = put || entry.method == "PUT";
     del = del || entry.method == "DELETE";
     if (entry.method == method || (method == "HEAD" && entry.method == "GET")) {
       match.entry = &entry;
@@ -208,8 +215,9 @@ RouteMatch find_route(std::string_view method, const Target& target) {
   }
   if (get) match.allow = "GET, HEAD";
   if (post) match.allow += get ? ", POST" : "POST";
-  if (del) match.allow += get || post ? ", DELETE" : "DELETE";
-  if (get || post || del) match.allow += ", OPTIONS";
+  if (put) match.allow += get || post ? ", PUT" : "PUT";
+  if (del) match.allow += get || post || put ? ", DELETE" : "DELETE";
+  if (get || post || put || del) match.allow += ", OPTIONS";
   return match;
 }
 

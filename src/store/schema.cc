@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/schema.h"
 
+#include "store/rule_rows.h"
+
 namespace tidewatch {
 namespace {
 
@@ -140,6 +142,7 @@ Result<std::unique_ptr<Database>> open_posts_db(const std::filesystem::path& dir
                      "); upgrade, or choose another folder (--data-dir)"};
   }
   TRY(upgrade_tables(*db, version.value_or(0)));
+  TRY(make_rule_table(*db));
   return db;
 }
 

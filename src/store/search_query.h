@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/result.h"
-#include "store/search_text.h"
+#include "query/folded_text.h"
 #include "store/stored_post.h"
 
 namespace tidewatch {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "store/search_text.h"
+#include "query/folded_text.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

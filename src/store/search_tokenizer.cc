@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "store/search_text.h"
+#include "query/folded_text.h"
 
 namespace tidewatch {
 namespace {

@@ -12,6 +12,7 @@
 #include "store/minute_rows.h"
 #include "store/outbox_rows.h"
 #include "store/post_rows.h"
+#include "store/rule_rows.h"
 #include "store/schema.h"
 #include "store/store_impl.h"
 #include "store/telling_rows.h"
@@ -177,6 +178,21 @@ Status Store::put_alert(const Alert& alert, std::span<const OutboxMessage> messa
     TRY(write_history(db, alert.id, history));
     return write_tellings(db, tellings);
   });
+}
+
+// ---- rules
+
+Result<std::vector<Rule>> Store::rules() {
+  auto reader = impl_->readers->acquire(impl_->options.query_time_max);
+  return read_rules(reader->posts());
+}
+
+Status Store::put_rule(const Rule& rule) {
+  return impl_->write([&](Database& db) { return write_rule(db, rule, impl_->clock.wall_now()); });
+}
+
+Status Store::remove_rule(const std::string& name) {
+  return impl_->write([&](Database& db) { return tidewatch::remove_rule(db, name); });
 }
 
 // ---- outbox

@@ -24,6 +24,7 @@
 #include "core/result.h"
 #include "infer/scored_post.h"
 #include "infer/scores.h"
+#include "rules/rule.h"
 #include "store/stored_post.h"
 
 namespace tidewatch {
@@ -162,6 +163,11 @@ class Store : public Outbox {
   Result<std::vector<Telling>> tellings(EventTime since);
   // Oldest first; empty when there is no such alert.
   Result<std::vector<AlertHistoryEntry>> history(const std::string& id);
+
+  // Rules made over the API.
+  Result<std::vector<Rule>> rules();  // by name
+  Status put_rule(const Rule& rule);  // makes or replaces it
+  Status remove_rule(const std::string& name);
 
   Result<PostPage> posts(const PostQuery& query);
   Result<std::optional<StoredPost>> post(const std::string& id);

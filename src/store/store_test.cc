@@ -35,6 +35,21 @@ class StoreTest : public ::testing::Test {
   ManualClock clock_{from_millis(1'700'000'000'000)};
 };
 
+TEST_F(StoreTest, KeepsRules) {
+  {
+    auto store = open();
+    ASSERT_EQ(problem(store->put_rule({"z", "退款", "", true})), "");
+    ASSERT_EQ(problem(store->put_rule({"a", "投诉", "why", false})), "");
+    ASSERT_EQ(problem(store->put_rule({"z", "退款 OR 退钱", "", true})), "");
+    ASSERT_EQ(problem(store->put_rule({"gone", "x", "", true})), "");
+    ASSERT_EQ(problem(store->remove_rule("gone")), "");
+  }
+  const auto rules = open()->rules();
+  ASSERT_EQ(problem(rules), "");
+  EXPECT_EQ(*rules,
+            (std::vector<Rule>{{"a", "投诉", "why", false}, {"z", "退款 OR 退钱", "", true}}));
+}
+
 TEST_F(StoreTest, GivesBackEveryFieldAfterReopening) {
   ScoredPost full = make_post("wb_4312345678901234", "手机 \U0001F602 #退款#\n第二行", -5);
   full.post.source = "weibo";

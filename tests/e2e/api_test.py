@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life of a post through the real program: ingest, classify, search, series, metrics, restart."""
 
+import json
 import os
 import sys
 import tempfile
 import unittest
+import urllib.parse
 
 sys.path.insert(0, os.path.dirname(__file__))
 from engine import Engine, binary_from_environment  # noqa: E402
@@ -49,6 +51,27 @@ class ApiTest(unittest.TestCase):
         status, headers, answer = self.engine.request("POST", "/v1/posts", b"{}\n")
         self.assertEqual(status, 400, answer)
         self.assertIn("json", headers["Content-Type"])
+
+    def test_rules_are_made_checked_listed_and_removed(self):
+        path = "/v1/rules/" + urllib.parse.quote("退款潮")
+        body = json.dumps({"query": "退款 OR 退钱 -广告"}).encode()
+        kind = {"Content-Type": "application/json"}
+        status, _, rule = self.engine.request("PUT", path, body, kind)
+        self.assertEqual(status, 200, rule)
+        self.assertEqual((rule["key"], rule["origin"], rule["problem"]), ("rule:退款潮", "api", None))
+        self.assertIn(rule, self.engine.get("/v1/rules")["rules"])
+        status, _, problem = self.engine.request("PUT", path, b'{"query":"a (b"}', kind)
+        self.assertEqual(status, 400)
+        self.assertIn("column 3", problem["detail"])
+        status, _, verdict = self.engine.request(
+            "POST", "/v1/rules/validate", json.dumps({"query": "topic:财经 AND topic:x"}).encode(), kind
+        )
+        self.assertEqual((status, verdict["valid"], verdict["column"]), (200, False, 20), verdict)
+        self.assertEqual(self.engine.get(path)["query"], "退款 OR 退钱 -广告")
+        status, _, _ = self.engine.request("DELETE", path)
+        self.assertEqual(status, 200)
+        status, _, _ = self.engine.request("DELETE", path)
+        self.assertEqual(status, 404)
 
     def test_finds_two_character_words(self):
         status, _, _ = self.engine.post_lines(

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <latch>
 #include <map>
+#include <random>
 #include <string>
 #include <thread>
 #include <variant>
@@ -240,6 +241,63 @@ TEST_F(EngineTest, TheSameFileGivesTheSameAlerts) {
   EXPECT_THAT(runs[2], HasSubstr("\"event\":\"opened\""));
   EXPECT_THAT(runs[0], HasSubstr("\"event\":\"opened\""));
   EXPECT_THAT(runs[0], HasSubstr(hashtag));
+}
+
+// A rule has alerts of its own; copy-paste and a new phrase are told as what they are, and all of
+// it is the same in a second run.
+TEST_F(EngineTest, RulesCopyPasteAndNewTopicsHaveAlertsOfTheirOwn) {
+  config_.rules = {{"停电", "停电 NEAR/8 小区 -广告", "", true}};
+  std::vector<std::string> runs;
+  std::map<std::string, std::string> keys;  // of opened alerts, by kind
+  for (int run = 0; run < 2; ++run) {
+    config_.store.dir = folder_ / ("run" + std::to_string(run));
+    std::string alerts;
+    Runtime::Hooks hooks;
+    hooks.on_alert = [&](const AlertUpdate& update) {
+      alerts += to_json(update.alert, update.event) + "\n";
+      if (update.event == AlertEvent::kOpened && update.alert.key.starts_with("rule:")) {
+        keys["rule"] = update.alert.key;
+      } else if (update.event == AlertEvent::kOpened) {
+        keys[update.alert.kind] = update.alert.key;
+        EXPECT_GE(update.alert.evidence.size(), 3U);
+      }
+    };
+    const auto runtime = start(Runtime::Mode::kReplay, hooks);
+    ASSERT_NE(runtime, nullptr);
+    std::mt19937_64 random(5);
+    std::uint64_t serial = 0;
+    const auto chatter = [&] {
+      std::string text;
+      for (int i = 0; i < 14; ++i) {
+        const std::uint64_t code = 0x4E00 + random() % 600;
+        text += {static_cast<char>(0xE0 | code >> 12), static_cast<char>(0x80 | (code >> 6 & 0x3F)),
+                 static_cast<char>(0x80 | (code & 0x3F))};
+      }
+      return text;
+    };
+    const auto say = [&](std::int64_t second, const std::string& author, const std::string& text) {
+      Post one = post("p" + std::to_string(++serial), text);
+      one.author = author;
+      one.region = "广东 深圳";
+      one.time += std::chrono::seconds{second};
+      ASSERT_EQ(runtime->pipeline().submit(std::move(one), clock_.steady_now(), nullptr, 0, true),
+                Pipeline::Admission::kAdmitted);
+    };
+    for (std::int64_t second = 0; second < 1'500; ++second) {
+      for (int i = 0; i < 3; ++i)
+        say(second, "a" + std::to_string(random() % 1'000'000), chatter());
+      if (second < 1'200) continue;
+      say(second, "b" + std::to_string(random() % 1'000'000), "小区又停电了" + chatter());
+      say(second, "bot" + std::to_string(second % 7),
+          "内部消息明天早上九点全场清仓大甩卖加微信领红包");
+    }
+    runtime->finish();
+    runs.push_back(alerts);
+  }
+  EXPECT_EQ(runs[0], runs[1]);
+  EXPECT_EQ(keys["rule"], "rule:停电");
+  EXPECT_THAT(keys["emergent"], HasSubstr("停电"));
+  EXPECT_THAT(keys["coordinated"], HasSubstr("内部消息明天早上九点"));
 }
 
 // The cascade gives each text the scores of the model that its margin asks for, whatever is queued

@@ -215,6 +215,11 @@ ControlAnswer FakeEngine::control_model(ModelAction action, const std::string& m
   return {std::nullopt, *answer};
 }
 
+Result<std::string> FakeEngine::rules(RuleAction action, const std::string& name,
+                                      std::string_view request_json) {
+  return asked("rules " + std::to_string(static_cast<int>(action)) + " " + name, request_json);
+}
+
 Status FakeEngine::ready() {
   if (not_ready) return *not_ready;
   return {};

@@ -76,6 +76,8 @@ class FakeEngine final : public Engine {
   Result<std::string> models() override;
   ControlAnswer control_model(ModelAction action, const std::string& model,
                               std::string_view request_json) override;
+  Result<std::string> rules(RuleAction action, const std::string& name,
+                            std::string_view request_json) override;
   void classify_async(ClassifyCall call, std::function<void(Result<ClassifyResult>)> done) override;
   const LabelSchema& labels() const override { return schema; }
   std::vector<ServedModel> served_models() override { return served; }

@@ -9,10 +9,11 @@
 
 namespace tidewatch {
 
-// What search sees of a text: a sequence of units. A unit is a word (letters and digits, at most
-// kSearchWordBytesMax bytes; a longer one is cut there), one ideograph (also kana, Hangul, Thai:
-// scripts without spaces) or one pictograph. Everything else separates. Letters are lower-cased,
-// full-width forms folded, accents written as combining marks and invisible characters dropped.
+// What search and rules see of a text: a sequence of units. A unit is a word (letters and digits,
+// at most kSearchWordBytesMax bytes; a longer one is cut there), one ideograph (also kana, Hangul,
+// Thai: scripts without spaces) or one pictograph. Everything else separates. Letters are
+// lower-cased, full-width forms folded, accents written as combining marks and invisible characters
+// dropped.
 enum class UnitKind : std::uint8_t { kWord, kIdeograph, kPictograph };
 
 inline constexpr std::size_t kSearchWordBytesMax = 64;
@@ -43,6 +44,10 @@ struct FoldedText {
 // Folds UTF-8 text into `out`, replacing what was there. Invalid bytes separate. Linear in the
 // length of the text.
 void fold_text(std::string_view text, FoldedText& out);
+
+// Replaces `out` by the text as regular expressions see it: characters folded as above, but what
+// separates them left in place. Invalid bytes become U+FFFD.
+void normalise_text(std::string_view text, std::string& out);
 
 // True when a pair of neighbours is indexed as a bigram: i and i + 1 are joined ideographs.
 inline bool is_bigram(const FoldedText& text, std::size_t i) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "store/search_text.h"
+#include "query/folded_text.h"
 
 #include <algorithm>
 
@@ -201,6 +201,14 @@ void fold_text(std::string_view text, FoldedText& out) {
                          static_cast<std::uint16_t>(out.bytes.size() - begin), kind, joined});
     joined = true;
     in_word = kind == UnitKind::kWord;
+  }
+}
+
+void normalise_text(std::string_view text, std::string& out) {
+  out.clear();
+  for (std::size_t i = 0; i < text.size();) {
+    const char32_t c = fold(decode(text, i));
+    if (classify(c) != CharClass::kIgnored) append_utf8(out, c);
   }
 }
 

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "query/folded_text.h"
+
+namespace tidewatch {
+
+// MinHash of a text (A. Z. Broder, "On the resemblance and containment of documents", SEQUENCES
+// 1997) over pairs of neighbouring units (Chinese characters, words of letters): the share of equal
+// minima of two texts estimates the share of pairs that they have in common.
+//
+// What copies change without changing the message is left out: @names, addresses, [emoticons],
+// emoji, punctuation, case and width, and all from "//@" on (what a repost quotes).
+inline constexpr std::size_t kMinima = 12;
+inline constexpr std::size_t kSketchUnitsMin = 10;  // shorter texts are alike by chance
+using TextSketch = std::array<std::uint32_t, kMinima>;
+
+// Replaces `out` by the first 2 KiB of the text without that, but with emoji and punctuation.
+void clean_text(std::string_view text, std::string& out);
+
+// Makes sketches; reused from text to text to spare allocations. Not thread-safe.
+class TextSketcher {
+ public:
+  // Nothing for a text of fewer than kSketchUnitsMin units. Linear; looks at the first 2 KiB.
+  std::optional<TextSketch> sketch(std::string_view text);
+
+  // What the last text was without what is left out: for people.
+  const std::string& cleaned() const { return cleaned_; }
+
+ private:
+  std::string cleaned_;
+  FoldedText folded_;
+};
+
+// How many minima are equal, of kMinima.
+std::size_t equal_minima(const TextSketch& a, const TextSketch& b);
+
+}  // namespace tidewatch
