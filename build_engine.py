@@ -85,7 +85,7 @@ def main(arguments):
     if not arguments or "--help" in arguments or "-h" in arguments:
         print(__doc__)
         return subprocess.run([find_tidewatch(tidewatch), "build-engine", "--help"], check=False).returncode
-    given = set(arguments)
+    given = {a.split("=", 1)[0] for a in arguments}
     if "--backend" not in given and has_nvidia_driver():
         arguments += ["--backend", "tensorrt"]
     if "--like" not in given and any(a.endswith(".onnx") for a in arguments):

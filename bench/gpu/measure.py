@@ -102,7 +102,7 @@ def steps_of(options):
     swaps = engines / "swaps"
     steps.append(("swaps", [tidewatch, "bench", "serve", "--backend", "tensorrt", "--models-dir", str(models), "--model", "base",
                             "--engines-dir", str(swaps), "--via", "inprocess", "--path", "classify", "--rate", "8000", "--seconds",
-                            "60", "--swaps", "100", "--swap-engines", "base-fp16.engine", "base-int8.engine", "--json"]))
+                            "420", "--swaps", "100", "--swap-engines", "base-fp16.engine", "base-int8.engine", "--json"]))
     tiny = build("tinybert", "fp16")
     infer("tinybert-fp16-96", "tinybert", tiny, "--tokens", "96")
     infer("tinybert-plain-96", "tinybert", tiny, "--tokens", "96", "--plain", str(work / "tinybert.plan"))
@@ -125,17 +125,41 @@ def run_step(name, command, work):
     print(f"{name}: {time.time() - began:.0f} s", flush=True)
 
 
+def row(name, speed, batch="", run="", result=None):
+    result = result or {}
+    real = f"{result['fill_ratio']:.0%}" if "fill_ratio" in result else ""
+    memory = f"{result['gpu_bytes'] / 1e6:,.0f}" if "gpu_bytes" in result else ""
+    busy = result.get("gpu", {}).get("busy_percent_p90", "")
+    run = f"{run:.2f}" if run != "" else ""
+    return f"| {name} | {speed} | {batch} | {run} | {real} | {memory} | {busy} |"
+
+
 def table(work):
-    rows = ["| step | texts/s | batch | a run, ms | tokens real | GPU MB | GPU busy |", "|---|---|---|---|---|---|---|"]
+    rows = ["| step | texts/s | batch | a run or P99, ms | tokens real | GPU MB | GPU busy, % |", "|---|---|---|---|---|---|---|"]
     for file in sorted((work / "results").glob("*.json"), key=lambda f: f.stat().st_mtime):
         r = json.loads(file.read_text(encoding="utf-8"))
-        speed = r.get("texts_per_second", r.get("goodput_per_s"))
-        if speed is None:
-            continue
-        run = r.get("run_ms", r.get("latency_ms", {}).get("p99"))
-        rows.append(f"| {file.stem} | {speed:,.0f} | {r.get('batch', '')} | {run or 0:.2f} | {r.get('fill_ratio', 1):.0%} | "
-                    f"{r.get('gpu_bytes', 0) / 1e6:,.0f} | {r['gpu'].get('busy_percent_p90', '')} |")
+        if "swap" in r:
+            rows.append(row(f"{file.stem}: {json.dumps(r['swap'])}", f"{r['goodput_per_s']:,.0f}", run=r["latency_ms"]["p99"], result=r))
+        elif "sweep" in r:
+            best = r["sweep"].get("best_goodput_per_s") or 0
+            rows.append(row(file.stem, f"{best:,.0f}" if best else "no rate kept it", result=r))
+        elif "eager" in r:
+            for kind in ("eager", "compile"):
+                rows += [row(f"{file.stem}, {kind}", f"{one['texts_per_second']:,.0f}", one["batch"], one["run_ms"]) for one in r[kind]]
+        elif "texts_per_second" in r:
+            rows.append(row(file.stem, f"{r['texts_per_second']:,.0f}", r["batch"], r["run_ms"], r))
+            if "with" in r:
+                rows.append(row(file.stem + ", the second", f"{r['with']['texts_per_second']:,.0f}", r["with"]["batch"], r["with"]["run_ms"]))
     return "\n".join(rows) + "\n"
+
+
+def is_done(name, command, work):
+    """The result is there, and so is the file that the step was to leave, if it was to leave one."""
+    if not (work / "results" / f"{name}.json").exists():
+        return False
+    if name == "models":
+        return (work / "models" / "tinybert" / "manifest.json").exists()
+    return "--output" not in command or Path(command[command.index("--output") + 1]).exists()
 
 
 def main():
@@ -154,7 +178,7 @@ def main():
         shutil.copytree(ROOT / "models" / "base", base)
     began, only = time.time(), [n for n in options.only.split(",") if n]
     for name, command in steps_of(options):
-        done = (options.work / "results" / f"{name}.json").exists()
+        done = is_done(name, command, options.work)
         if options.list:
             print(f"{'done' if done else '    '} {name}: {' '.join(map(os.fspath, command))}")
         elif not done and (not only or any(name.startswith(n) for n in only)) and time.time() - began < options.budget_seconds:

@@ -39,7 +39,7 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=2.0)
     options = parser.parse_args()
     model = random_model(SHAPES[options.shape]).half().cuda()
-    compiled = torch.compile(model)
+    compiled = torch.compile(model, dynamic=False)
     batches = [int(b) for b in options.batches.split(",")]
     print(json.dumps({
         "shape": options.shape, "gpu": torch.cuda.get_device_name(), "torch": torch.__version__, "tokens": options.tokens,

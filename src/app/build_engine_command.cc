@@ -469,7 +469,10 @@ Status build(const BuildEngineOptions& options) {
 
 }  // namespace
 
-int run_build_engine(const BuildEngineOptions& options) {
+int run_build_engine(const BuildEngineOptions& given) {
+  BuildEngineOptions options = given;
+  if (options.precision.empty())
+    options.precision = options.backend == "tensorrt" ? "fp16" : "fp32";
   const Status status = build(options);
   return status ? 0 : fail(status.error());
 }

@@ -82,9 +82,9 @@ struct CalibrateOptions {
 int run_calibrate(const CalibrateOptions& options);
 
 struct BuildEngineOptions {
-  CommonOptions common;  // model: a name, or an ONNX file; precision is the next but one
-  std::string like;      // of an ONNX file: the model it is made to replace
-  std::string precision = "fp32";
+  CommonOptions common;   // model: a name, or an ONNX file; precision is the next but one
+  std::string like;       // of an ONNX file: the model it is made to replace
+  std::string precision;  // empty: fp16 for TensorRT, else fp32
   std::string output;
   std::string backend = "any";  // "openvino", "tensorrt": compiled for this machine
   // TensorRT alone.

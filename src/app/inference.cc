@@ -10,6 +10,7 @@
 
 #include "app/measure_profile.h"
 #include "core/mutex.h"
+#include "observe/log.h"
 
 namespace tidewatch {
 namespace {
@@ -148,6 +149,11 @@ Result<std::unique_ptr<Inference>> Inference::create(ModelRegistry& registry,
   std::optional<Tokenizer> tokenizer;
   if (options.model != "none") {
     TRY_ASSIGN(tokenizer, load_tokenizer(model->manifest));
+  }
+  for (const auto& loaded : {model, second}) {
+    if (loaded == nullptr || loaded->note.empty()) continue;
+    log(LogLevel::kWarning, "infer", "not on the GPU",
+        {{"model", loaded->manifest.name}, {"why", loaded->note}});
   }
   LabelSchema labels = model->manifest.labels;
   registry.activate(model);

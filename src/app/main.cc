@@ -178,7 +178,7 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"any", "openvino", "tensorrt"}));
   build_app
       ->add_option("--precision", build.precision,
-                   "Compute in 'fp32' (default) or 'int8'; with TensorRT also 'fp16' or 'fp8'")
+                   "Compute in 'fp32' (default) or 'int8'; with TensorRT 'fp16' (default) or 'fp8'")
       ->check(CLI::IsMember({"fp32", "fp16", "int8", "fp8"}));
   build_app
       ->add_option("--tokens", build.tokens,

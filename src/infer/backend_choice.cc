@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "infer/native/native_backend.h"
-#include "infer/plan_engine.h"
 
 namespace tidewatch {
 
@@ -34,12 +33,7 @@ Result<BackendKind> parse_backend_kind(std::string_view text) {
 Result<std::unique_ptr<Backend>> load_backend(const ModelManifest& manifest,
                                               const BackendOptions& options) {
   if (options.kind == BackendKind::kNative) return load_native_backend(manifest, options);
-  if (options.kind == BackendKind::kTensorRt) return load_fitting_plan(manifest, options);
-  if (options.kind == BackendKind::kAuto && !options.engines_dir.empty()) {
-    auto backend = load_fitting_plan(manifest, options);
-    if (backend) return backend;
-  }
-  if (options.kind == BackendKind::kAuto && native::has_vector_kernel()) {
+  if (options.kind != BackendKind::kOpenVino && native::has_vector_kernel()) {
     auto backend = load_native_backend(manifest, options);
     if (backend) return backend;
   }

@@ -13,11 +13,11 @@ std::string_view backend_kind_name(BackendKind kind) noexcept;  // "auto", "nati
 // kInvalidArgument lists what is allowed.
 Result<BackendKind> parse_backend_kind(std::string_view text);
 
-// Loads a model with the backend that options.kind asks for. kAuto: TensorRT where
-// options.engines_dir has an engine of this model for this GPU; our own kernels where there are
-// some for this graph, this recipe and this processor (x86-64 with AVX2); everything else, and
-// everything that they refuse, is OpenVINO's, whose errors then stand. What is taken depends on
-// model, engines and machine alone, never on a measurement.
+// Loads a model on the CPU, with the backend that options.kind asks for. kAuto and kTensorRt (whose
+// plans ModelRegistry::load finds): our own kernels where there are some for this graph, this
+// recipe and this processor (x86-64 with AVX2); everything else, and everything that they refuse,
+// is OpenVINO's, whose errors then stand. What is taken depends on model and machine alone, never
+// on a measurement.
 Result<std::unique_ptr<Backend>> load_backend(const ModelManifest& manifest,
                                               const BackendOptions& options);
 

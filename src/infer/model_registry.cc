@@ -7,6 +7,9 @@
 #include <utility>
 
 #include "infer/backend_choice.h"
+#include "infer/native/native_backend.h"
+#include "infer/plan_engine.h"
+#include "infer/tensorrt/tensorrt_backend.h"
 
 namespace tidewatch {
 namespace {
@@ -53,6 +56,29 @@ Result<std::shared_ptr<const Model>> ModelRegistry::load(const std::string& name
     auto backend = make_null_backend(manifest.labels);
     return std::shared_ptr<const Model>(adopt(std::move(manifest), std::move(backend)));
   }
+  TRY_ASSIGN(ModelManifest manifest, checked_manifest(name));
+  const bool asked = options_.kind == BackendKind::kTensorRt;
+  if (!asked &&
+      (options_.kind != BackendKind::kAuto || !has_plan_of(manifest.name, options_.engines_dir))) {
+    return load_folder(name);
+  }
+  const Result<std::shared_ptr<Model>> plan = load_plan(manifest);
+  if (plan) return std::shared_ptr<const Model>(*plan);
+  BackendOptions native = options_;
+  native.kind = BackendKind::kNative;
+  if (asked && !load_native_backend(manifest, native)) return plan.error();
+  TRY_ASSIGN(auto model, load_manifest(std::move(manifest), options_.precision));
+  model->note = plan.error().message;
+  return std::shared_ptr<const Model>(std::move(model));
+}
+
+Result<std::shared_ptr<const Model>> ModelRegistry::load_folder(const std::string& name) {
+  TRY_ASSIGN(ModelManifest manifest, checked_manifest(name));
+  TRY_ASSIGN(auto model, load_manifest(std::move(manifest), options_.precision));
+  return std::shared_ptr<const Model>(std::move(model));
+}
+
+Result<ModelManifest> ModelRegistry::checked_manifest(const std::string& name) const {
   const std::vector<std::string> names = available();
   if (std::find(names.begin(), names.end(), name) == names.end()) {
     return Error{Code::kNotFound, fmt::format("no model '{}' in {}; there are: {}", name,
@@ -60,8 +86,25 @@ Result<std::shared_ptr<const Model>> ModelRegistry::load(const std::string& name
   }
   TRY_ASSIGN(ModelManifest manifest, read_manifest(models_dir_ / name));
   TRY(verify_manifest_files(manifest));
-  TRY_ASSIGN(auto model, load_manifest(std::move(manifest), options_.precision));
-  return std::shared_ptr<const Model>(std::move(model));
+  return manifest;
+}
+
+Result<std::shared_ptr<Model>> ModelRegistry::load_plan(const ModelManifest& manifest) {
+  TRY_ASSIGN(const std::string here, tensorrt_compatibility());
+  TRY_ASSIGN(const PlanChoice chosen, choose_plan(manifest, options_.engines_dir, here));
+  auto backend = load_plan_engine(chosen.file, chosen.header, manifest, options_);
+  if (!backend) {
+    return Error{backend.error().code,
+                 fmt::format("{}: {}", chosen.file.string(), backend.error().message)};
+  }
+  ModelManifest named = chosen.header.manifest;
+  named.vocabulary = manifest.vocabulary;
+  named.weights.path = chosen.file;
+  named.calibration.reset();
+  std::shared_ptr<Model> model = adopt(std::move(named), *std::move(backend));
+  model->engine = chosen.file.filename().string();
+  TRY_ASSIGN(model->engine_sha256, sha256_of_file(chosen.file));
+  return model;
 }
 
 Result<std::shared_ptr<Model>> ModelRegistry::load_manifest(ModelManifest manifest,

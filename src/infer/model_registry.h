@@ -24,6 +24,8 @@ struct Model {
   // The engine file that it came from; empty: the model's folder.
   std::string engine;
   std::string engine_sha256;
+  // Why it runs on the CPU although an engine for a GPU was asked for or is there; else empty.
+  std::string note;
 };
 
 struct ModelInfo {
@@ -41,7 +43,14 @@ class ModelRegistry {
 
   // Loads `name` beside whatever is active. "none" gives the null model, with the labels of the
   // bundled models. kNotFound lists the names there are.
+  //
+  // With kTensorRt the newest engine of options.engines_dir that fits model and machine
+  // (choose_plan), whose errors stand; but a model that our own kernels run, which is no encoder,
+  // stays on the CPU. With kAuto the same where there is an engine of this model, and the CPU where
+  // it cannot be loaded, `note` saying why.
   Result<std::shared_ptr<const Model>> load(const std::string& name) EXCLUDES(mu_);
+  // The model's folder on the CPU, whatever engines there are.
+  Result<std::shared_ptr<const Model>> load_folder(const std::string& name) EXCLUDES(mu_);
   // The same of a manifest whose files the caller has checked, in a precision of its own.
   Result<std::shared_ptr<Model>> load_manifest(ModelManifest manifest, Precision precision);
   // Gives a backend that was loaded otherwise a version.
@@ -56,6 +65,9 @@ class ModelRegistry {
   std::vector<std::string> available() const;
 
  private:
+  Result<ModelManifest> checked_manifest(const std::string& name) const;
+  Result<std::shared_ptr<Model>> load_plan(const ModelManifest& manifest);
+
   const std::filesystem::path models_dir_;
   const BackendOptions options_;
   std::atomic<std::uint32_t> next_version_{1};

@@ -66,7 +66,7 @@ Result<PlanChoice> choose_plan(const ModelManifest& manifest,
         Code::kNotFound,
         fmt::format("no TensorRT engine of model '{}' for '{}' in {}{}. Build one: "
                     "tidewatch build-engine --backend tensorrt --model {} --precision "
-                    "fp16 --output {}",
+                    "fp16 --output {} (encoders alone: `fast` is for the CPU)",
                     manifest.name, here,
                     engines_dir.empty() ? "no folder (--engines-dir)" : engines_dir.string(),
                     passed_over, manifest.name,
@@ -78,16 +78,14 @@ Result<PlanChoice> choose_plan(const ModelManifest& manifest,
                            });
 }
 
-Result<std::unique_ptr<Backend>> load_fitting_plan(const ModelManifest& manifest,
-                                                   const BackendOptions& options) {
-  TRY_ASSIGN(const std::string here, tensorrt_compatibility());
-  TRY_ASSIGN(const PlanChoice chosen, choose_plan(manifest, options.engines_dir, here));
-  auto backend = load_plan_engine(chosen.file, chosen.header, manifest, options);
-  if (!backend) {
-    return Error{backend.error().code,
-                 fmt::format("{}: {}", chosen.file.string(), backend.error().message)};
+bool has_plan_of(const std::string& model, const std::filesystem::path& engines_dir) {
+  std::error_code unreadable;
+  for (const auto& entry : std::filesystem::directory_iterator(engines_dir, unreadable)) {
+    if (entry.path().extension() != ".engine") continue;
+    const Result<EngineHeader> header = read_engine_header(entry.path());
+    if (header && header->kind == kEngineTensorRt && header->manifest.name == model) return true;
   }
-  return backend;
+  return false;
 }
 
 }  // namespace tidewatch

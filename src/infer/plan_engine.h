@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "core/result.h"
@@ -33,9 +34,7 @@ struct PlanChoice {
 Result<PlanChoice> choose_plan(const ModelManifest& manifest,
                                const std::filesystem::path& engines_dir, std::string_view here);
 
-// Chooses from options.engines_dir and loads. Errors of both, and kUnavailable (no TensorRT, no
-// GPU).
-Result<std::unique_ptr<Backend>> load_fitting_plan(const ModelManifest& manifest,
-                                                   const BackendOptions& options);
+// Whether a folder has any engine of kind kEngineTensorRt of a model of this name.
+bool has_plan_of(const std::string& model, const std::filesystem::path& engines_dir);
 
 }  // namespace tidewatch

@@ -30,9 +30,12 @@ class CalibrateTest(unittest.TestCase):
         done = run("simulate", "--minutes", "2", "--rate", "60", "--seed", "5", "--output", cls.posts)
         assert done.returncode == 0, done.stderr
         slang = ["这部剧绝绝子，看得我蚌埠住了", "今天又emo了，什么都不想干", "yyds！这家店必须再来", "看完直接破防了，哭了一晚上"]
+        with open(cls.posts, encoding="utf-8") as simulated:
+            last = json.loads(simulated.readlines()[-1])["time"]  # without a time they would be of now
         with open(cls.posts, "a", encoding="utf-8") as out:
             for i in range(60):
-                out.write(json.dumps({"text": f"{slang[i % 4]}，第{i}次说"}, ensure_ascii=False) + "\n")
+                post = {"text": f"{slang[i % 4]}，第{i}次说", "time": last}
+                out.write(json.dumps(post, ensure_ascii=False) + "\n")
 
     @classmethod
     def tearDownClass(cls):

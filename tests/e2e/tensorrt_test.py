@@ -55,10 +55,11 @@ class WithoutTensorRt(unittest.TestCase):
 
     def test_the_server_warns_and_serves_on_the_cpu(self):
         with tempfile.TemporaryDirectory() as data, \
-                Engine(BINARY, data, "--model", "fast", "--backend", "tensorrt") as engine:
+                Engine(BINARY, data, "--model", "auto", "--backend", "tensorrt") as engine:
             status, _, models = engine.request("GET", "/v1/models")
             self.assertEqual(status, 200)
             self.assertIn("native", json.dumps(models))
+            self.assertIn("openvino", json.dumps(models))
             status, _, answer = engine.request("POST", "/v1/classify", json.dumps({"texts": ["今天真开心"]}),
                                                {"Content-Type": "application/json"})
             self.assertEqual(status, 200, answer)

@@ -29,6 +29,7 @@ using tensorrt::Stream;
 constexpr const char* kIds = "input_ids";
 constexpr const char* kMask = "attention_mask";
 constexpr std::size_t kUsualBatch = 64;
+constexpr std::size_t kWidthStep = 16;
 
 std::int64_t dim(std::size_t size) { return static_cast<std::int64_t>(size); }
 
@@ -62,6 +63,7 @@ class PlainBackend final : public Backend {
     shapes_.instances = options.lanes;
     shapes_.gains_from_batches = true;
     shapes_.batch_invariant = false;
+    fill_.assign(options.lanes, 1.0);
   }
 
   Status open() {
@@ -85,7 +87,7 @@ class PlainBackend final : public Backend {
   std::string precision() const override { return "fp16"; }
   const BackendShapes& shapes() const override { return shapes_; }
   std::uint64_t memory_bytes() const override { return bytes_; }
-  double last_fill(std::size_t) const override { return fill_; }
+  double last_fill(std::size_t instance) const override { return fill_[instance]; }
   void close() override {}
 
   Status run(std::size_t instance, const RaggedBatch& batch, std::span<Scores> scores) override {
@@ -96,6 +98,9 @@ class PlainBackend final : public Backend {
     for (std::size_t i = 0; i < batch.size(); ++i) {
       shape.width = std::max<std::size_t>(shape.width, batch.offsets[i + 1] - batch.offsets[i]);
     }
+    // Widths in steps, so that the shapes that come are a few dozen.
+    shape.width =
+        std::min((shape.width + kWidthStep - 1) / kWidthStep * kWidthStep, shapes_.tokens_max);
     auto it = lane.graphs.find(shape);
     if (it == lane.graphs.end()) {
       TRY_ASSIGN(auto recorded, record(lane, shape));
@@ -119,7 +124,8 @@ class PlainBackend final : public Backend {
       fill_scores({emotion + i * emotion_.labels.size(), emotion_.labels.size()},
                   {topic + i * topic_.labels.size(), topic_.labels.size()}, scores[i]);
     }
-    fill_ = static_cast<double>(batch.ids.size()) / static_cast<double>(shape.rows * shape.width);
+    fill_[instance] =
+        static_cast<double>(batch.ids.size()) / static_cast<double>(shape.rows * shape.width);
     return {};
   }
 
@@ -171,7 +177,7 @@ class PlainBackend final : public Backend {
   const std::unique_ptr<Plan> plan_;
   BackendShapes shapes_;
   std::uint64_t bytes_ = 0;
-  double fill_ = 1;  // of whichever lane ran last
+  std::vector<double> fill_;  // by instance
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 

@@ -21,9 +21,10 @@ struct PlainOptions {
 
 // What the backend of packed rows is measured against: TensorRT as its users have it. The model's
 // ONNX file by TensorRT's own parser, FP16 where it likes, one optimisation profile, every batch
-// padded to its longest text; a CUDA graph for each shape that comes, page-locked buffers, `lanes`
-// streams. Takes batches in the order in which they come. Answers are left unread but for the copy.
-// Errors as build_tensorrt_plan; kUnimplemented on TensorRT 11, which has no FP16 flag.
+// padded to its longest text (in steps of 16 ids); a CUDA graph for each shape that comes,
+// page-locked buffers, `lanes` streams. Takes batches in the order in which they come. Answers are
+// left unread but for the copy. Errors as build_tensorrt_plan; kUnimplemented on TensorRT 11, which
+// has no FP16 flag.
 Result<std::unique_ptr<Backend>> make_plain_tensorrt(const ModelManifest& manifest,
                                                      const PlainOptions& options);
 

@@ -23,6 +23,7 @@ void SwapDriver::stop() {
 void SwapDriver::run() {
   SteadyTime next = std::chrono::steady_clock::now() + options_.first;
   for (std::uint64_t i = 0; i < options_.swaps; ++i, next += options_.every) {
+    if (stop_.load()) return;  // also when behind: a swap after the load proves nothing
     while (std::chrono::steady_clock::now() < next - kBefore) {
       if (stop_.load()) return;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));

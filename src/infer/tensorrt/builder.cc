@@ -56,7 +56,9 @@ Result<TensorRtPlan> build_tensorrt_plan(const ModelManifest& manifest,
   build.timing_cache = read_or_empty(options.timing_cache);
   build.progress = options.progress;
   Result<tensorrt::BuiltPlan> result = library->build_encoder(*weights, build);
-  if (!result && options.format == tensorrt::NumberFormat::kFp8) {
+  const bool no_kernel =
+      !result && result.error().message.find("fallback kernel") != std::string::npos;
+  if (no_kernel && options.format == tensorrt::NumberFormat::kFp8) {
     return Error{result.error().code,
                  fmt::format("{}. TensorRT 10.6 has no FP8 kernels for rows of changing shapes; "
                              "build with --precision int8, which is as fast",
@@ -64,7 +66,7 @@ Result<TensorRtPlan> build_tensorrt_plan(const ModelManifest& manifest,
   }
   if (!result) return result.error();
   tensorrt::BuiltPlan built = *std::move(result);
-  if (!options.timing_cache.empty())
+  if (!options.timing_cache.empty() && !built.timing_cache.empty())
     TRY(write_atomically(options.timing_cache, built.timing_cache));
   TensorRtPlan plan;
   TRY_ASSIGN(const auto loaded, library->load(std::as_bytes(std::span(built.bytes))));

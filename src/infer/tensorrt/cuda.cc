@@ -219,8 +219,13 @@ Result<PinnedBuffer> PinnedBuffer::allocate(std::shared_ptr<Gpu> gpu, std::size_
   PinnedBuffer buffer;
   TRY(gpu->make_current());
   void* data = nullptr;
-  TRY(check(gpu->driver(), gpu->driver().allocate_host(&data, bytes, kHostPortable),
-            "cuMemHostAlloc"));
+  const int code = gpu->driver().allocate_host(&data, bytes, kHostPortable);
+  if (code == kOutOfMemory) {
+    return Error{
+        Code::kResourceExhausted,
+        fmt::format("the machine has no {} MB left to pin for copies to the GPU", bytes >> 20)};
+  }
+  TRY(check(gpu->driver(), code, "cuMemHostAlloc"));
   buffer.gpu_ = std::move(gpu);
   buffer.data_ = static_cast<std::byte*>(data);
   buffer.bytes_ = bytes;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "infer/tensorrt/graph_runner.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -46,24 +48,24 @@ GraphRunner::Layout GraphRunner::layout_of(const RowShape& shape) const {
 }
 
 GraphRunner::GraphRunner(std::shared_ptr<Gpu> gpu, std::shared_ptr<Plan> plan, Stream stream,
-                         const RowGrid& grid, std::size_t logits_width, std::size_t vocabulary)
+                         const RowGrid& grid, std::size_t logits_width, std::size_t vocabulary,
+                         std::size_t positions)
     : gpu_(std::move(gpu)),
       plan_(std::move(plan)),
       stream_(std::move(stream)),
       logits_width_(logits_width),
       vocabulary_(vocabulary),
+      positions_(positions),
       graphs_(grid.shapes()) {
   executions_.resize(plan_->profiles());
 }
 
-Result<std::unique_ptr<GraphRunner>> GraphRunner::create(std::shared_ptr<Gpu> gpu,
-                                                         std::shared_ptr<Plan> plan,
-                                                         const RowGrid& grid,
-                                                         std::size_t logits_width,
-                                                         std::size_t vocabulary) {
+Result<std::unique_ptr<GraphRunner>> GraphRunner::create(
+    std::shared_ptr<Gpu> gpu, std::shared_ptr<Plan> plan, const RowGrid& grid,
+    std::size_t logits_width, std::size_t vocabulary, std::size_t positions) {
   TRY_ASSIGN(Stream stream, Stream::create(gpu));
-  std::unique_ptr<GraphRunner> runner(
-      new GraphRunner(gpu, std::move(plan), std::move(stream), grid, logits_width, vocabulary));
+  std::unique_ptr<GraphRunner> runner(new GraphRunner(gpu, std::move(plan), std::move(stream), grid,
+                                                      logits_width, vocabulary, positions));
   TRY(runner->open(grid));
   return runner;
 }
@@ -72,12 +74,10 @@ Status GraphRunner::open(const RowGrid& grid) {
   const std::span<const RowShape> shapes = grid.shapes();
   std::size_t bytes = 0;
   std::size_t scratch = kAlignment;
-  for (std::size_t i = 0; i < shapes.size(); ++i) {
-    bytes = std::max(bytes, layout_of(shapes[i]).end);
-    // The largest of each profile says what the arena must hold.
-    if (i + 1 < shapes.size() && shapes[i + 1].profile == shapes[i].profile) continue;
-    std::unique_ptr<Execution>& execution = executions_[shapes[i].profile];
-    TRY(prepare(shapes[i], execution));
+  for (const RowShape& shape : shapes) {
+    bytes = std::max(bytes, layout_of(shape).end);
+    std::unique_ptr<Execution>& execution = executions_[shape.profile];
+    TRY(prepare(shape, execution));
     TRY_ASSIGN(const std::size_t needed, execution->scratch_bytes());
     scratch = std::max(scratch, needed);
   }
@@ -145,7 +145,7 @@ void GraphRunner::lay_check_texts(const RowShape& shape) {
       const std::size_t at = row * shape.width + k;
       const bool first = k < split || shape.slots == 1;
       in.token_ids[at] = static_cast<std::int32_t>(at * 7'919 % vocabulary_);
-      in.positions[at] = static_cast<std::int32_t>(first ? k : k - split);
+      in.positions[at] = static_cast<std::int32_t>((first ? k : k - split) % positions_);
       in.texts[at] = first ? 0 : row + 1 == shape.rows ? -1 : 1;
     }
     for (std::size_t s = 0; s < shape.slots; ++s) {
@@ -161,7 +161,12 @@ Result<GraphRunner::Recorded> GraphRunner::record(const RowShape& shape, bool ow
   TRY(prepare(shape, holder));
   Execution& execution = *holder;
   const Layout layout = layout_of(shape);
-  TRY(execution.scratch_bytes());
+  TRY_ASSIGN(const std::size_t needed, execution.scratch_bytes());
+  if (needed > arena_.bytes()) {
+    return Error{Code::kInternal,
+                 fmt::format("a shape needs {} bytes of scratch memory, {} are there", needed,
+                             arena_.bytes())};
+  }
   TRY(execution.lend_scratch(arena_.address(), arena_.bytes()));
   for (const auto& [name, offset] : {std::pair{kTokenIds, layout.token_ids},
                                      {kPositions, layout.positions},

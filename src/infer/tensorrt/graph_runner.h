@@ -22,12 +22,12 @@ namespace tidewatch::tensorrt {
 // Threads: one at a time, which has made the GPU current. Errors: those of cuda.h and library.h.
 class GraphRunner final : public RowRunner {
  public:
-  // `logits_width`: numbers a slot; `vocabulary`: rows of the word table. Records every graph of
-  // the grid: up to seconds.
+  // `logits_width`: numbers a slot; `vocabulary`, `positions`: rows of the tables. Records every
+  // graph of the grid: up to seconds.
   static Result<std::unique_ptr<GraphRunner>> create(std::shared_ptr<Gpu> gpu,
                                                      std::shared_ptr<Plan> plan,
                                                      const RowGrid& grid, std::size_t logits_width,
-                                                     std::size_t vocabulary);
+                                                     std::size_t vocabulary, std::size_t positions);
 
   RowInputs inputs(const RowShape& shape) override;
   Status run(const RowShape& shape) override;
@@ -42,7 +42,8 @@ class GraphRunner final : public RowRunner {
     std::vector<float> logits;       // of the plain run of the check's texts; empty once checked
   };
   GraphRunner(std::shared_ptr<Gpu> gpu, std::shared_ptr<Plan> plan, Stream stream,
-              const RowGrid& grid, std::size_t logits_width, std::size_t vocabulary);
+              const RowGrid& grid, std::size_t logits_width, std::size_t vocabulary,
+              std::size_t positions);
   Layout layout_of(const RowShape& shape) const;
   Status open(const RowGrid& grid);
   // Makes the execution that `holder` is empty of, and gives it the shape.
@@ -57,6 +58,7 @@ class GraphRunner final : public RowRunner {
   Stream stream_;
   const std::size_t logits_width_;
   const std::size_t vocabulary_;
+  const std::size_t positions_;
   DeviceBuffer arena_;
   DeviceBuffer device_;
   PinnedBuffer host_;

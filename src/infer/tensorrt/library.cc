@@ -16,6 +16,8 @@ namespace {
 
 constexpr const char* kFolderVariable = "TIDEWATCH_TENSORRT_DIR";
 
+constexpr int kOldest = 100'100;  // 10.1: the first with the calls that are used
+
 struct Release {
   int major;
   const char* nvinfer;
@@ -74,8 +76,9 @@ Result<std::unique_ptr<Library>> open_library_in(const std::string& folder) {
       continue;
     }
     const auto version = reinterpret_cast<int (*)()>(::dlsym(nvinfer, "getInferLibVersion"));
-    if (version == nullptr || version() / 10'000 != release.major) {
-      tried += fmt::format("{}{}: not TensorRT {}", tried.empty() ? "" : "; ", path, release.major);
+    if (version == nullptr || version() / 10'000 != release.major || version() < kOldest) {
+      tried += fmt::format("{}{}: not TensorRT {}, or older than 10.1", tried.empty() ? "" : "; ",
+                           path, release.major);
       ::dlclose(nvinfer);
       continue;
     }

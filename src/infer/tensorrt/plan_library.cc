@@ -218,8 +218,9 @@ class RuntimeLibrary final : public Library {
   Result<BuiltPlan> build_encoder(const EncoderWeights& weights,
                                   const BuildOptions& options) override {
     HeldWeights held;
-    return build(options, /*typed=*/true, [&](nvinfer1::INetworkDefinition& network) {
-      return add_encoder(network, weights, options.format, held);
+    return build(options, /*typed=*/true, [&](nvinfer1::INetworkDefinition& network) -> Status {
+      const Status added = add_encoder(network, weights, options.format, held);
+      return added ? added : Status(log_.error(Code::kInternal, "refuses a layer of the encoder"));
     });
   }
 
@@ -269,9 +270,7 @@ class RuntimeLibrary final : public Library {
       return log_.error(Code::kInternal, "gives no network");
     }
     if (!typed) TRY(allow_half(*config));
-    if (const Status filled = fill(*network); !filled) {
-      return log_.error(filled.error().code, filled.error().message);
-    }
+    TRY(fill(*network));
     for (const ProfileRange& range : options.profiles) {
       TRY(add_profile(*builder, *config, range));
     }

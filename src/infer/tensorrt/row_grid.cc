@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::array<std::size_t, 8> kWidths{32, 64, 96, 128, 192, 256, 384, 512};
 // Steps of a third or less: what is filled up with empty rows stays small.
-constexpr std::array<std::size_t, 18> kRows{1,  2,  4,  6,  8,  12, 16,  20,  24,
-                                            32, 40, 48, 56, 64, 96, 128, 192, 256};
+constexpr std::array<std::size_t, 19> kRows{1,  2,  4,  6,  8,  12, 16,  20,  24, 32,
+                                            40, 48, 56, 60, 64, 96, 128, 192, 256};
 constexpr std::size_t kUsualTexts = 96;  // ids of a usual text
 constexpr std::size_t kTokensMin = 512;
 constexpr std::size_t kTokensMax = 65'536;
@@ -31,7 +31,7 @@ std::int64_t dim(std::size_t size) { return static_cast<std::int64_t>(size); }
 }  // namespace
 
 RowGrid::RowGrid(std::size_t tokens, std::size_t width_max)
-    : tokens_(std::clamp(tokens, kTokensMin, kTokensMax)) {
+    : tokens_(std::clamp(tokens, kTokensMin, kTokensMax) / kUsualTexts * kUsualTexts) {
   for (const std::size_t width : kWidths) {
     if (!widths_.empty() && widths_.back() >= width_max) break;
     widths_.push_back(width);

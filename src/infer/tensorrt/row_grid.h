@@ -32,7 +32,7 @@ inline constexpr std::array<std::size_t, 3> kProfileWidths{128, 256, 512};
 // What an engine's plan was built for, and the shapes that are chosen from. A plain value.
 class RowGrid {
  public:
-  // `tokens`: ids of a full run, such as 6,144; 512 to 65,536.
+  // `tokens`: ids of a full run, such as 6,144; 512 to 65,536, rounded down to a multiple of 96.
   explicit RowGrid(std::size_t tokens, std::size_t width_max = 512);
 
   // The optimisation profiles to build, one for each of kProfileWidths.

@@ -55,7 +55,7 @@ TEST(RowGrid, HasTheFullRunOfUsualTexts) {
 }
 
 TEST(RowGrid, IsReadBackFromAPlan) {
-  for (const std::size_t tokens : {1'000U, 6'144U, 24'576U}) {
+  for (std::size_t tokens = 500; tokens < 66'000; tokens += 37) {
     const RowGrid grid(tokens);
     const auto read = RowGrid::of_plan(FakePlan(grid.profiles()));
     ASSERT_TRUE(read) << read.error().message;

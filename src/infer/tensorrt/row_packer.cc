@@ -37,8 +37,7 @@ std::size_t RowPacker::pack(std::span<const std::uint32_t> lengths) {
   std::size_t count = std::min(lengths.size(), grid_.texts_max());
   while (!pack_all(lengths.first(count))) {
     assert(count > 1);
-    // Runs of about the same size take less than a full one and a small one.
-    count = (count + 1) / 2;
+    count -= std::max<std::size_t>(1, count / 16);
   }
   return count;
 }

@@ -173,7 +173,7 @@ TEST_F(RowsBackendTest, SharesLanesAmongInstances) {
 
 TEST_F(RowsBackendTest, SaysWhatItTakes) {
   EXPECT_TRUE(backend_->shapes().packs_lengths);
-  EXPECT_EQ(backend_->shapes().tokens_a_run, 6'144U);
+  EXPECT_EQ(backend_->shapes().tokens_a_run, 5'760U);
   EXPECT_EQ(backend_->shapes().instances, 4U);
   EXPECT_EQ(backend_->memory_bytes(), 2'500U);
   std::vector<Scores> scores;

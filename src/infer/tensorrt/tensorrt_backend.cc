@@ -94,7 +94,8 @@ Result<std::unique_ptr<Backend>> load_tensorrt_plan(const ModelManifest& manifes
   std::vector<std::unique_ptr<tensorrt::RowRunner>> lanes;
   for (std::size_t i = 0; i < num_lanes; ++i) {
     TRY_ASSIGN(auto runner,
-               tensorrt::GraphRunner::create(gpu, plan, grid, width, manifest.vocabulary_size));
+               tensorrt::GraphRunner::create(gpu, plan, grid, width, manifest.vocabulary_size,
+                                             manifest.max_length));
     lanes.push_back(std::make_unique<GpuLane>(gpu, std::move(runner)));
   }
   const auto layout = options.pads_to_longest ? tensorrt::RowPacker::Layout::kOneARow
