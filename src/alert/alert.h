@@ -14,10 +14,10 @@
 
 namespace tidewatch {
 
-// Where the posts a minute are going, with an interval.
+// How many posts a minute are expected until `at`, on average, with an 80 % interval.
 struct AlertForecast {
-  EventTime at{};  // for when
-  double low = 0;  // posts a minute
+  EventTime at{};
+  double low = 0;
   double expected = 0;
   double high = 0;
 };

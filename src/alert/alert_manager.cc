@@ -87,6 +87,9 @@ struct Sums {
 };
 
 // One change (of one key and kind) within a wave.
+// What Change::forecast counts the posts of.
+constexpr std::chrono::minutes kForecastAhead{30};
+
 struct Part {
   PartName name;
   KeyName key_name;
@@ -103,6 +106,8 @@ struct Part {
   Sums restored;          // of an earlier run
   Sums before;            // of its earlier times in this run
   KeyCounts since_onset;  // of this time
+  Forecast forecast;      // the last one; all nought: none yet
+  std::int64_t forecast_at = 0;
 
   Sums sums() const {
     Sums total = before;
@@ -162,6 +167,10 @@ void take(Part& part, const Change& change, EventTime told_at) {
   if (!part.ended) {  // at its end the rate is back at the baseline
     part.peak_rate = std::max(part.peak_rate, change.to_rate);
     part.peak_score = std::max(part.peak_score, change.score);
+    if (change.forecast.high > 0) {
+      part.forecast = change.forecast;
+      part.forecast_at = change.at;
+    }
   }
 }
 
@@ -447,6 +456,14 @@ class AlertManager::State {
     alert.authors = sums.authors;
     alert.texts = sums.texts;
     set_emotions(alert, sums);
+    if (lead.ended) {
+      alert.forecast.reset();
+    } else if (lead.forecast.high > 0) {
+      constexpr double kMinutes = kForecastAhead.count();
+      alert.forecast = AlertForecast{from_seconds(lead.forecast_at) + kForecastAhead,
+                                     lead.forecast.low / kMinutes, lead.forecast.posts / kMinutes,
+                                     lead.forecast.high / kMinutes};
+    }
 
     SeverityInput input;
     input.authors = sums.authors;

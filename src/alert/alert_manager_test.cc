@@ -160,6 +160,23 @@ TEST_F(AlertManagerTest, OneWaveIsOpenedUpdatedAndClosedOnce) {
   EXPECT_THAT(apply({volume(kEnded, 301)}), IsEmpty());
 }
 
+TEST_F(AlertManagerTest, SaysWhereTheWaveIsGoingWhileItGoesOn) {
+  source_.add(KeyId{1}, "p", 5);
+  ASSERT_EQ(apply({volume(kStarted, 100)}).size(), 1U);
+  Change later = volume(kContinues, 200, 60);
+  later.forecast = {.posts = 900, .low = 300, .high = 1'800, .acceleration = 0.1};
+  auto updates = apply({later});
+  ASSERT_EQ(updates.size(), 1U);
+  ASSERT_TRUE(updates[0].alert.forecast);
+  EXPECT_EQ(updates[0].alert.forecast->at, EventTime{std::chrono::seconds{kStart + 200 + 1'800}});
+  EXPECT_DOUBLE_EQ(updates[0].alert.forecast->low, 10);
+  EXPECT_DOUBLE_EQ(updates[0].alert.forecast->expected, 30);
+  EXPECT_DOUBLE_EQ(updates[0].alert.forecast->high, 60);
+  updates = apply({volume(kEnded, 300)});
+  ASSERT_EQ(updates.size(), 1U);
+  EXPECT_FALSE(updates[0].alert.forecast);
+}
+
 TEST_F(AlertManagerTest, TellsAtMostOneUpdateAMinute) {
   source_.add(KeyId{1}, "p", 5);
   std::size_t told = apply({volume(kStarted, 0)}).size();
