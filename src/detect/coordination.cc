@@ -141,7 +141,7 @@ Change Coordination::change(const CopyGroup& group, ChangePhase phase, std::int6
       fmt::format("{:08x} {}", static_cast<std::uint32_t>(group.text_mark >> 32), group.opening);
   change.kind = ChangeKind::kCoordinated;
   change.phase = phase;
-  change.onset = group.first;
+  change.onset = std::min(group.first, at);  // posts of open seconds are known here
   change.at = at;
   change.score = coordination_signs(group, options_).score() / options_.score_min;
   change.to_rate = group.recent;  // posts, decayed over a minute

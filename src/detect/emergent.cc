@@ -413,7 +413,7 @@ Change Emergent::change(const Topic& topic, ChangePhase phase, std::int64_t at) 
   change.name.term = topic.name;
   change.kind = ChangeKind::kEmergent;
   change.phase = phase;
-  change.onset = topic.onset;
+  change.onset = std::min(topic.onset, at);
   change.at = at;
   change.score = topic.score;
   change.from_rate = topic.from_rate;

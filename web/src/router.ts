@@ -85,13 +85,18 @@ export function go(hash: string, replace = false): void {
 export type KeyParts =
   | { kind: 'topic'; topic: string; region: string }
   | { kind: 'hashtag'; term: string }
-  | { kind: 'keyword'; term: string };
+  | { kind: 'keyword' | 'rule' | 'copy' | 'emergent'; term: string };
 
 export function parse_key(key: string): KeyParts {
   if (key.length > 2 && key.startsWith('#') && key.endsWith('#')) {
     return { kind: 'hashtag', term: key.slice(1, -1) };
   }
   if (key.startsWith('kw:')) return { kind: 'keyword', term: key.slice(3) };
+  if (key.startsWith('rule:')) return { kind: 'rule', term: key.slice(5) };
+  if (key.startsWith('emergent:')) return { kind: 'emergent', term: key.slice(9) };
+  // Eight digits tell equal beginnings apart; people need only the text.
+  const copied = /^copy:(?:[0-9a-f]{8} )?(.*)$/su.exec(key);
+  if (copied) return { kind: 'copy', term: copied[1] ?? '' };
   const at = key.indexOf('@');
   if (at < 0) return { kind: 'topic', topic: key, region: '*' };
   return { kind: 'topic', topic: key.slice(0, at) || '*', region: key.slice(at + 1) || '*' };

@@ -33,7 +33,7 @@ export interface Stats {
   watermark: string | null;
 }
 
-export type TrendKind = 'topic' | 'hashtag' | 'keyword';
+export type TrendKind = 'topic' | 'hashtag' | 'keyword' | 'rule';
 
 export interface Trend {
   key: string;

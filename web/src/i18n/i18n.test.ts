@@ -38,6 +38,9 @@ test.each([
   ['finance@unknown', '财经 · 地区未知', 'Finance · Region unknown'],
   ['#高考#', '#高考#', '#高考#'],
   ['kw:退款', '“退款”', '“退款”'],
+  ['rule:退款潮', '规则 退款潮', 'Rule 退款潮'],
+  ['copy:8bd63a37 快来买,', '“快来买,”', '“快来买,”'],
+  ['emergent:停电', '“停电”', '“停电”'],
   ['brandnew@深圳', 'brandnew · 深圳', 'brandnew · 深圳'],
 ])('the name of %s', (key, zh, en) => {
   expect(key_name('zh', key)).toBe(zh);

@@ -77,11 +77,12 @@ function label(lang: Language, id: string, fallback: string): string {
   return known[id satisfies string as MessageId] ?? fallback;
 }
 
-/** `finance@广东` becomes 财经 · 广东; `*@*` 全部; `#高考#` stays; `kw:退款` becomes “退款”. */
+/** `finance@广东` becomes 财经 · 广东; `*@*` 全部; `#高考#` stays; `kw:退款` becomes “退款”, and so do copied and emergent texts; `rule:x` 规则 x. */
 export function key_name(lang: Language, key: string): string {
   const parts = parse_key(key);
   if (parts.kind === 'hashtag') return `#${parts.term}#`;
-  if (parts.kind === 'keyword') return `“${parts.term}”`;
+  if (parts.kind === 'rule') return lang === 'zh' ? `规则 ${parts.term}` : `Rule ${parts.term}`;
+  if (parts.kind !== 'topic') return `“${parts.term}”`;
   if (parts.region === '*') return topic_name(lang, parts.topic);
   if (parts.topic === '*') return region_name(lang, parts.region);
   return `${topic_name(lang, parts.topic)} · ${region_name(lang, parts.region)}`;

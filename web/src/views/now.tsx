@@ -79,7 +79,7 @@ function OpenAlerts() {
   );
 }
 
-const kKinds = ['topic', 'hashtag', 'keyword'] as const;
+const kKinds = ['topic', 'hashtag', 'keyword', 'rule'] as const;
 const kRowsShown = 10;
 // The engine keeps ten minutes in memory; the topic view goes back further.
 const kWindows = ['300', '60', '600'] as const;
