@@ -129,7 +129,8 @@ void Counting::count(std::vector<ScoredPost>& posts, std::optional<EventTime> no
     if (const auto watermark = aggregator_.stats().watermark; watermark && (now || flush)) {
       std::vector<Change> changes;
       detector_.advance(
-          unix_seconds(*watermark) - 1, [&](KeyId key) { return aggregator_.name(key); }, changes);
+          unix_seconds(*watermark) - 1,
+          [&](KeyId key) REQUIRES(mu_) { return aggregator_.name(key); }, changes);
       discovery_.advance(unix_seconds(*watermark) - 1, changes);
       for (const Change& change : changes) remember_peak(change);
       alerts_.on_changes(changes, updates_);
