@@ -174,9 +174,7 @@ class Aggregator::Impl {
     rules_ = std::move(rules);
     rule_hashes_.clear();
     if (rules_ == nullptr) return;
-    for (const Rule& rule : rules_->rules()) {
-      rule_hashes_.push_back(KeyTable::hash_key({KeyKind::kRule, {}, {}, rule.name}));
-    }
+    for (const Rule& rule : rules_->rules()) rule_hashes_.push_back(rule_hash(rule));
   }
 
   const KeyName* name(KeyId key) const {
@@ -186,9 +184,24 @@ class Aggregator::Impl {
 
   std::optional<KeyId> find(const KeyName& name) const {
     const KeyRef key{name.kind, name.topic, name.region, name.term};
-    const std::uint32_t slot = keys_.find(key, KeyTable::hash_key(key));
+    const std::uint32_t slot = keys_.find(
+        key, name.kind == KeyKind::kRule ? rule_hash(name.term) : KeyTable::hash_key(key));
     if (slot == kNoSlot) return std::nullopt;
     return keys_.entry(slot).id;
+  }
+
+  // A rule that is written anew is another key of the same name: nothing of what the old words
+  // found is held against the new ones. The old key gets no more posts and goes cold.
+  static std::uint64_t rule_hash(const Rule& rule) {
+    return KeyTable::hash_key(KeyKind::kRule, KeyTable::hash_text(rule.name),
+                              KeyTable::hash_text(rule.query));
+  }
+  // Of the rule of this name that is watched now; 0, which no key has, for others.
+  std::uint64_t rule_hash(std::string_view rule_name) const {
+    for (std::size_t i = 0; i < rule_hashes_.size(); ++i) {
+      if (rules_->rules()[i].name == rule_name) return rule_hashes_[i];
+    }
+    return 0;
   }
 
   std::vector<EvidencePost> evidence(KeyId key, std::size_t count_max, EvidenceOrder order) const {
@@ -233,6 +246,7 @@ class Aggregator::Impl {
     bool negative = false;
     bool bare = false;
     bool coordinated = false;
+    KeyId own_key{};                // the observer's
     std::uint64_t author_hash = 0;  // 0: none
     std::uint64_t text_hash = 0;    // 0: none
   };
@@ -280,6 +294,7 @@ class Aggregator::Impl {
     }
     if (observer_ != nullptr) {
       facts.coordinated = observer_->on_counted(scored, facts.emotion, facts.negative);
+      facts.own_key = observer_->own_key();
     }
     find_keys(scored, facts);
     if (num_slots_ == 0) return;
@@ -293,8 +308,11 @@ class Aggregator::Impl {
     }
     evidence_.release(evidence);
     std::array<KeyId, RecentPosts::kKeysMax> key_ids{};
-    const std::size_t num_keys = std::min(num_slots_, key_ids.size());
-    for (std::size_t i = 0; i < num_keys; ++i) key_ids[i] = keys_.entry(slots_[i]).id;
+    std::size_t num_keys = 0;
+    if (facts.own_key.value != 0) key_ids[num_keys++] = facts.own_key;
+    for (std::size_t i = 0; i < num_slots_ && num_keys < key_ids.size(); ++i) {
+      key_ids[num_keys++] = keys_.entry(slots_[i]).id;
+    }
     recent_posts_.add(scored.post, facts.second, std::span(key_ids).first(num_keys));
   }
 
@@ -348,7 +366,6 @@ class Aggregator::Impl {
       city_ = region_name(place);
       want_topic_region(kAll, hash_all_, city_, KeyTable::hash_text(city_));
     }
-    find_rules(scored, facts, topic, place);
     if (!scored.post.text.empty()) {
       find_hashtags(scored.post.text, tags_);
       for (const std::string& tag : tags_) {
@@ -360,6 +377,7 @@ class Aggregator::Impl {
         want({KeyKind::kKeyword, {}, {}, keywords_.keywords()[keyword]}, keyword_hashes_[keyword]);
       }
     }
+    find_rules(scored, facts, topic, place);  // last: there may be many
     // Keys that are there are marked as used before new ones are made, so that none of the post's
     // own keys is evicted for another.
     for (std::size_t i = 0; i < num_wanted_; ++i) {

@@ -84,6 +84,8 @@ class PostObserver {
   virtual ~PostObserver() = default;
   // `emotion` and `negative` as counted. True: count it as coordinated (see KeyCounts).
   virtual bool on_counted(const ScoredPost& post, std::uint8_t emotion, bool negative) = 0;
+  // A key of the observer's own that the post just counted belongs to, for shape(); 0: none.
+  virtual KeyId own_key() const { return {}; }
 };
 
 // Counts posts by key in seconds and minutes of event time. Stage after store, before detect.

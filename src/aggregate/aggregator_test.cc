@@ -234,6 +234,26 @@ TEST(AggregatorTest, RulesChangeWhileItRuns) {
   EXPECT_EQ(told.counts["rule:b"].posts, 1u);
 }
 
+TEST(AggregatorTest, ARuleInNewWordsIsANewKey) {
+  Told told;
+  told.advance_to(at(10));
+  const KeyName name{KeyKind::kRule, "", "", "a"};
+  told.aggregator.set_rules(rules({{"a", "退款", "", true}}));
+  told.add(post(0, "u", "退款"));
+  const auto before = told.aggregator.find(name);
+  ASSERT_TRUE(before);
+  told.aggregator.set_rules(rules({{"a", "退款", "", true}, {"b", "电影", "", true}}));
+  told.add(post(1, "v", "退款"));
+  EXPECT_EQ(told.aggregator.find(name), before) << "as it was";
+  told.aggregator.set_rules(rules({{"a", "天气", "", true}}));
+  EXPECT_FALSE(told.aggregator.find(name));
+  told.add(post(2, "w", "天气"));
+  const auto after = told.aggregator.find(name);
+  ASSERT_TRUE(after);
+  EXPECT_NE(*after, *before);
+  EXPECT_EQ(told.aggregator.evidence(*after, 10, EvidenceOrder::kNewest).size(), 1u);
+}
+
 TEST(AggregatorTest, RulesOfAPostAreBounded) {
   std::vector<Rule> many;
   for (std::size_t i = 0; i < kRulesPerPostMax + 6; ++i) {

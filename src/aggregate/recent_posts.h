@@ -46,7 +46,8 @@ inline constexpr std::uint64_t kCascadePostsMin = 3;
 // linear in the ring. Not thread-safe. Deterministic.
 class RecentPosts {
  public:
-  static constexpr std::size_t kKeysMax = 16;  // of a post; further ones do not find it
+  // Of a post; further ones do not find it. Enough for all but the last of a crowd of rules.
+  static constexpr std::size_t kKeysMax = 48;
 
   explicit RecentPosts(std::size_t posts_max) : posts_max_(posts_max) {}
 

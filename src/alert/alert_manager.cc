@@ -466,7 +466,8 @@ class AlertManager::State {
     }
 
     SeverityInput input;
-    input.authors = sums.authors;
+    // A flood of copies is as large as its posts: its authors are few by nature.
+    input.authors = lead.name.second == ChangeKind::kCoordinated ? sums.posts : sums.authors;
     if (lead.name.second != ChangeKind::kNegative) {
       input.ratio = rate_ratio(lead.from_rate, lead.peak_rate);
     }

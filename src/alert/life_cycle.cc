@@ -64,6 +64,11 @@ Result<AlertAction> parse_action(AlertEvent event, std::string_view json) {
       return Error{Code::kInvalidArgument,
                    R"(the body must be empty or a JSON object such as {"by":"duty","note":"why"})"};
     }
+    for (const auto& [member, value] : object.items()) {
+      if (member == "by" || member == "note" || member == "minutes") continue;
+      return Error{Code::kInvalidArgument,
+                   "'" + member + "' is not known here; known are by, note and, to mute, minutes"};
+    }
     TRY(text_member(object, "by", kActorBytesMax, action.by));
     TRY(text_member(object, "note", kNoteBytesMax, action.note));
     if (const auto minutes = object.find("minutes"); minutes != object.end()) {

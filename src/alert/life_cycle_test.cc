@@ -122,7 +122,7 @@ TEST(LifeCycle, ReadsRequests) {
   ASSERT_TRUE(empty.ok());
   EXPECT_EQ(empty->mute, std::chrono::minutes{60});
   EXPECT_EQ(empty->by, "unnamed");
-  const auto whole = parse_action(AlertEvent::kResolved, R"({"by":"李","note":"辟谣","x":1})");
+  const auto whole = parse_action(AlertEvent::kResolved, R"({"by":"李","note":"辟谣"})");
   ASSERT_TRUE(whole.ok());
   EXPECT_EQ(whole->by, "李");
   EXPECT_EQ(whole->note, "辟谣");
@@ -140,6 +140,7 @@ TEST(LifeCycle, ReadsRequests) {
       {AlertEvent::kMuted, R"({"minutes":10081})", "'minutes'"},
       {AlertEvent::kMuted, R"({"minutes":-1})", "'minutes'"},
       {AlertEvent::kResolved, R"({"minutes":1})", "'minutes'"},
+      {AlertEvent::kMuted, R"({"minute":5})", "'minute' is not known here"},
   };
   for (const Case& c : wrong) {
     const auto action = parse_action(c.event, c.body);

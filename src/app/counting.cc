@@ -2,6 +2,9 @@
 #include "app/counting.h"
 
 #include <algorithm>
+#include <limits>
+#include <map>
+#include <unordered_map>
 #include <utility>
 
 #include "core/thread_name.h"
@@ -73,6 +76,21 @@ WaveShape Counting::shape(KeyId key, std::int64_t since) NO_THREAD_SAFETY_ANALYS
 
 void Counting::set_rules(std::shared_ptr<const RuleMatcher> rules) {
   MutexLock lock(mu_);
+  // What was not watched in these words before is watched from the next post on.
+  const auto watermark = aggregator_.stats().watermark;
+  std::map<std::pair<std::string, std::string>, std::int64_t> since;
+  std::unordered_map<std::string, std::int64_t> by_name;
+  if (rules != nullptr) {
+    for (const Rule& rule : rules->rules()) {
+      const auto before = rules_since_.find({rule.name, rule.query});
+      const std::int64_t second = before != rules_since_.end() ? before->second
+                                  : watermark                  ? unix_seconds(*watermark)
+                                              : std::numeric_limits<std::int64_t>::min() / 2;
+      since[{rule.name, rule.query}] = by_name[rule.name] = second;
+    }
+  }
+  rules_since_ = std::move(since);
+  detector_.watch_rules(std::move(by_name));
   aggregator_.set_rules(std::move(rules));
 }
 

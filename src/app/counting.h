@@ -129,6 +129,8 @@ class Counting final : private EvidenceSource {
   mutable Mutex mu_;
   Aggregator aggregator_ GUARDED_BY(mu_);
   Discovery discovery_ GUARDED_BY(mu_);
+  // By name and query: the second (Unix) from which the rule is watched.
+  std::map<std::pair<std::string, std::string>, std::int64_t> rules_since_ GUARDED_BY(mu_);
   Detector detector_ GUARDED_BY(mu_);
   AlertManager alerts_;  // its open_count may be called concurrently
   std::map<std::pair<std::string, std::int64_t>, WavePeak> peaks_ GUARDED_BY(mu_);

@@ -30,9 +30,45 @@ Result<std::unique_ptr<RuleBook>> RuleBook::create(
     log(LogLevel::kWarning, "rules", "a stored rule is not watched",
         {{"rule", rule.name}, {"reason", entry.problem}});
   }
-  TRY_ASSIGN(auto matcher, book->compile(book->entries_));
-  book->apply_(std::move(matcher));
+  auto matcher = book->compile(book->entries_);
+  if (!matcher) {
+    // The configuration stands or falls by itself; a stored rule that is one too many is put aside.
+    Entries fitting;
+    for (const auto& [name, entry] : book->entries_) {
+      if (entry.from_file) fitting.emplace(name, entry);
+    }
+    TRY(book->compile(fitting));
+    std::vector<std::string> stored_names;
+    for (const auto& [name, entry] : book->entries_) {
+      if (!entry.from_file) stored_names.push_back(name);
+    }
+    book->put_aside(stored_names, fitting);
+    matcher = book->compile(book->entries_);
+  }
+  if (!matcher) return matcher.error();
+  book->apply_(*std::move(matcher));
   return book;
+}
+
+void RuleBook::put_aside(std::span<const std::string> names, Entries& fitting) {
+  Entries with = fitting;
+  for (const std::string& name : names) with.emplace(name, entries_.find(name)->second);
+  const auto compiled = compile(with);
+  if (compiled && with.size() <= kRulesMax) {
+    fitting = std::move(with);
+    return;
+  }
+  if (names.size() > 1) {
+    put_aside(names.first(names.size() / 2), fitting);
+    put_aside(names.subspan(names.size() / 2), fitting);
+    return;
+  }
+  for (const std::string& name : names) {
+    Entry& entry = entries_.find(name)->second;
+    entry.problem = compiled ? "there are more rules than may be" : compiled.error().message;
+    log(LogLevel::kWarning, "rules", "a stored rule is not watched",
+        {{"rule", name}, {"reason", entry.problem}});
+  }
 }
 
 std::vector<RuleBook::Entry> RuleBook::entries() const {
@@ -95,8 +131,7 @@ Status RuleBook::remove(const std::string& name) {
   return {};
 }
 
-Result<std::shared_ptr<const RuleMatcher>> RuleBook::compile(
-    const std::map<std::string, Entry, std::less<>>& entries) const {
+Result<std::shared_ptr<const RuleMatcher>> RuleBook::compile(const Entries& entries) const {
   std::vector<Rule> rules;
   for (const auto& [name, entry] : entries) {
     if (entry.problem.empty() && entry.rule.enabled) rules.push_back(entry.rule);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,17 +51,20 @@ class RuleBook {
   Result<QueryNode> validate(std::string_view query, QueryError* detail) const;
 
  private:
+  using Entries = std::map<std::string, Entry, std::less<>>;
   RuleBook(TopicTree tree, LabelSchema labels, Store& store, Apply apply);
   Status check(const Rule& rule) const;
-  Result<std::shared_ptr<const RuleMatcher>> compile(
-      const std::map<std::string, Entry, std::less<>>& entries) const;
+  Result<std::shared_ptr<const RuleMatcher>> compile(const Entries& entries) const;
+  // Adds those of these stored rules that the matcher takes beside what is in `fitting`; the others
+  // get a problem.
+  void put_aside(std::span<const std::string> names, Entries& fitting) REQUIRES(mu_);
 
   const TopicTree tree_;
   const LabelSchema labels_;
   Store& store_;
   const Apply apply_;
   mutable Mutex mu_;
-  std::map<std::string, Entry, std::less<>> entries_ GUARDED_BY(mu_);
+  Entries entries_ GUARDED_BY(mu_);
 };
 
 }  // namespace tidewatch

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/rule_book_json.h"
+#include "rules/rule_matcher.h"
 #include "store/store_test_support.h"
 
 namespace tidewatch {
@@ -60,6 +61,32 @@ TEST_F(RuleBookTest, ChangesAreWatchedAtOnceAndKept) {
   auto book = open(*store);
   EXPECT_EQ(watched(), Names{"c"});
   EXPECT_EQ(book->entries().size(), 2u);
+}
+
+// The configuration may have grown since: the engine starts all the same.
+TEST_F(RuleBookTest, AStoredRuleThatIsOneTooManyIsPutAside) {
+  const auto wordless = [](std::size_t i) {
+    return Rule{"r" + std::to_string(100 + i), "/[0-9]{" + std::to_string(i + 1) + "}/", "", true};
+  };
+  {
+    auto store = open_store();
+    auto book = open(*store);
+    for (std::size_t i = 0; i < kRegexesWithoutWordMax; ++i) {
+      ASSERT_TRUE(book->put(wordless(i))) << i;
+    }
+  }
+  auto store = open_store();
+  auto book = open(*store, {{"own", "/[a-z]{9}/", "", true}});
+  EXPECT_EQ(watched().size(), kRegexesWithoutWordMax);
+  EXPECT_EQ(watched().front(), "own");
+  std::size_t aside = 0;
+  for (const RuleBook::Entry& entry : book->entries()) {
+    if (entry.problem.empty()) continue;
+    ++aside;
+    EXPECT_FALSE(entry.from_file);
+  }
+  EXPECT_EQ(aside, 1u);
+  EXPECT_EQ(store->rules()->size(), kRegexesWithoutWordMax) << "nothing is lost";
 }
 
 TEST_F(RuleBookTest, AWrongRuleChangesNothing) {

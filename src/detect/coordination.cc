@@ -57,6 +57,7 @@ Coordination::Coordination(CoordinationOptions options)
     : options_(options), groups_(options.groups) {}
 
 bool Coordination::on_counted(const ScoredPost& post, std::uint8_t emotion, bool negative) {
+  last_key_ = {};
   if (post.post.text.empty()) return false;
   const auto place = groups_.add({.author = post.post.author,
                                   .text = post.post.text,
@@ -67,6 +68,7 @@ bool Coordination::on_counted(const ScoredPost& post, std::uint8_t emotion, bool
   if (!place) return false;
   look_at(*place);
   const CopyGroup& group = groups_.group(*place);
+  last_key_ = key_of(group);
   posts_ += group.coordinated;
   return group.coordinated || is_suspect(group);
 }

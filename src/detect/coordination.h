@@ -54,6 +54,8 @@ class Coordination final : public PostObserver {
   // have posted it again, a tenth of its posts are such), or that has been copied too little to
   // say (its posts from the 13th to the 39th).
   bool on_counted(const ScoredPost& post, std::uint8_t emotion, bool negative) override;
+  // Of the group that the last post counted belongs to; 0: none.
+  KeyId last_key() const { return last_key_; }
 
   // Says that all seconds up to `second` are closed. Appends changes, with `at` = second.
   void advance(std::int64_t second, std::vector<Change>& changes);
@@ -86,6 +88,7 @@ class Coordination final : public PostObserver {
   std::vector<std::size_t> growing_;  // places of groups whose authors are compared
   std::int64_t swept_ = INT64_MIN;
   std::uint64_t posts_ = 0;
+  KeyId last_key_{};
 };
 
 // Takes what came of coordinated groups out of a tick: what is left is the crowd that the detector

@@ -82,6 +82,10 @@ class Detector::Impl {
     if (now_ - pruned_ >= kHotPruneSeconds) prune_hot();
   }
 
+  void watch_rules(std::unordered_map<std::string, std::int64_t> since) {
+    watched_since_ = std::move(since);
+  }
+
   void advance(std::int64_t second, std::vector<Change>& changes) {
     if (!started_ || second <= latest_) return;
     latest_ = second;
@@ -228,8 +232,18 @@ class Detector::Impl {
     all_ = family_.find(0, 0);
     ++num_keys_;
     KeyScore& score = scores_[slot];
-    score.last = score.known_since = now_;
+    score.last = now_;
+    score.known_since = known_since(names(key));
     if (stream_age() > warm_up()) score.baseline = static_cast<float>(borrowed_baseline(slot));
+  }
+
+  // What people named beforehand is watched before its first post; any other key begins with it.
+  std::int32_t known_since(const KeyName* name) const {
+    if (name == nullptr) return now_;
+    if (name->kind == KeyKind::kKeyword) return 0;
+    if (name->kind != KeyKind::kRule) return now_;
+    const auto since = watched_since_.find(name->term);
+    return since == watched_since_.end() ? 0 : std::min(to_detector_time(since->second), now_);
   }
 
   // What a new topic@region key would have if its topic were spread over regions as all posts are.
@@ -685,6 +699,7 @@ class Detector::Impl {
   const DetectOptions options_;
   const Scorer scorer_;
 
+  std::unordered_map<std::string, std::int64_t> watched_since_;  // by rule
   bool started_ = false;
   std::int64_t origin_ = 0;     // Unix second of the first tick: detector time 0
   std::int64_t last_tick_ = 0;  // Unix second
@@ -716,6 +731,9 @@ Detector::~Detector() = default;
 
 void Detector::observe(const Tick& tick, const KeyNames& names, std::vector<Change>& changes) {
   impl_->observe(tick, names, changes);
+}
+void Detector::watch_rules(std::unordered_map<std::string, std::int64_t> since) {
+  impl_->watch_rules(std::move(since));
 }
 void Detector::advance(std::int64_t second, const KeyNames& /*names*/,
                        std::vector<Change>& changes) {

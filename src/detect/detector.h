@@ -8,6 +8,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "aggregate/window_counts.h"
@@ -111,6 +113,11 @@ class Detector {
 
   // Takes the next tick (seconds must increase). Appends changes in order of `at`.
   void observe(const Tick& tick, const KeyNames& names, std::vector<Change>& changes);
+
+  // From which second on (Unix) the rules of these names are matched: silence since then is known,
+  // so that a rule's first posts can be a wave. Others are taken to be watched from the beginning
+  // of the stream. Takes the place of what was said before.
+  void watch_rules(std::unordered_map<std::string, std::int64_t> since);
 
   // Says that all ticks up to `second` (at most the watermark) have been seen: ends waves that went
   // quiet, at the time that silence did it. Optional in a replay: the next tick does the same.

@@ -80,6 +80,27 @@ TEST(DetectorTest, AStepFromOneToThreePostsASecondIsCaughtInSeconds) {
   EXPECT_LE(delays.back(), 40);
 }
 
+// The seconds from a rule's first post to its wave; nothing within 10 min: 600.
+std::int64_t seconds_to_rule(std::optional<std::int64_t> watched_after) {
+  Stream stream(3);
+  if (watched_after) stream.detector.watch_rules({{"退款", stream.first + *watched_after}});
+  stream.run(kKey, 1, 600);
+  for (int i = 0; i < 600; ++i) {
+    stream.ticks.add(kKey, stream.ticks.draw(1, 1), 0);
+    stream.ticks.add("rule:退款", stream.ticks.draw(3, 1), 0);
+    stream.close();
+    const Keys started = stream.started();
+    if (std::find(started.begin(), started.end(), "rule:退款") != started.end()) return i;
+  }
+  return 600;
+}
+
+TEST(DetectorTest, TheFirstPostsOfARuleCanBeItsWave) {
+  EXPECT_LE(seconds_to_rule(std::nullopt), 40);  // watched from the beginning
+  EXPECT_LE(seconds_to_rule(300), 40);
+  EXPECT_GE(seconds_to_rule(590), 110) << "ten seconds of watching are no silence";
+}
+
 TEST(DetectorTest, AStepOfTheNegativeShareIsCaught) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     Stream stream(seed);

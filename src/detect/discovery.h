@@ -21,6 +21,7 @@ class Discovery final : public PostObserver {
       : coordination_(options.coordination), emergent_(options.emergent) {}
 
   bool on_counted(const ScoredPost& post, std::uint8_t emotion, bool negative) override;
+  KeyId own_key() const override { return coordination_.last_key(); }
   // All seconds up to `second` are closed; appends changes, with `at` = second.
   void advance(std::int64_t second, std::vector<Change>& changes);
 
