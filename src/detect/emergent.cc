@@ -343,6 +343,7 @@ void Emergent::open(const Cluster& cluster, std::int64_t second) {
   Topic topic;
   topic.serial = ++serial_;
   topic.name = name_of(cluster);
+  if (topic.name.empty()) return;  // its words have been forgotten
   const bool taken = std::any_of(topics_.begin(), topics_.end(),
                                  [&](const Topic& other) { return other.name == topic.name; });
   if (taken) return;
@@ -403,7 +404,9 @@ std::string Emergent::name_of(const Cluster& cluster) const {
       best_worth = worth;
     }
   }
-  return best.empty() ? terms_.at(cluster.lead).text : best;
+  if (!best.empty()) return best;
+  const auto lead = terms_.find(cluster.lead);
+  return lead == terms_.end() ? std::string{} : lead->second.text;
 }
 
 Change Emergent::change(const Topic& topic, ChangePhase phase, std::int64_t at) const {
