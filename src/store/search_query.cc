@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "query/match_query.h"
+
 namespace tidewatch {
 namespace {
 
@@ -32,29 +34,10 @@ void add_clause(std::string_view text, bool negative, SearchQuery& query) {
   query.clauses.push_back(std::move(clause));
 }
 
-bool has_tags(const FoldedText& phrase, const FoldedText& text) {
-  for (std::size_t i = 0; i < phrase.tags.size(); ++i) {
-    bool found = false;
-    for (std::size_t j = 0; j < text.tags.size() && !found; ++j) {
-      found = phrase.tag(i) == text.tag(j);
-    }
-    if (!found) return false;
-  }
-  return true;
-}
-
-bool occurs_at(const FoldedText& phrase, const FoldedText& text, std::size_t at) {
-  for (std::size_t i = 0; i < phrase.units.size(); ++i) {
-    if (phrase.unit(i) != text.unit(at + i)) return false;
-    if (i > 0 && phrase.units[i].joined && !text.units[at + i].joined) return false;
-  }
-  return true;
-}
-
 bool occurs(const FoldedText& phrase, const FoldedText& text) {
   if (phrase.units.size() > text.units.size()) return false;
   for (std::size_t at = 0; at + phrase.units.size() <= text.units.size(); ++at) {
-    if (occurs_at(phrase, text, at)) return true;
+    if (phrase_at(phrase, text, at)) return true;
   }
   return false;
 }
