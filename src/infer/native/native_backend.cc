@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "infer/batch_checks.h"
 #include "infer/calibration/recipe.h"
 #include "infer/manifest.h"
 #include "infer/native/arena.h"
@@ -81,16 +82,10 @@ class NativeBackend final : public Backend {
   std::uint64_t memory_bytes() const override { return bytes_; }
 
   Status run(std::size_t instance, const RaggedBatch& batch, std::span<Scores> scores) override {
-    if (instance >= shapes_.instances || scores.size() != batch.size() ||
-        batch.size() > shapes_.batch_max) {
-      return Error{Code::kInvalidArgument,
-                   fmt::format("batch of {} texts for instance {}: this backend takes {} texts on "
-                               "{} instances",
-                               batch.size(), instance, shapes_.batch_max, shapes_.instances)};
-    }
+    TRY(check_batch(shapes_, instance, batch, scores.size()));
     const std::shared_lock<std::shared_mutex> open(closing_);
     if (!weights_) return Error{Code::kFailedPrecondition, "the model was closed"};
-    TRY(check_ids(batch));
+    TRY(check_ids(shapes_, batch, vocabulary_));
     run_texts(weights_->view, instances_[instance], batch, scores);
     return {};
   }
@@ -103,28 +98,6 @@ class NativeBackend final : public Backend {
   }
 
  private:
-  Status check_ids(const RaggedBatch& batch) const {
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      const std::size_t begin = batch.offsets[i];
-      const std::size_t end = batch.offsets[i + 1];
-      if (end <= begin || end - begin > shapes_.tokens_max || end > batch.ids.size()) {
-        return Error{Code::kInvalidArgument,
-                     fmt::format("a text of {} ids: 1 to {} are taken",
-                                 end < begin ? 0 : end - begin, shapes_.tokens_max)};
-      }
-      std::uint32_t most = 0;  // a negative id is a large one
-      for (const std::int32_t id : batch.ids.subspan(begin, end - begin)) {
-        most = std::max(most, static_cast<std::uint32_t>(id));
-      }
-      if (most >= vocabulary_) {
-        return Error{Code::kInvalidArgument,
-                     fmt::format("id {} is outside the vocabulary of {}",
-                                 static_cast<std::int32_t>(most), vocabulary_)};
-      }
-    }
-    return {};
-  }
-
   void run_texts(const FastWeights& weights, const Instance& instance, const RaggedBatch& batch,
                  std::span<Scores> scores) const {
     const auto pool = int8_ ? kernel_.pool_int8 : kernel_.pool_fp32;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "infer/backend.h"
+#include "infer/batch_checks.h"
 #include "infer/calibration/recipe.h"
 #include "infer/manifest.h"
 #include "infer/openvino/quantise.h"
@@ -61,22 +62,10 @@ class OpenVinoBackend final : public Backend {
   Status run_with_sequence(std::size_t instance, const RaggedBatch& batch, std::span<Scores> scores,
                            std::span<TokenLabels> sequences) override {
     assert(sequences.empty() || sequences.size() == batch.size());
-    if (instance >= shapes_.instances || scores.size() != batch.size() ||
-        batch.size() > shapes_.batch_max) {
-      return Error{Code::kInvalidArgument,
-                   fmt::format("batch of {} texts for instance {}: this backend takes {} texts on "
-                               "{} instances",
-                               batch.size(), instance, shapes_.batch_max, shapes_.instances)};
-    }
+    TRY(check_batch(shapes_, instance, batch, scores.size()));
     const std::shared_lock<std::shared_mutex> open(closing_);
     if (instances_.empty()) return Error{Code::kFailedPrecondition, "the model was closed"};
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      const std::size_t ids = batch.offsets[i + 1] - batch.offsets[i];
-      if (ids == 0 || ids > shapes_.tokens_max) {
-        return Error{Code::kInvalidArgument,
-                     fmt::format("a text of {} ids: 1 to {} are taken", ids, shapes_.tokens_max)};
-      }
-    }
+    TRY(check_text_lengths(shapes_, batch));
     if (sequences.empty()) return run_by_length(instances_[instance], batch, scores);
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const auto ids = ids_of(batch, i);

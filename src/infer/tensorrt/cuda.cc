@@ -33,9 +33,8 @@ struct CudaDriver {
   int (*release)(DeviceAddress) = nullptr;
   int (*allocate_host)(void**, std::size_t, unsigned) = nullptr;
   int (*release_host)(void*) = nullptr;
-  int (*stream_create)(CudaStream*, unsigned, int) = nullptr;
+  int (*stream_create)(CudaStream*, unsigned) = nullptr;
   int (*stream_destroy)(CudaStream) = nullptr;
-  int (*stream_priorities)(int*, int*) = nullptr;
   int (*begin_capture)(CudaStream, int) = nullptr;
   int (*end_capture)(CudaStream, CUgraph_st**) = nullptr;
   int (*graph_instantiate)(CUgraphExec_st**, CUgraph_st*, unsigned long long) = nullptr;
@@ -44,7 +43,6 @@ struct CudaDriver {
   int (*graph_launch)(CUgraphExec_st*, CudaStream) = nullptr;
   int (*to_device)(DeviceAddress, const void*, std::size_t, CudaStream) = nullptr;
   int (*to_host)(void*, DeviceAddress, std::size_t, CudaStream) = nullptr;
-  int (*fill)(DeviceAddress, unsigned char, std::size_t, CudaStream) = nullptr;
   int (*event_create)(CUevent_st**, unsigned) = nullptr;
   int (*event_destroy)(CUevent_st*) = nullptr;
   int (*event_record)(CUevent_st*, CudaStream) = nullptr;
@@ -99,9 +97,8 @@ CudaDriver open_driver() {
   find(driver.release, "cuMemFree_v2");
   find(driver.allocate_host, "cuMemHostAlloc");
   find(driver.release_host, "cuMemFreeHost");
-  find(driver.stream_create, "cuStreamCreateWithPriority");
+  find(driver.stream_create, "cuStreamCreate");
   find(driver.stream_destroy, "cuStreamDestroy_v2");
-  find(driver.stream_priorities, "cuCtxGetStreamPriorityRange");
   find(driver.begin_capture, "cuStreamBeginCapture_v2");
   find(driver.end_capture, "cuStreamEndCapture");
   find(driver.graph_instantiate, "cuGraphInstantiateWithFlags");
@@ -110,7 +107,6 @@ CudaDriver open_driver() {
   find(driver.graph_launch, "cuGraphLaunch");
   find(driver.to_device, "cuMemcpyHtoDAsync_v2");
   find(driver.to_host, "cuMemcpyDtoHAsync_v2");
-  find(driver.fill, "cuMemsetD8Async");
   find(driver.event_create, "cuEventCreate");
   find(driver.event_destroy, "cuEventDestroy_v2");
   find(driver.event_record, "cuEventRecord");
@@ -246,16 +242,11 @@ Status Graph::launch(CudaStream stream) const {
   return check(gpu_->driver(), gpu_->driver().graph_launch(exec_, stream), "cuGraphLaunch");
 }
 
-Result<Stream> Stream::create(std::shared_ptr<Gpu> gpu, bool urgent) {
+Result<Stream> Stream::create(std::shared_ptr<Gpu> gpu) {
   TRY(gpu->make_current());
   const CudaDriver& driver = gpu->driver();
   Stream stream;
-  int least = 0;
-  int most = 0;
-  TRY(check(driver, driver.stream_priorities(&least, &most), "stream priorities"));
-  TRY(check(driver,
-            driver.stream_create(&stream.stream_, kStreamNonBlocking, urgent ? most : least),
-            "cuStreamCreate"));
+  TRY(check(driver, driver.stream_create(&stream.stream_, kStreamNonBlocking), "cuStreamCreate"));
   stream.gpu_ = std::move(gpu);
   TRY(check(driver, driver.event_create(&stream.event_, kEventBlockingNoTiming), "cuEventCreate"));
   return stream;
@@ -275,10 +266,6 @@ Status Stream::copy_to_device(DeviceAddress to, const void* from, std::size_t by
 Status Stream::copy_to_host(void* to, DeviceAddress from, std::size_t bytes) const {
   return check(gpu_->driver(), gpu_->driver().to_host(to, from, bytes, stream_),
                "copy from the GPU");
-}
-
-Status Stream::clear(DeviceAddress at, std::size_t bytes) const {
-  return check(gpu_->driver(), gpu_->driver().fill(at, 0, bytes, stream_), "cuMemsetD8Async");
 }
 
 Status Stream::begin_capture() const {

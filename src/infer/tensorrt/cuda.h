@@ -135,8 +135,7 @@ class Graph {
 // Threads: one at a time.
 class Stream {
  public:
-  // `urgent`: its work goes before that of other streams.
-  static Result<Stream> create(std::shared_ptr<Gpu> gpu, bool urgent = false);
+  static Result<Stream> create(std::shared_ptr<Gpu> gpu);
   ~Stream();
   Stream(Stream&& other) noexcept { swap(other); }
   Stream& operator=(Stream&& other) noexcept {
@@ -146,7 +145,6 @@ class Stream {
   CudaStream handle() const { return stream_; }
   Status copy_to_device(DeviceAddress to, const void* from, std::size_t bytes) const;
   Status copy_to_host(void* to, DeviceAddress from, std::size_t bytes) const;
-  Status clear(DeviceAddress at, std::size_t bytes) const;
   // Everything queued since begin_capture() becomes a graph instead of being run.
   Status begin_capture() const;
   Result<Graph> end_capture() const;

@@ -40,9 +40,6 @@ class GraphCache {
     return static_cast<std::size_t>(std::count_if(
         entries_.begin(), entries_.end(), [](const Entry& e) { return e.value.has_value(); }));
   }
-  void clear() {
-    for (Entry& entry : entries_) entry.value.reset();
-  }
 
  private:
   struct Entry {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/mutex.h"
+#include "infer/batch_checks.h"
 #include "infer/manifest.h"
 #include "infer/tensorrt/tensorrt_backend.h"
 
@@ -63,16 +64,10 @@ class RowsBackend final : public Backend {
   }
 
   Status run(std::size_t instance, const RaggedBatch& batch, std::span<Scores> scores) override {
-    if (instance >= shapes_.instances || scores.size() != batch.size() ||
-        batch.size() > shapes_.batch_max) {
-      return Error{Code::kInvalidArgument,
-                   fmt::format("batch of {} texts for instance {}: this backend takes {} texts on "
-                               "{} instances",
-                               batch.size(), instance, shapes_.batch_max, shapes_.instances)};
-    }
+    TRY(check_batch(shapes_, instance, batch, scores.size()));
     const std::shared_lock<std::shared_mutex> open(closing_);
     if (lanes_.empty()) return Error{Code::kFailedPrecondition, "the model was closed"};
-    TRY(check_ids(batch));
+    TRY(check_ids(shapes_, batch, vocabulary_));
     Lane& lane = *lanes_[instance % lanes_.size()];
     const MutexLock lock(lane.mu);
     std::size_t computed = 0;
@@ -95,24 +90,6 @@ class RowsBackend final : public Backend {
   }
 
  private:
-  Status check_ids(const RaggedBatch& batch) const {
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      const std::size_t begin = batch.offsets[i];
-      const std::size_t end = batch.offsets[i + 1];
-      if (end <= begin || end - begin > shapes_.tokens_max || end > batch.ids.size()) {
-        return Error{Code::kInvalidArgument,
-                     fmt::format("a text of {} ids: 1 to {} are taken",
-                                 end < begin ? 0 : end - begin, shapes_.tokens_max)};
-      }
-    }
-    const auto wild = std::find_if(batch.ids.begin(), batch.ids.end(), [&](std::int32_t id) {
-      return static_cast<std::uint32_t>(id) >= vocabulary_;
-    });
-    if (wild == batch.ids.end()) return {};
-    return Error{Code::kInvalidArgument,
-                 fmt::format("id {} is outside the vocabulary of {}", *wild, vocabulary_)};
-  }
-
   // One run, of as many texts from `first` on as fit. Gives their number.
   Result<std::size_t> run_some(Lane& lane, const RaggedBatch& batch, std::size_t first,
                                std::span<Scores> scores, std::size_t& computed) REQUIRES(lane.mu) {
