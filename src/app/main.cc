@@ -7,6 +7,7 @@
 #include "app/bench/bench_cli.h"
 #include "app/calibrate_alerts.h"
 #include "app/commands.h"
+#include "app/engine_options.h"
 #include "app/version.h"
 
 namespace {
@@ -18,18 +19,6 @@ void add_common(CLI::App& app, CommonOptions& options) {
   app.add_option("--model", options.model,
                  "Model to classify with; 'auto': fast, and base where in doubt; 'none': nothing");
   app.add_option("--models-dir", options.models_dir, "Folder of models, instead of the bundled");
-}
-
-void add_precision(CLI::App& app, CommonOptions& options) {
-  app.add_option("--precision", options.precision, "Compute in 'fp32', 'int8' or whatever is best")
-      ->check(CLI::IsMember({"auto", "fp32", "int8"}));
-  app.add_option(
-         "--backend", options.backend,
-         "Compute by our own kernels ('native'), 'openvino', 'tensorrt' (needs a GPU and an "
-         "engine built for it) or whatever is best")
-      ->check(CLI::IsMember({"auto", "native", "openvino", "tensorrt"}));
-  app.add_option("--engines-dir", options.engines_dir,
-                 "Folder of engine files (default: engines in the data folder)");
 }
 
 }  // namespace

@@ -165,18 +165,10 @@ Result<std::shared_ptr<LiveModel>> ModelControl::load(const ModelSlot& slot,
   std::shared_ptr<const Model> model;
   if (engine.empty()) {
     TRY_ASSIGN(model, registry_.load_folder(slot.name()));
+    TRY(check_takes_place(*model, *slot.model()));
   } else {
     TRY(check_engine_name(engine));
     TRY_ASSIGN(model, load_engine(registry_, options_.engines_dir / engine, *slot.model()));
-  }
-  const BackendShapes& was = slot.model()->backend->shapes();
-  const BackendShapes& is = model->backend->shapes();
-  if (is.instances < was.instances || is.tokens_max < was.tokens_max) {
-    return Error{
-        Code::kFailedPrecondition,
-        fmt::format("{} takes {} runs at once and {} tokens a text, the served one {} and "
-                    "{}; set [model] instances and start again",
-                    shown(engine), is.instances, is.tokens_max, was.instances, was.tokens_max)};
   }
   return std::make_shared<LiveModel>(std::move(model), metrics_);
 }

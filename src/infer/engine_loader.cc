@@ -79,6 +79,17 @@ Result<std::shared_ptr<Model>> load_plan(ModelRegistry& registry, const std::fil
 
 }  // namespace
 
+Status check_takes_place(const Model& next, const Model& served) {
+  const BackendShapes& was = served.backend->shapes();
+  const BackendShapes& is = next.backend->shapes();
+  if (is.instances >= was.instances && is.tokens_max >= was.tokens_max) return {};
+  return Error{Code::kFailedPrecondition,
+               fmt::format("{}: takes {} runs at once and {} tokens a text, the served model '{}' "
+                           "{} and {}",
+                           next.engine.empty() ? next.manifest.name : next.engine, is.instances,
+                           is.tokens_max, served.manifest.name, was.instances, was.tokens_max)};
+}
+
 Result<std::shared_ptr<const Model>> load_engine(ModelRegistry& registry,
                                                  const std::filesystem::path& file,
                                                  const Model& served) {
@@ -96,16 +107,7 @@ Result<std::shared_ptr<const Model>> load_engine(ModelRegistry& registry,
   model->manifest.calibration.reset();
   model->engine = file.filename().string();
   TRY_ASSIGN(model->engine_sha256, sha256_of_file(file));
-  const BackendShapes& was = served.backend->shapes();
-  const BackendShapes& is = model->backend->shapes();
-  if (is.instances < was.instances || is.tokens_max < was.tokens_max) {
-    return Error{
-        Code::kFailedPrecondition,
-        fmt::format("{}: takes {} runs at once and {} tokens a text, the served model '{}' "
-                    "{} and {}",
-                    model->engine, is.instances, is.tokens_max, served.manifest.name, was.instances,
-                    was.tokens_max)};
-  }
+  TRY(check_takes_place(*model, served));
   return std::shared_ptr<const Model>(model);
 }
 

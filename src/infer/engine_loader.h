@@ -9,6 +9,10 @@
 
 namespace tidewatch {
 
+// Whether the workers of `served` can go on with `next`: it must take as many runs at once and
+// texts as long. kFailedPrecondition names both sides.
+Status check_takes_place(const Model& next, const Model& served);
+
 // Loads an engine beside whatever is served: checks that it fits `served` (check_engine_fits), that
 // it is whole, and that this machine can run it. A kOnnx engine is unpacked into a temporary folder
 // (TMPDIR) that is gone when this returns.

@@ -60,7 +60,8 @@ Result<std::shared_ptr<const Model>> ModelRegistry::load(const std::string& name
   const bool asked = options_.kind == BackendKind::kTensorRt;
   if (!asked &&
       (options_.kind != BackendKind::kAuto || !has_plan_of(manifest.name, options_.engines_dir))) {
-    return load_folder(name);
+    TRY_ASSIGN(auto model, load_manifest(std::move(manifest), options_.precision));
+    return std::shared_ptr<const Model>(std::move(model));
   }
   const Result<std::shared_ptr<Model>> plan = load_plan(manifest);
   if (plan) return std::shared_ptr<const Model>(*plan);

@@ -7,6 +7,7 @@
 #include "app/bench/bench_options.h"
 #include "app/bench/detect_bench.h"
 #include "app/bench/nab_bench.h"
+#include "app/engine_options.h"
 
 namespace tidewatch {
 namespace {
@@ -15,15 +16,7 @@ void add_engine(CLI::App& app, CommonOptions& options) {
   app.add_option("--config", options.config_file, "Configuration file (TOML) of the engine");
   app.add_option("--model", options.model, "Model to serve, as in `serve`");
   app.add_option("--models-dir", options.models_dir, "Folder of models, instead of the bundled");
-  app.add_option("--precision", options.precision, "Compute in 'fp32', 'int8' or whatever is best")
-      ->check(CLI::IsMember({"auto", "fp32", "int8"}));
-  app.add_option(
-         "--backend", options.backend,
-         "Compute by our own kernels ('native'), 'openvino', 'tensorrt' (needs a GPU and an "
-         "engine built for it) or whatever is best")
-      ->check(CLI::IsMember({"auto", "native", "openvino", "tensorrt"}));
-  app.add_option("--engines-dir", options.engines_dir,
-                 "Folder of engine files (default: engines in the data folder)");
+  add_precision(app, options);
 }
 
 void add_load(CLI::App& app, BenchServeOptions& options) {
