@@ -44,7 +44,7 @@ struct Config {
   DecodeLimits decode;
   AggregateOptions aggregate = default_aggregate();
   DetectOptions detect;
-  std::string thresholds_file;  // [detect]: of `calibrate-alerts`; empty: none
+  std::string thresholds_file;           // [detect]: of `calibrate-alerts`; empty: none
   std::vector<ChannelOptions> channels;  // [[webhook]] and [[channel]], but for the log
   std::vector<Subscriber> subscribers;   // "everyone" when the file has none
   std::string public_url;                // of the dashboard, for links in messages; may be empty

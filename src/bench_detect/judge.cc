@@ -37,7 +37,7 @@ bool related(World::Place a, World::Place b) {
 }  // namespace
 
 DetectionVerdict judge(const std::vector<Alarm>& alarms, const std::vector<PlannedEvent>& events,
-              const World& world, std::int64_t from) {
+                       const World& world, std::int64_t from) {
   DetectionVerdict verdict;
   verdict.events.resize(events.size());
   struct Told {

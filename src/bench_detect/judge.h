@@ -43,7 +43,7 @@ struct DetectionVerdict {
 // have. False alarms about related keys within 30 minutes of each other are one, so that a method
 // that does not merge relatives is not charged for it. Alarms before `from` are left out.
 DetectionVerdict judge(const std::vector<Alarm>& alarms, const std::vector<PlannedEvent>& events,
-              const World& world, std::int64_t from);
+                       const World& world, std::int64_t from);
 
 // Delay of the given quantile (0 to 1) with misses as infinity: nothing when that is a miss, or
 // when there are no events. Sorts `delays`.

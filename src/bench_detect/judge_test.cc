@@ -155,9 +155,10 @@ TEST_F(JudgeTest, WhatDoesNotOverlapIsFalseAndWhatIsUnrelatedIsBeside) {
 }
 
 TEST_F(JudgeTest, FalseAlarmsOfRelativesWithinHalfAnHourAreOne) {
-  const DetectionVerdict verdict = judge({alarm(100, "a@*"), alarm(200, "a@广东"), alarm(300, "*@*"),
-                                 alarm(400, "#tag1#"), alarm(500, "#tag2#"), alarm(9'000, "a@*")},
-                                {}, world_, 0);
+  const DetectionVerdict verdict =
+      judge({alarm(100, "a@*"), alarm(200, "a@广东"), alarm(300, "*@*"), alarm(400, "#tag1#"),
+             alarm(500, "#tag2#"), alarm(9'000, "a@*")},
+            {}, world_, 0);
   EXPECT_EQ(verdict.false_alarms, 4U);
   EXPECT_EQ(judge({alarm(100, "a@*")}, {}, world_, 101).false_alarms, 0U);
 }
