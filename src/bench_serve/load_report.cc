@@ -123,9 +123,11 @@ Json to_json(const SwapLoadFigures& figures) {
   return {{"swaps", figures.swaps},
           {"refused", figures.refused},
           {"took_ms", percentiles_json(figures.took)},
+          {"first_answer_ms", percentiles_json(figures.first_answer)},
           {"latency_inside_ms", percentiles_json(figures.inside)},
           {"latency_outside_ms", percentiles_json(figures.outside)},
-          {"failed_inside", figures.failed_inside}};
+          {"failed_inside", figures.failed_inside},
+          {"gpu_free_bytes", figures.gpu_free_bytes}};
 }
 
 std::string to_text(const LoadFigures& figures, double deadline_ms) {

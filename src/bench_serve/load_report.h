@@ -41,7 +41,10 @@ struct SwapLoadFigures {
   std::uint64_t swaps = 0;
   std::uint64_t refused = 0;  // swaps that were not made
   Percentiles took;           // of the calls
-  Percentiles inside;         // latency of posts sent around a swap
+  Percentiles first_answer;   // of the new engine, from the switch on
+  // Free memory of the GPU after each swap, bytes; empty without a GPU.
+  std::vector<std::uint64_t> gpu_free_bytes;
+  Percentiles inside;  // latency of posts sent around a swap
   Percentiles outside;
   std::uint64_t failed_inside = 0;
 };

@@ -22,6 +22,10 @@ double clipped_mean(double mu, double sigma, double low, double high) {
 }  // namespace
 
 TextLengths::TextLengths(const TextLengthOptions& options) : options_(options) {
+  if (options.tokens_min == options.tokens_max) {
+    mu_ = std::log(options.tokens_mean);
+    return;
+  }
   assert(options.tokens_min < options.tokens_mean && options.tokens_mean < options.tokens_max);
   const double low_tokens = options.tokens_min;
   const double high_tokens = options.tokens_max;

@@ -8,6 +8,10 @@
 namespace tidewatch {
 
 struct TextLengthOptions {
+  static TextLengthOptions all(std::uint32_t tokens) {
+    return {tokens, tokens, static_cast<double>(tokens), 0};
+  }
+
   std::uint32_t tokens_min = 15;  // [CLS] and [SEP] included, as are the others
   std::uint32_t tokens_max = 512;
   double tokens_mean = 96;  // after clipping
@@ -19,7 +23,8 @@ struct TextLengthOptions {
 // a hundred has 400 tokens or more.
 class TextLengths {
  public:
-  // Precondition: tokens_min < tokens_mean < tokens_max, sigma > 0.
+  // Precondition: tokens_min < tokens_mean < tokens_max, sigma > 0; or all three equal, and every
+  // text has that length.
   explicit TextLengths(const TextLengthOptions& options);
 
   std::uint32_t draw(Random& random) const noexcept;

@@ -115,6 +115,12 @@ TEST_F(TextMakerTest, SendersAreManyAndComeFromEveryRegion) {
   EXPECT_EQ(found.size(), regions().size());
 }
 
+TEST(TextLengths, AllOfOneLength) {
+  const TextLengths lengths(TextLengthOptions::all(96));
+  Random random(3);
+  for (int i = 0; i < 1'000; ++i) ASSERT_EQ(lengths.draw(random), 96U);
+}
+
 TEST(TextLengths, MeanFollowsTheOptions) {
   for (const double mean : {40.0, 96.0, 200.0}) {
     TextLengthOptions options;

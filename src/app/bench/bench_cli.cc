@@ -30,6 +30,8 @@ void add_load(CLI::App& app, BenchServeOptions& options) {
   app.add_option("--duplicates", options.duplicates,
                  "'real' (as in CED: 40 % empty, 15 % repeats; the default), or the share of posts "
                  "that repeat an earlier text; 0: none");
+  app.add_option("--tokens", options.tokens, "Every text has so many ids (default: the mix)")
+      ->check(CLI::Range(15, 512));
   app.add_option("--deadline-ms", options.deadline_ms, "Answered by then is good (default 50)")
       ->check(CLI::Range(1U, 60'000U));
   app.add_option("--trace", options.trace_file, "Play a file of seconds<TAB>text instead");
@@ -150,7 +152,10 @@ void add_bench_commands(CLI::App& bench, int& status) {
   add_engine(*infer_app, infer->common);
   infer_app->add_option("--seconds", infer->seconds, "Length of the measurement (default 10)")
       ->check(CLI::Range(0.2, 3'600.0));
-  infer_app->add_option("--batch", infer->batch, "Texts a run (default: the best of several)")
+  infer_app
+      ->add_option("--batch", infer->batches,
+                   "Texts a run; of several (1,64,256) the best (default: of eight from 1 to 256)")
+      ->delimiter(',')
       ->check(CLI::Range(1, 1'024));
   infer_app->add_option("--tokens", infer->tokens, "Every text has so many ids (default: the mix)")
       ->check(CLI::Range(3, 512));

@@ -78,6 +78,9 @@ Status check_options(const BenchServeOptions& options) {
   if (!options.trace_file.empty() && (options.sweep || !options.overload.empty())) {
     return wrong("--trace has its own rate: leave --sweep and --overload out");
   }
+  if (!options.trace_file.empty() && options.tokens > 0) {
+    return wrong("--trace has its own texts: leave --tokens out");
+  }
   if (options.verify && (options.path != "ingest" || options.bare)) {
     return wrong(
         "--verify looks stored posts up by their ids: it needs --path ingest and no --bare");

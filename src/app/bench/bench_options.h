@@ -19,6 +19,7 @@ struct BenchServeOptions {
   double seconds = 60;
   double warmup_seconds = 3;
   std::string duplicates = "real";
+  std::uint32_t tokens = 0;  // ids of every text; 0: the mix of lengths
   std::uint32_t deadline_ms = 50;
   std::string via = "grpc";
   std::string path = "ingest";
@@ -49,11 +50,11 @@ struct BenchServeOptions {
 struct BenchInferOptions {
   CommonOptions common;
   double seconds = 10;
-  std::size_t batch = 0;   // 0: the best of several
-  std::size_t tokens = 0;  // ids of every text; 0: the mix of lengths
-  bool padded = false;     // a text a row, as wide as the longest of its batch
-  std::size_t lanes = 0;   // of a GPU; 0: as configured
-  std::string with;        // a second model, run beside the first; empty: none
+  std::vector<std::size_t> batches;  // texts a run: of these the best; empty: of several
+  std::size_t tokens = 0;            // ids of every text; 0: the mix of lengths
+  bool padded = false;               // a text a row, as wide as the longest of its batch
+  std::size_t lanes = 0;             // of a GPU; 0: as configured
+  std::string with;                  // a second model, run beside the first; empty: none
   std::string plain;  // the file of a plan of plain TensorRT, made when absent; empty: not that
   std::uint64_t seed = 1;
   bool json = false;

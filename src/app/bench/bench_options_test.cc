@@ -70,6 +70,11 @@ TEST(BenchServeOptions, SaysWhichOptionsDoNotGoTogether) {
          o.trace_file = "t";
          o.sweep = true;
        }},
+      {"--tokens",
+       [](auto& o) {
+         o.trace_file = "t";
+         o.tokens = 96;
+       }},
       {"--bare",
        [](auto& o) {
          o.verify = true;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -25,7 +26,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::size_t kTexts = 20'000;
 constexpr double kTrySeconds = 1.0;
 constexpr std::size_t kWarmUpRuns = 400;
-constexpr std::size_t kBatches[] = {1, 4, 8, 16, 32, 64, 128, 256};
+constexpr std::array<std::size_t, 8> kBatches{1, 4, 8, 16, 32, 64, 128, 256};
 
 // The texts as ids, one after the other.
 struct TokenizedTexts {
@@ -187,19 +188,22 @@ Result<Subject> open_subject(const BenchInferOptions& options, const Config& con
   return subject;
 }
 
-// At options.batch, or at the best of several.
+// At the best of options.batches; one is not tried beforehand.
 Result<Throughput> measure_best(const BenchInferOptions& options, const Subject& subject,
                                 std::vector<Throughput>& tries) {
   Backend& backend = subject.backend();
-  std::size_t batch = options.batch;
-  if (batch > backend.shapes().batch_max) {
+  std::vector<std::size_t> batches = options.batches;
+  if (batches.empty()) batches.assign(kBatches.begin(), kBatches.end());
+  const std::size_t least = *std::min_element(batches.begin(), batches.end());
+  std::erase_if(batches, [&](std::size_t size) { return size > backend.shapes().batch_max; });
+  if (batches.empty()) {
     return Error{Code::kInvalidArgument, fmt::format("--batch {}: the model takes at most {}",
-                                                     batch, backend.shapes().batch_max)};
+                                                     least, backend.shapes().batch_max)};
   }
-  if (batch == 0) {
+  std::size_t batch = batches.front();
+  if (batches.size() > 1) {
     double best = 0;
-    for (const std::size_t size : kBatches) {
-      if (size > backend.shapes().batch_max) break;
+    for (const std::size_t size : batches) {
       TRY_ASSIGN(const Throughput one, measure(backend, subject.texts, size, kTrySeconds));
       if (one.texts_per_second > best) {
         best = one.texts_per_second;

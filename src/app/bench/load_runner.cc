@@ -135,6 +135,9 @@ Status LoadRunner::make_texts(const Config& config) {
   options.seed = options_.seed;
   TRY_ASSIGN(options.duplicates, parse_duplicates(options_.duplicates));
   options.lengths.tokens_max = std::min(options.lengths.tokens_max, tokenizer.tokens_max());
+  if (options_.tokens > 0) {
+    options.lengths = TextLengthOptions::all(std::min(options_.tokens, tokenizer.tokens_max()));
+  }
   TRY_ASSIGN(TextMaker texts, TextMaker::create(tokenizer, options));
   texts_.emplace(std::move(texts));
   measure_texts(tokenizer);

@@ -120,9 +120,10 @@ class ServeBench {
     std::string out = fmt::format(
         "machine        {}\nversion        {}\nway            {}, {}; texts {:.1f} tokens on "
         "average "
-        "({} to {}), log-normal; {:.0f} % empty\n",
+        "({} to {}), {}; {:.0f} % empty\n",
         machine_text(), version_text(), runner_.via(), runner_.path(), runner_.texts().tokens_mean,
-        runner_.texts().tokens_min, runner_.texts().tokens_max, 100 * runner_.texts().empty_share);
+        runner_.texts().tokens_min, runner_.texts().tokens_max, lengths(),
+        100 * runner_.texts().empty_share);
     for (const SweepStep& step : steps_) {
       const PhaseFigures& total = step.figures.total;
       out +=
@@ -138,10 +139,10 @@ class ServeBench {
     if (!options_.overload.empty()) out += overload_text();
     if (swap_) {
       out += fmt::format(
-          "swaps          {} made, {} refused, p99 {:.1f} ms a swap; latency p99 inside {:.2f}, "
-          "outside {:.2f} ms; {} failed inside\n",
-          swap_->swaps, swap_->refused, swap_->took.p99, swap_->inside.p99, swap_->outside.p99,
-          swap_->failed_inside);
+          "swaps          {} made, {} refused, p99 {:.1f} ms a swap, {:.1f} from the switch to the "
+          "first answer; latency p99 inside {:.2f}, outside {:.2f} ms; {} failed inside\n",
+          swap_->swaps, swap_->refused, swap_->took.p99, swap_->first_answer.p99, swap_->inside.p99,
+          swap_->outside.p99, swap_->failed_inside);
     }
     return out;
   }
@@ -166,6 +167,8 @@ class ServeBench {
     swap_ = SwapLoadFigures{driver->swaps(),
                             driver->refused(),
                             driver->took(),
+                            driver->first_answer(),
+                            driver->gpu_free_bytes(),
                             runner_.last_tally().marked(),
                             runner_.last_tally().unmarked(),
                             runner_.last_tally().marked_failed()};
@@ -302,7 +305,11 @@ class ServeBench {
             {"tokens_max", texts.tokens_max},
             {"bytes_mean", texts.bytes_mean},
             {"empty_share", texts.empty_share},
-            {"lengths", runner_.trace() ? "as in the trace" : "log-normal, clipped"}};
+            {"lengths", lengths()}};
+  }
+  std::string_view lengths() const {
+    if (runner_.trace()) return "as in the trace";
+    return options_.tokens > 0 ? "all of one length" : "log-normal, clipped";
   }
 
   const BenchServeOptions& options_;

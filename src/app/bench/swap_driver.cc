@@ -8,6 +8,7 @@
 
 #include "bench_serve/http_client.h"
 #include "core/clock.h"
+#include "infer/tensorrt/tensorrt_backend.h"
 
 namespace tidewatch {
 
@@ -18,6 +19,16 @@ SwapDriver::SwapDriver(Options options) : options_(std::move(options)) {
 void SwapDriver::stop() {
   stop_.store(true);
   if (thread_.joinable()) thread_.join();
+}
+
+void SwapDriver::note(const std::string& answer) {
+  const auto json = nlohmann::json::parse(answer, nullptr, /*allow_exceptions=*/false);
+  const auto at = "/times_ms/first_answer"_json_pointer;
+  if (!json.is_discarded() && json.contains(at) && json[at].is_number()) {
+    first_answer_.record(
+        std::chrono::nanoseconds(static_cast<std::int64_t>(json[at].get<double>() * 1e6)));
+  }
+  if (const auto free = tidewatch::gpu_free_bytes(); free) gpu_free_bytes_.push_back(*free);
 }
 
 void SwapDriver::run() {
@@ -38,6 +49,7 @@ void SwapDriver::run() {
     took_.record(std::chrono::steady_clock::now() - asked);
     if (answer && answer->status == 200) {
       ++swaps_;
+      note(answer->body);
     } else {
       if (refused_.fetch_add(1) == 0) {
         refusal_ =

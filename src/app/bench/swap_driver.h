@@ -38,12 +38,18 @@ class SwapDriver {
   std::uint64_t refused() const { return refused_; }
   const std::string& refusal() const { return refusal_; }  // the first; after stop()
   Percentiles took() const { return took_.percentiles(); }
+  Percentiles first_answer() const { return first_answer_.percentiles(); }  // from the switch on
+  // Free bytes of the GPU after each swap that was made; empty without one. After stop().
+  const std::vector<std::uint64_t>& gpu_free_bytes() const { return gpu_free_bytes_; }
 
  private:
   void run();
+  void note(const std::string& answer);
 
   const Options options_;
   LatencyHistogram took_;
+  LatencyHistogram first_answer_;
+  std::vector<std::uint64_t> gpu_free_bytes_;
   std::atomic<std::uint64_t> swaps_{0};
   std::atomic<std::uint64_t> refused_{0};
   std::string refusal_;
