@@ -49,23 +49,24 @@ GraphRunner::Layout GraphRunner::layout_of(const RowShape& shape) const {
 
 GraphRunner::GraphRunner(std::shared_ptr<Gpu> gpu, std::shared_ptr<Plan> plan, Stream stream,
                          const RowGrid& grid, std::size_t logits_width, std::size_t vocabulary,
-                         std::size_t positions)
+                         std::size_t positions, GraphUse use)
     : gpu_(std::move(gpu)),
       plan_(std::move(plan)),
       stream_(std::move(stream)),
       logits_width_(logits_width),
       vocabulary_(vocabulary),
       positions_(positions),
+      use_(use),
       graphs_(grid.shapes()) {
   executions_.resize(plan_->profiles());
 }
 
 Result<std::unique_ptr<GraphRunner>> GraphRunner::create(
     std::shared_ptr<Gpu> gpu, std::shared_ptr<Plan> plan, const RowGrid& grid,
-    std::size_t logits_width, std::size_t vocabulary, std::size_t positions) {
+    std::size_t logits_width, std::size_t vocabulary, std::size_t positions, GraphUse use) {
   TRY_ASSIGN(Stream stream, Stream::create(gpu));
   std::unique_ptr<GraphRunner> runner(new GraphRunner(gpu, std::move(plan), std::move(stream), grid,
-                                                      logits_width, vocabulary, positions));
+                                                      logits_width, vocabulary, positions, use));
   TRY(runner->open(grid));
   return runner;
 }
@@ -84,8 +85,10 @@ Status GraphRunner::open(const RowGrid& grid) {
   TRY_ASSIGN(device_, DeviceBuffer::allocate(gpu_, bytes));
   TRY_ASSIGN(host_, PinnedBuffer::allocate(gpu_, bytes));
   TRY_ASSIGN(arena_, DeviceBuffer::allocate(gpu_, scratch));
+  if (use_ == GraphUse::kNone) return {};
+  const bool own = use_ == GraphUse::kOwn;
   for (const RowShape& shape : shapes) {
-    TRY(graphs_.get(shape, [&](const RowShape& s) { return record(s, /*own=*/false); }));
+    TRY(graphs_.get(shape, [&](const RowShape& s) { return record(s, own); }));
   }
   for (const RowShape& shape : shapes) TRY(check(shape));
   return {};
@@ -155,11 +158,8 @@ void GraphRunner::lay_check_texts(const RowShape& shape) {
   for (std::size_t s = 0; s < shape.slots; ++s) in.slot_numbers[s] = static_cast<std::int32_t>(s);
 }
 
-Result<GraphRunner::Recorded> GraphRunner::record(const RowShape& shape, bool own) {
-  Recorded recorded;
-  std::unique_ptr<Execution>& holder = own ? recorded.own : executions_[shape.profile];
-  TRY(prepare(shape, holder));
-  Execution& execution = *holder;
+// Gives an execution of this shape its scratch memory and its places in the device's block.
+Status GraphRunner::point(Execution& execution, const RowShape& shape) {
   const Layout layout = layout_of(shape);
   TRY_ASSIGN(const std::size_t needed, execution.scratch_bytes());
   if (needed > arena_.bytes()) {
@@ -176,6 +176,15 @@ Result<GraphRunner::Recorded> GraphRunner::record(const RowShape& shape, bool ow
                                      {kLogits, layout.logits}}) {
     TRY(execution.set_address(name, device_.address() + offset));
   }
+  return {};
+}
+
+Result<GraphRunner::Recorded> GraphRunner::record(const RowShape& shape, bool own) {
+  Recorded recorded;
+  std::unique_ptr<Execution>& holder = own ? recorded.own : executions_[shape.profile];
+  TRY(prepare(shape, holder));
+  Execution& execution = *holder;
+  TRY(point(execution, shape));
   // TensorRT sets itself up in the first run of a shape, which is not for recording; the check
   // compares with its logits.
   lay_check_texts(shape);
@@ -193,6 +202,13 @@ Result<GraphRunner::Recorded> GraphRunner::record(const RowShape& shape, bool ow
 }
 
 Status GraphRunner::run(const RowShape& shape) {
+  if (use_ == GraphUse::kNone) {
+    std::unique_ptr<Execution>& execution = executions_[shape.profile];
+    TRY(prepare(shape, execution));
+    TRY(point(*execution, shape));
+    TRY(queue(*execution, shape));
+    return stream_.wait();
+  }
   TRY_ASSIGN(const Recorded* recorded,
              graphs_.get(shape, [&](const RowShape& s) { return record(s, /*own=*/true); }));
   TRY(recorded->graph.launch(stream_.handle()));

@@ -11,6 +11,10 @@
 
 namespace tidewatch::tensorrt {
 
+// How runs are queued. kShared is the rule (below); the others are the way out should a release of
+// TensorRT not bear it: an execution for each graph, or no graphs and every run queued anew.
+enum class GraphUse { kShared, kOwn, kNone };
+
 // A lane of the GPU: a stream, page-locked buffers, and one graph for each shape that copies the
 // inputs in, computes and copies the logits out. The executions of a lane share one arena for
 // activations, since they never run together; the weights belong to the plan and are there once.
@@ -27,7 +31,8 @@ class GraphRunner final : public RowRunner {
   static Result<std::unique_ptr<GraphRunner>> create(std::shared_ptr<Gpu> gpu,
                                                      std::shared_ptr<Plan> plan,
                                                      const RowGrid& grid, std::size_t logits_width,
-                                                     std::size_t vocabulary, std::size_t positions);
+                                                     std::size_t vocabulary, std::size_t positions,
+                                                     GraphUse use = GraphUse::kShared);
 
   RowInputs inputs(const RowShape& shape) override;
   Status run(const RowShape& shape) override;
@@ -43,11 +48,12 @@ class GraphRunner final : public RowRunner {
   };
   GraphRunner(std::shared_ptr<Gpu> gpu, std::shared_ptr<Plan> plan, Stream stream,
               const RowGrid& grid, std::size_t logits_width, std::size_t vocabulary,
-              std::size_t positions);
+              std::size_t positions, GraphUse use);
   Layout layout_of(const RowShape& shape) const;
   Status open(const RowGrid& grid);
   // Makes the execution that `holder` is empty of, and gives it the shape.
   Status prepare(const RowShape& shape, std::unique_ptr<Execution>& holder);
+  Status point(Execution& execution, const RowShape& shape);
   Result<Recorded> record(const RowShape& shape, bool own);
   Status check(const RowShape& shape);
   void lay_check_texts(const RowShape& shape);
@@ -59,6 +65,7 @@ class GraphRunner final : public RowRunner {
   const std::size_t logits_width_;
   const std::size_t vocabulary_;
   const std::size_t positions_;
+  const GraphUse use_;
   DeviceBuffer arena_;
   DeviceBuffer device_;
   PinnedBuffer host_;

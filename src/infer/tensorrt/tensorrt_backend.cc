@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <string_view>
 #include <utility>
 
 #include "infer/manifest.h"
@@ -20,6 +22,17 @@ using tensorrt::RowGrid;
 
 // While one lane computes, the next one's texts are laid out and copied.
 constexpr std::size_t kLanes = 2;
+
+// $TIDEWATCH_CUDA_GRAPHS: "own" or "off"; unset or "shared": as usual.
+Result<tensorrt::GraphUse> graph_use() {
+  const char* set = std::getenv("TIDEWATCH_CUDA_GRAPHS");
+  const std::string_view word = set == nullptr ? "" : set;
+  if (word.empty() || word == "shared") return tensorrt::GraphUse::kShared;
+  if (word == "own") return tensorrt::GraphUse::kOwn;
+  if (word == "off") return tensorrt::GraphUse::kNone;
+  return Error{Code::kInvalidArgument,
+               fmt::format("TIDEWATCH_CUDA_GRAPHS is '{}'; write shared, own or off", word)};
+}
 
 // A lane that works on any thread.
 class GpuLane final : public tensorrt::RowRunner {
@@ -92,10 +105,11 @@ Result<std::unique_ptr<Backend>> load_tensorrt_plan(const ModelManifest& manifes
   const std::size_t instances = options.instances == 0 ? kLanes : options.instances;
   const std::size_t num_lanes = std::min(options.lanes == 0 ? kLanes : options.lanes, instances);
   std::vector<std::unique_ptr<tensorrt::RowRunner>> lanes;
+  TRY_ASSIGN(const tensorrt::GraphUse use, graph_use());
   for (std::size_t i = 0; i < num_lanes; ++i) {
     TRY_ASSIGN(auto runner,
                tensorrt::GraphRunner::create(gpu, plan, grid, width, manifest.vocabulary_size,
-                                             manifest.max_length));
+                                             manifest.max_length, use));
     lanes.push_back(std::make_unique<GpuLane>(gpu, std::move(runner)));
   }
   const auto layout = options.pads_to_longest ? tensorrt::RowPacker::Layout::kOneARow
