@@ -421,7 +421,7 @@ void Inference::classify_async(std::span<const std::string> texts, const Request
   };
   std::vector<Waiting> waiting;
   auto* gather = new AsyncGather(texts.size(), metrics_, std::move(done));  // release() frees it
-  std::chrono::nanoseconds own{0};
+  LatencyProfile::Shape shape;
   for (std::size_t i = 0; i < texts.size(); ++i) {
     std::vector<std::int32_t> ids = token_buffer();
     tokenize(texts[i], ids);
@@ -435,14 +435,14 @@ void Inference::classify_async(std::span<const std::string> texts, const Request
       give_back(std::move(ids));
       gather->answered(i, *known);
     } else {
-      own += dispatcher_->profile().share_at_best(ids.size(), 1);
+      shape.add(ids.size());
       waiting.push_back({i, std::move(ids)});
     }
   }
   std::optional<Error> refused;
   if (limits.deadline != SteadyTime::max() && !waiting.empty()) {
     const std::chrono::nanoseconds wait =
-        predicted_wait(limits.priority) + own / static_cast<std::int64_t>(scratch_.size());
+        predicted_wait(limits.priority) + dispatcher_->least_time(shape);
     if (clock_.steady_now() + wait > limits.deadline) refused = behind(wait);
   }
   for (Waiting& text : waiting) {

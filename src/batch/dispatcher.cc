@@ -50,9 +50,6 @@ std::size_t Dispatcher::usual_batch() const {
   const std::size_t fair =
       std::clamp<std::size_t>(depth_ / options_.workers, 1, options_.policy.batch_max);
   if (!options_.policy.mixes_lengths) return fair;
-  if (options_.policy.tokens_max > 0) {
-    return std::clamp<std::size_t>(depth_, 1, options_.policy.tokens_max / kUsualTokens);
-  }
   // A mixed run ends at its time, by texts of a usual length.
   const nanoseconds one = profile_.share(kUsualTokens, 1);
   if (one <= nanoseconds{0}) return fair;
@@ -60,26 +57,60 @@ std::size_t Dispatcher::usual_batch() const {
   return std::clamp<std::size_t>(fits, 1, fair);
 }
 
-nanoseconds& Dispatcher::backlog_of(const RequestLimits& limits) {
+std::int64_t Dispatcher::work_of(std::size_t tokens, std::size_t usual) const noexcept {
+  return fills_by_ids() ? static_cast<std::int64_t>(tokens) : profile_.share(tokens, usual).count();
+}
+
+std::int64_t Dispatcher::work_before(const RequestLimits& limits) const {
+  std::int64_t work = 0;
+  for (std::size_t p = 0; p <= static_cast<std::size_t>(limits.priority); ++p) {
+    work += backlog_[p];
+    if (limits.deadline == SteadyTime::max()) work += patient_backlog_[p];
+  }
+  return work;
+}
+
+std::int64_t& Dispatcher::backlog_of(const RequestLimits& limits) {
   const auto priority = static_cast<std::size_t>(limits.priority);
   return limits.deadline == SteadyTime::max() ? patient_backlog_[priority] : backlog_[priority];
 }
 
 nanoseconds Dispatcher::wait_for(const RequestLimits& limits, SteadyTime now) const {
-  nanoseconds work{0};
-  for (std::size_t p = 0; p <= static_cast<std::size_t>(limits.priority); ++p) {
-    work += backlog_[p];
-    if (limits.deadline == SteadyTime::max()) work += patient_backlog_[p];
+  const auto workers = static_cast<std::int64_t>(options_.workers);
+  const std::int64_t before = work_before(limits);
+  if (fills_by_ids()) {
+    // The next worker that is free takes a whole run's worth, so only full runs stand before it.
+    const auto full = static_cast<std::int64_t>(options_.policy.tokens_max);
+    nanoseconds wait = nanoseconds::max();
+    for (const SteadyTime free_at : free_at_) {
+      wait = std::min(wait, std::max(nanoseconds{0}, nanoseconds{free_at - now}));
+    }
+    const nanoseconds usual =
+        profile_.share(kUsualTokens, options_.policy.tokens_max / kUsualTokens);
+    const nanoseconds run = usual * full / static_cast<std::int64_t>(kUsualTokens);
+    return scaled(wait + before / full * run / workers, wait_factor_);
   }
+  nanoseconds work{before};
   for (const SteadyTime free_at : free_at_) {
     if (free_at > now) work += free_at - now;
   }
-  return scaled(work / static_cast<std::int64_t>(options_.workers), wait_factor_);
+  return scaled(work / workers, wait_factor_);
+}
+
+nanoseconds Dispatcher::own_run(std::size_t tokens, const RequestLimits& limits) const {
+  // An idle engine takes what it could do at its best: a prediction that is too high would
+  // otherwise never be corrected.
+  if (depth_ == 0 && running_ == 0) return profile_.share_at_best(tokens, 1);
+  if (!fills_by_ids() || tokens == 0) return profile_.share(tokens, 1);
+  // Together with what is left over from the full runs before it.
+  const auto before = static_cast<std::size_t>(work_before(limits)) % options_.policy.tokens_max;
+  const nanoseconds share = profile_.share(tokens, 1 + before / kUsualTokens);
+  return share * static_cast<std::int64_t>(before + tokens) / static_cast<std::int64_t>(tokens);
 }
 
 void Dispatcher::enqueue(std::size_t bucket, BatchItem&& item, SteadyTime now) {
   item.enqueued_at = now;
-  backlog_of(item.limits) += profile_.share(item.token_ids.size(), usual_batch());
+  backlog_of(item.limits) += work_of(item.token_ids.size(), usual_batch());
   std::uint32_t slot = 0;
   const std::int64_t key = urgency(item.limits, now);
   if (free_slots_.empty()) {
@@ -105,11 +136,7 @@ Offer Dispatcher::try_submit(BatchItem&& item) {
     if (stopped_) return {Offer::Verdict::kStopped, {}};
     const SteadyTime now = clock_.steady_now();
     const nanoseconds wait = wait_for(item.limits, now);
-    nanoseconds own = profile_.share(tokens, 1);
-    // An idle engine takes what it could do at its best: a prediction that is too high would
-    // otherwise never be corrected.
-    if (depth_ == 0 && running_ == 0) own = profile_.share_at_best(tokens, 1);
-    offer.predicted = wait + own;
+    offer.predicted = wait + own_run(tokens, item.limits);
     const std::size_t kept = item.must_run ? 0 : options_.must_run_items;
     if (heaps_[bucket].size() + kept >= options_.bucket_items_max) {
       offer.verdict = Offer::Verdict::kFull;
@@ -150,6 +177,25 @@ nanoseconds Dispatcher::predicted_wait(Priority priority) const {
   limits.deadline = SteadyTime::min();  // any: what has none is overtaken
   limits.priority = priority;
   return wait_for(limits, clock_.steady_now());
+}
+
+nanoseconds Dispatcher::least_time(const LatencyProfile::Shape& texts) const noexcept {
+  std::size_t ids = 0;
+  for (const std::uint32_t n : texts.tokens) ids += n;
+  if (ids == 0) return nanoseconds{0};
+  std::size_t together = 1;
+  std::size_t at_once = options_.workers;
+  if (fills_by_ids()) {
+    const std::size_t runs = (ids + options_.policy.tokens_max - 1) / options_.policy.tokens_max;
+    together = (texts.count() + runs - 1) / runs;
+    at_once = std::min(options_.workers, runs);
+  }
+  nanoseconds sum{0};
+  for (std::size_t b = 0; b < kBuckets; ++b) {
+    sum += profile_.share_at_best(kBucketTokens[b], together) *
+           static_cast<std::int64_t>(texts.tokens[b]) / static_cast<std::int64_t>(kBucketTokens[b]);
+  }
+  return sum / static_cast<std::int64_t>(at_once);
 }
 
 QueueView Dispatcher::view(SteadyTime now) const {
@@ -194,9 +240,8 @@ void Dispatcher::fill(std::size_t worker, const BatchDecision& decision, SteadyT
   const bool mixed = options_.policy.mixes_lengths;
   // A queue is shared out: the last texts are not all one worker's while another has none.
   const std::size_t fair = (depth_ + options_.workers - 1) / options_.workers;
-  const std::size_t count = mixed && options_.policy.tokens_max == 0
-                                ? std::clamp<std::size_t>(fair, 1, decision.count)
-                                : decision.count;
+  const std::size_t count =
+      mixed && !fills_by_ids() ? std::clamp<std::size_t>(fair, 1, decision.count) : decision.count;
   const std::size_t usual = mixed ? usual_batch() : count;
   std::size_t tokens_taken = 0;
   nanoseconds run_time{0};
@@ -206,13 +251,12 @@ void Dispatcher::fill(std::size_t worker, const BatchDecision& decision, SteadyT
     if (bucket == kBuckets || heaps_[bucket].empty()) break;
     const std::size_t tokens = slots_[heaps_[bucket].front().slot].token_ids.size();
     const nanoseconds share = profile_.share(tokens, usual);
-    const bool full = options_.policy.tokens_max > 0
-                          ? tokens_taken + tokens > options_.policy.tokens_max
-                          : run_time + share > options_.policy.run_time_max;
+    const bool full = fills_by_ids() ? tokens_taken + tokens > options_.policy.tokens_max
+                                     : run_time + share > options_.policy.run_time_max;
     if (mixed && !scratch.batch.empty() && full) break;
     BatchItem item = take(bucket);
-    nanoseconds& backlog = backlog_of(item.limits);
-    backlog = empty() ? nanoseconds{0} : std::max(nanoseconds{0}, backlog - share);
+    std::int64_t& backlog = backlog_of(item.limits);
+    backlog = empty() ? 0 : std::max<std::int64_t>(0, backlog - work_of(tokens, usual));
     if (!item.must_run && item.limits.is_cancelled()) {
       scratch.dropped.push_back(std::move(item));
       scratch.why.push_back(Code::kCancelled);

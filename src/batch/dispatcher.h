@@ -87,6 +87,9 @@ class Dispatcher {
   // is as urgent and waits or runs. What waits without a deadline is overtaken.
   std::chrono::nanoseconds predicted_wait(Priority priority = Priority::kNormal) const
       EXCLUDES(mu_);
+  // The least that texts which come together take once their runs begin: one by one over the
+  // workers, or in runs filled by ids.
+  std::chrono::nanoseconds least_time(const LatencyProfile::Shape& texts) const noexcept;
   LatencyProfile& profile() noexcept { return profile_; }
 
   void drain() EXCLUDES(mu_);
@@ -124,7 +127,14 @@ class Dispatcher {
   void enqueue(std::size_t bucket, BatchItem&& item, SteadyTime now) REQUIRES(mu_);
   std::chrono::nanoseconds wait_for(const RequestLimits& limits, SteadyTime now) const
       REQUIRES(mu_);
-  std::chrono::nanoseconds& backlog_of(const RequestLimits& limits) REQUIRES(mu_);
+  // The run that a new text would be part of.
+  std::chrono::nanoseconds own_run(std::size_t tokens, const RequestLimits& limits) const
+      REQUIRES(mu_);
+  bool fills_by_ids() const noexcept { return options_.policy.tokens_max > 0; }
+  // What a waiting text counts for in the backlog.
+  std::int64_t work_of(std::size_t tokens, std::size_t usual) const noexcept;
+  std::int64_t work_before(const RequestLimits& limits) const REQUIRES(mu_);
+  std::int64_t& backlog_of(const RequestLimits& limits) REQUIRES(mu_);
   std::size_t usual_batch() const REQUIRES(mu_);
 
   const Options options_;
@@ -142,9 +152,9 @@ class Dispatcher {
   std::array<std::vector<Place>, kBuckets> heaps_ GUARDED_BY(mu_);
   std::size_t depth_ GUARDED_BY(mu_) = 0;
   std::uint64_t next_order_ GUARDED_BY(mu_) = 0;
-  // Predicted run time of what waits, by priority, with a deadline and without; and when each
-  // worker will be free.
-  using Backlog = std::array<std::chrono::nanoseconds, kPriorities>;
+  // What waits, by priority, with a deadline and without: its predicted run time in nanoseconds;
+  // where runs are filled by ids, ids. And when each worker will be free.
+  using Backlog = std::array<std::int64_t, kPriorities>;
   Backlog backlog_ GUARDED_BY(mu_){};
   Backlog patient_backlog_ GUARDED_BY(mu_){};
   std::vector<SteadyTime> free_at_ GUARDED_BY(mu_);

@@ -304,5 +304,62 @@ TEST(DispatcherTest, PackedBatchesEndAtTheirIds) {
   EXPECT_EQ(held.run(), (Order{{1, 2}, {3}, {4}, {5}})) << "100 ids; 1 and no room for 500; alone";
 }
 
+TEST(DispatcherTest, InPackedBatchesOnlyFullRunsStandBeforeAText) {
+  Dispatcher::Options options;
+  options.policy.mixes_lengths = true;
+  options.policy.tokens_max = 100;
+  HeldDispatcher held(options);
+  held.dispatcher_->profile().measured(20, 1, std::chrono::milliseconds{1});  // 50 us an id
+  const RequestLimits patient{held.in(900), Priority::kNormal, nullptr};
+  for (std::uint64_t i = 1; i <= 12; ++i) EXPECT_TRUE(held.offer(20, i, patient));
+  // 240 ids wait: two runs of 100, and one of the 40 that are left and its own 20.
+  const Offer late = held.offer(20, 13, {held.in(12), Priority::kNormal, nullptr});
+  EXPECT_EQ(late.verdict, Offer::Verdict::kTooLate);
+  EXPECT_EQ(late.predicted, std::chrono::milliseconds{13});
+  EXPECT_TRUE(held.offer(20, 14, {held.in(13), Priority::kNormal, nullptr}));
+  EXPECT_EQ(held.dispatcher_->predicted_wait(), std::chrono::milliseconds{10});
+  held.run();
+  EXPECT_EQ(held.dispatcher_->predicted_wait(), std::chrono::nanoseconds{0});
+}
+
+TEST(DispatcherTest, TheLeastTimeOfTextsThatComeTogether) {
+  Dispatcher::Options options = one_at_a_time();
+  HeldDispatcher one_by_one(options);
+  options.policy.tokens_max = 640;
+  HeldDispatcher packed(options);
+  for (HeldDispatcher* held : {&one_by_one, &packed}) {
+    held->dispatcher_->profile().measured(32, 1, std::chrono::microseconds{600});
+    held->dispatcher_->profile().measured(32, 16, std::chrono::microseconds{800});
+  }
+  LatencyProfile::Shape texts;
+  for (int i = 0; i < 20; ++i) texts.add(32);
+  EXPECT_EQ(one_by_one.dispatcher_->least_time(texts), std::chrono::milliseconds{12});
+  EXPECT_EQ(packed.dispatcher_->least_time(texts), std::chrono::milliseconds{1}) << "one run";
+  texts.add(32);
+  EXPECT_GT(packed.dispatcher_->least_time(texts), std::chrono::milliseconds{2})
+      << "two small runs";
+  EXPECT_EQ(packed.dispatcher_->least_time({}), std::chrono::nanoseconds{0});
+  one_by_one.run();
+  packed.run();
+}
+
+// A batch is cheap by the text: many small ones at once are no long wait.
+TEST(DispatcherTest, InPackedBatchesTextsShareTheirRun) {
+  Dispatcher::Options options;
+  options.policy.mixes_lengths = true;
+  options.policy.tokens_max = 6'400;
+  HeldDispatcher held(options);
+  LatencyProfile& profile = held.dispatcher_->profile();
+  profile.measured(48, 1, std::chrono::microseconds{700});
+  profile.measured(48, 8, std::chrono::microseconds{750});
+  profile.measured(48, 32, std::chrono::microseconds{1'500});
+  const RequestLimits limits{held.in(10), Priority::kNormal, nullptr};
+  for (std::uint64_t i = 1; i <= 63; ++i) EXPECT_TRUE(held.offer(48, i, limits)) << i;
+  const Offer last = held.offer(48, 64, limits);
+  EXPECT_TRUE(last);
+  EXPECT_LE(last.predicted, std::chrono::microseconds{3'100}) << "64 in one run, twice 32";
+  held.run();
+}
+
 }  // namespace
 }  // namespace tidewatch
