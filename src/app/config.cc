@@ -17,6 +17,8 @@
 namespace tidewatch {
 namespace {
 
+constexpr std::int64_t kLanesMax = 8;
+
 using Table = ConfigTable;
 
 constexpr std::uint64_t kAny = std::numeric_limits<std::int64_t>::max();
@@ -50,6 +52,36 @@ void read_data(Table& t, Config& c) {
   c.store.retention = std::chrono::hours{24 * days};
 }
 
+// A number for every model, or a table of numbers by model.
+void read_lanes(Table& t, Config& c) {
+  const toml::node* node = t.take("lanes");
+  if (node == nullptr) return;
+  const auto fits = [](const std::optional<std::int64_t>& n) {
+    return n && *n >= 0 && *n <= kLanesMax;
+  };
+  if (const toml::table* shares = node->as_table(); shares != nullptr) {
+    for (const auto& [name, value] : *shares) {
+      const auto lanes = value.value_exact<std::int64_t>();
+      if (!fits(lanes)) {
+        t.fail(value, fmt::format("lanes.{}", name.str()),
+               fmt::format("must be a whole number from 0 to {}", kLanesMax));
+        continue;
+      }
+      c.inference.lanes_of[std::string{name.str()}] = static_cast<std::size_t>(*lanes);
+    }
+    return;
+  }
+  const auto lanes = node->value_exact<std::int64_t>();
+  if (!fits(lanes)) {
+    t.fail(*node, "lanes",
+           fmt::format("must be a whole number from 0 to {}, or such numbers by model: "
+                       "{{ base = 2, large = 1 }}",
+                       kLanesMax));
+    return;
+  }
+  c.inference.lanes = static_cast<std::size_t>(*lanes);
+}
+
 void read_model(Table& t, Config& c) {
   std::string dir;
   t.text("name", c.inference.model);
@@ -71,7 +103,7 @@ void read_model(Table& t, Config& c) {
     }
   }
   t.number("instances", c.inference.instances, 0, 1'024);
-  t.number("lanes", c.inference.lanes, 0, 8);
+  read_lanes(t, c);
   t.number("cache_bytes_max", c.inference.cache_bytes_max, 0, 1ULL << 40);
   if (!dir.empty()) c.models_dir = dir;
   std::string engines;
@@ -375,6 +407,7 @@ BackendOptions Config::backend_options() const {
   options.precision = inference.precision;
   options.kind = inference.backend;
   options.lanes = inference.lanes;
+  options.lanes_of = inference.lanes_of;
   options.engines_dir = engines();
   return options;
 }

@@ -59,6 +59,7 @@ name = "fast"
 precision = "auto"
 backend = "openvino"
 cache_bytes_max = 0
+lanes = { base = 2, large = 1 }
 [cascade]
 emotion_margin = 0.2
 topic_margin = 0.05
@@ -102,6 +103,8 @@ url = "https://desk.example/hook"
   EXPECT_EQ(config->store.retention, std::chrono::hours{7 * 24});
   EXPECT_EQ(config->inference.model, "fast");
   EXPECT_EQ(config->inference.cache_bytes_max, 0U);
+  EXPECT_EQ(config->backend_options().lanes_of,
+            (std::map<std::string, std::size_t>{{"base", 2}, {"large", 1}}));
   EXPECT_TRUE(config->inference.window_set);
   EXPECT_EQ(config->inference.policy.window, std::chrono::milliseconds{5});
   EXPECT_EQ(config->inference.policy.batch_max, 16U);
@@ -132,6 +135,8 @@ TEST(ConfigTest, NamesFileLineAndKeyOfAMistake) {
       {"wrong type", "[server]\nport = \"x\"\n", "line 2: server.port must be a whole number"},
       {"out of range", "[server]\nport = 70000\n", "from 0 to 65535"},
       {"negative", "[model]\ninstances = -1\n", "model.instances must be a whole number from 0"},
+      {"lanes", "[model]\nlanes = 9\n", "model.lanes must be a whole number from 0 to 8, or such"},
+      {"lanes of a model", "[model]\nlanes = { base = -1 }\n", "model.lanes.base must be a whole"},
       {"window too long", "[batch]\nwindow_ms = 51\n", "batch.window_ms must be"},
       {"list expected", "[watch]\nkeywords = \"退款\"\n", "watch.keywords must be a list"},
       {"strings expected", "[watch]\nkeywords = [1]\n", "must hold strings"},

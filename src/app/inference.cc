@@ -174,6 +174,7 @@ Inference::Inference(const Options& options, const Clock& clock, Metrics& metric
       pool_(options.bucket_items_max, kBucketTokens.back()),
       first_(std::move(first), metrics, clock) {
   const BackendShapes shapes = model()->backend->shapes();
+  batches_for_ = model().get();
   if (second) {
     Escalation::Options escalation;
     escalation.wait_when_full = options.escalation_waits;
@@ -213,6 +214,7 @@ BatchPolicyOptions Inference::policy_for(const BackendShapes& shapes) const {
     if (!options_.window_set) policy.window = std::chrono::microseconds{0};
     policy.mixes_lengths = true;
     policy.tokens_max = shapes.tokens_a_run;
+    policy.runs_max = shapes.runs_at_once;
     return policy;
   }
   if (!shapes.gains_from_batches && !options_.window_set) {
@@ -316,6 +318,7 @@ void Inference::run(std::size_t worker, std::span<BatchItem> batch) {
   const RaggedBatch ragged{scratch.ids, scratch.offsets};
   std::vector<TokenLabels> sequences(label_tokens ? batch.size() : 0);
   const Status status = first_.run(worker, ragged, scratch.scores, sequences);
+  adapt_batches();
   const SteadyTime finished = clock_.steady_now();
   metrics_.batch_size().observe(static_cast<double>(batch.size()));
   metrics_.batch_token_fill_ratio().observe(first_.model()->backend->last_fill(worker));
@@ -335,6 +338,13 @@ void Inference::run(std::size_t worker, std::span<BatchItem> batch) {
     // Still here unless the second model took them.
     if (item.token_ids.capacity() > 0) pool_.give_back(std::move(item.token_ids));
   }
+}
+
+// A swap may have brought a backend that wants other batches.
+void Inference::adapt_batches() {
+  const std::shared_ptr<const Model> now = model();
+  if (batches_for_.exchange(now.get()) == now.get()) return;
+  dispatcher_->set_policy(policy_for(now->backend->shapes()));
 }
 
 void Inference::drop(BatchItem& item, Code why) {

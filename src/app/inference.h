@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -54,6 +56,7 @@ class Inference {
     bool batch_max_set = false;
     std::size_t instances = 0;  // concurrent runs; 0: one for each core, two on a GPU
     std::size_t lanes = 0;      // BackendOptions::lanes
+    std::map<std::string, std::size_t> lanes_of;  // BackendOptions::lanes_of
     // Measure each model's runs before the first text (under half a second a model), so that
     // deadlines are kept from the start; else the first texts teach.
     bool measure = false;
@@ -146,6 +149,7 @@ class Inference {
   // Under which the scores are remembered that `first` gives these ids now, or the cascade.
   ScoreCache::Key key_for(std::span<const std::int32_t> token_ids, ModelVersion first) const;
   void run(std::size_t worker, std::span<BatchItem> batch);
+  void adapt_batches();
   bool enqueue(BatchItem&& item, bool wait);
   // Answers one text, or gives it to the second model.
   void answer(BatchItem& item, const Scores& scores, const ScoreTiming& timing);
@@ -167,7 +171,8 @@ class Inference {
   const std::optional<Tokenizer> tokenizer_;
   ScoreCache cache_;
   TokenPool pool_;
-  std::vector<Scratch> scratch_;  // by worker
+  std::vector<Scratch> scratch_;                    // by worker
+  std::atomic<const Model*> batches_for_{nullptr};  // whose backend the dispatcher's policy fits
   ModelSlot first_;
   std::unique_ptr<ModelSlot> second_;       // null: no cascade
   std::unique_ptr<Escalation> escalation_;  // null: no cascade

@@ -26,6 +26,9 @@ struct BatchPolicyOptions {
   // Not 0: a mixed batch is filled to so many ids instead, whatever that takes, and the queue is
   // not shared out among the workers: what a GPU wants.
   std::size_t tokens_max = 0;
+  // Runs at once, at most; 0: as many as there are workers. Fewer where a run more would only wait
+  // for the others and hold its texts back from their batches.
+  std::size_t runs_max = 0;
 };
 inline constexpr std::chrono::microseconds kWindowMax{50'000};
 

@@ -27,7 +27,11 @@ nanoseconds scaled(nanoseconds time, double factor) noexcept {
 }  // namespace
 
 Dispatcher::Dispatcher(Options options, const Clock& clock, Run run, Drop drop)
-    : options_(std::move(options)), clock_(clock), run_(std::move(run)), drop_(std::move(drop)) {
+    : options_(std::move(options)),
+      clock_(clock),
+      run_(std::move(run)),
+      drop_(std::move(drop)),
+      policy_(options_.policy) {
   assert(options_.workers > 0 && options_.policy.batch_max > 0);
   assert(options_.policy.window <= kWindowMax);
   scratch_.resize(options_.workers);
@@ -47,17 +51,36 @@ Dispatcher::~Dispatcher() { stop(); }
 
 std::size_t Dispatcher::usual_batch() const {
   // What a run will hold when there is a queue; alone, a text runs alone.
-  const std::size_t fair =
-      std::clamp<std::size_t>(depth_ / options_.workers, 1, options_.policy.batch_max);
-  if (!options_.policy.mixes_lengths) return fair;
+  const std::size_t fair = std::clamp<std::size_t>(depth_ / options_.workers, 1, policy_.batch_max);
+  if (!policy_.mixes_lengths) return fair;
   // A mixed run ends at its time, by texts of a usual length.
   const nanoseconds one = profile_.share(kUsualTokens, 1);
   if (one <= nanoseconds{0}) return fair;
-  const auto fits = static_cast<std::size_t>(options_.policy.run_time_max / one);
+  const auto fits = static_cast<std::size_t>(policy_.run_time_max / one);
   return std::clamp<std::size_t>(fits, 1, fair);
 }
 
-std::int64_t Dispatcher::work_of(std::size_t tokens, std::size_t usual) const noexcept {
+std::size_t Dispatcher::runs_max() const {
+  return policy_.runs_max == 0 ? options_.workers : std::min(policy_.runs_max, options_.workers);
+}
+
+void Dispatcher::set_policy(const BatchPolicyOptions& policy) {
+  assert(policy.batch_max > 0 && policy.window <= kWindowMax);
+  {
+    MutexLock lock(mu_);
+    policy_ = policy;
+    backlog_ = patient_backlog_ = {};
+    for (const auto& heap : heaps_) {
+      for (const Place& place : heap) {
+        const BatchItem& item = slots_[place.slot];
+        backlog_of(item.limits) += work_of(item.token_ids.size(), usual_batch());
+      }
+    }
+  }
+  has_work_.notify_all();
+}
+
+std::int64_t Dispatcher::work_of(std::size_t tokens, std::size_t usual) const {
   return fills_by_ids() ? static_cast<std::int64_t>(tokens) : profile_.share(tokens, usual).count();
 }
 
@@ -76,17 +99,20 @@ std::int64_t& Dispatcher::backlog_of(const RequestLimits& limits) {
 }
 
 nanoseconds Dispatcher::wait_for(const RequestLimits& limits, SteadyTime now) const {
-  const auto workers = static_cast<std::int64_t>(options_.workers);
+  const auto workers = static_cast<std::int64_t>(runs_max());
   const std::int64_t before = work_before(limits);
   if (fills_by_ids()) {
     // The next worker that is free takes a whole run's worth, so only full runs stand before it.
-    const auto full = static_cast<std::int64_t>(options_.policy.tokens_max);
-    nanoseconds wait = nanoseconds::max();
-    for (const SteadyTime free_at : free_at_) {
-      wait = std::min(wait, std::max(nanoseconds{0}, nanoseconds{free_at - now}));
+    const auto full = static_cast<std::int64_t>(policy_.tokens_max);
+    nanoseconds wait{0};
+    if (running_ >= runs_max()) {
+      wait = nanoseconds::max();
+      for (const SteadyTime free_at : free_at_) {
+        if (free_at != SteadyTime{}) wait = std::min(wait, nanoseconds{free_at - now});
+      }
+      wait = wait == nanoseconds::max() ? nanoseconds{0} : std::max(nanoseconds{0}, wait);
     }
-    const nanoseconds usual =
-        profile_.share(kUsualTokens, options_.policy.tokens_max / kUsualTokens);
+    const nanoseconds usual = profile_.share(kUsualTokens, policy_.tokens_max / kUsualTokens);
     const nanoseconds run = usual * full / static_cast<std::int64_t>(kUsualTokens);
     return scaled(wait + before / full * run / workers, wait_factor_);
   }
@@ -103,7 +129,7 @@ nanoseconds Dispatcher::own_run(std::size_t tokens, const RequestLimits& limits)
   if (depth_ == 0 && running_ == 0) return profile_.share_at_best(tokens, 1);
   if (!fills_by_ids() || tokens == 0) return profile_.share(tokens, 1);
   // Together with what is left over from the full runs before it.
-  const auto before = static_cast<std::size_t>(work_before(limits)) % options_.policy.tokens_max;
+  const auto before = static_cast<std::size_t>(work_before(limits)) % policy_.tokens_max;
   const nanoseconds share = profile_.share(tokens, 1 + before / kUsualTokens);
   return share * static_cast<std::int64_t>(before + tokens) / static_cast<std::int64_t>(tokens);
 }
@@ -179,16 +205,17 @@ nanoseconds Dispatcher::predicted_wait(Priority priority) const {
   return wait_for(limits, clock_.steady_now());
 }
 
-nanoseconds Dispatcher::least_time(const LatencyProfile::Shape& texts) const noexcept {
+nanoseconds Dispatcher::least_time(const LatencyProfile::Shape& texts) const {
+  MutexLock lock(mu_);
   std::size_t ids = 0;
   for (const std::uint32_t n : texts.tokens) ids += n;
   if (ids == 0) return nanoseconds{0};
   std::size_t together = 1;
-  std::size_t at_once = options_.workers;
+  std::size_t at_once = runs_max();
   if (fills_by_ids()) {
-    const std::size_t runs = (ids + options_.policy.tokens_max - 1) / options_.policy.tokens_max;
+    const std::size_t runs = (ids + policy_.tokens_max - 1) / policy_.tokens_max;
     together = (texts.count() + runs - 1) / runs;
-    at_once = std::min(options_.workers, runs);
+    at_once = std::min(runs_max(), runs);
   }
   nanoseconds sum{0};
   for (std::size_t b = 0; b < kBuckets; ++b) {
@@ -207,7 +234,7 @@ QueueView Dispatcher::view(SteadyTime now) const {
     view[i].oldest = first.enqueued_at;
     view[i].urgency = heaps_[i].front().urgency;
     if (first.limits.deadline != SteadyTime::max()) {
-      const std::size_t count = std::min(heaps_[i].size(), options_.policy.batch_max);
+      const std::size_t count = std::min(heaps_[i].size(), policy_.batch_max);
       const nanoseconds run =
           profile_.share(kBucketTokens[i], count) * static_cast<std::int64_t>(count);
       view[i].start_by = std::max(first.limits.deadline - run, now);
@@ -237,7 +264,7 @@ BatchItem Dispatcher::take(std::size_t bucket) {
 
 void Dispatcher::fill(std::size_t worker, const BatchDecision& decision, SteadyTime now) {
   Worker& scratch = scratch_[worker];
-  const bool mixed = options_.policy.mixes_lengths;
+  const bool mixed = policy_.mixes_lengths;
   // A queue is shared out: the last texts are not all one worker's while another has none.
   const std::size_t fair = (depth_ + options_.workers - 1) / options_.workers;
   const std::size_t count =
@@ -246,13 +273,13 @@ void Dispatcher::fill(std::size_t worker, const BatchDecision& decision, SteadyT
   std::size_t tokens_taken = 0;
   nanoseconds run_time{0};
   LatencyProfile::Shape shape;
-  while (scratch.batch.size() < count && scratch.dropped.size() < options_.policy.batch_max) {
+  while (scratch.batch.size() < count && scratch.dropped.size() < policy_.batch_max) {
     const std::size_t bucket = mixed ? most_urgent_bucket() : decision.bucket;
     if (bucket == kBuckets || heaps_[bucket].empty()) break;
     const std::size_t tokens = slots_[heaps_[bucket].front().slot].token_ids.size();
     const nanoseconds share = profile_.share(tokens, usual);
-    const bool full = fills_by_ids() ? tokens_taken + tokens > options_.policy.tokens_max
-                                     : run_time + share > options_.policy.run_time_max;
+    const bool full = fills_by_ids() ? tokens_taken + tokens > policy_.tokens_max
+                                     : run_time + share > policy_.run_time_max;
     if (mixed && !scratch.batch.empty() && full) break;
     BatchItem item = take(bucket);
     std::int64_t& backlog = backlog_of(item.limits);
@@ -285,10 +312,12 @@ void Dispatcher::fill(std::size_t worker, const BatchDecision& decision, SteadyT
 bool Dispatcher::next_batch(std::size_t worker) {
   MutexLock lock(mu_);
   while (true) {
-    BatchPolicyOptions policy = options_.policy;
+    BatchPolicyOptions policy = policy_;
     if (draining_ || stopped_) policy.window = policy.fallback = std::chrono::microseconds{0};
     const SteadyTime now = clock_.steady_now();
-    const BatchDecision decision = decide_batch(policy, view(now), now);
+    // As many runs as there may be: a worker that ends one goes on with what waits.
+    const bool busy = running_ >= runs_max() && depth_ > 0;
+    const BatchDecision decision = busy ? BatchDecision{} : decide_batch(policy, view(now), now);
     if (decision.kind == BatchDecision::Kind::kFlush) {
       fill(worker, decision, now);
       ++running_;
@@ -296,7 +325,10 @@ bool Dispatcher::next_batch(std::size_t worker) {
       if (depth_ > 0 && sleeping_ > 0) has_work_.notify_one();
       return true;
     }
-    if (stopped_) return false;
+    if (stopped_ && !busy) {
+      has_work_.notify_all();  // for those that waited for a run to end
+      return false;
+    }
     ++sleeping_;
     if (decision.has_wake) {
       has_work_.wait_until(mu_, decision.wake);

@@ -87,9 +87,11 @@ class Dispatcher {
   // is as urgent and waits or runs. What waits without a deadline is overtaken.
   std::chrono::nanoseconds predicted_wait(Priority priority = Priority::kNormal) const
       EXCLUDES(mu_);
+  // From the next batch on. `workers` stays, and `policy.runs_max` is below it.
+  void set_policy(const BatchPolicyOptions& policy) EXCLUDES(mu_);
   // The least that texts which come together take once their runs begin: one by one over the
   // workers, or in runs filled by ids.
-  std::chrono::nanoseconds least_time(const LatencyProfile::Shape& texts) const noexcept;
+  std::chrono::nanoseconds least_time(const LatencyProfile::Shape& texts) const EXCLUDES(mu_);
   LatencyProfile& profile() noexcept { return profile_; }
 
   void drain() EXCLUDES(mu_);
@@ -130,9 +132,10 @@ class Dispatcher {
   // The run that a new text would be part of.
   std::chrono::nanoseconds own_run(std::size_t tokens, const RequestLimits& limits) const
       REQUIRES(mu_);
-  bool fills_by_ids() const noexcept { return options_.policy.tokens_max > 0; }
+  bool fills_by_ids() const REQUIRES(mu_) { return policy_.tokens_max > 0; }
+  std::size_t runs_max() const REQUIRES(mu_);
   // What a waiting text counts for in the backlog.
-  std::int64_t work_of(std::size_t tokens, std::size_t usual) const noexcept;
+  std::int64_t work_of(std::size_t tokens, std::size_t usual) const REQUIRES(mu_);
   std::int64_t work_before(const RequestLimits& limits) const REQUIRES(mu_);
   std::int64_t& backlog_of(const RequestLimits& limits) REQUIRES(mu_);
   std::size_t usual_batch() const REQUIRES(mu_);
@@ -144,6 +147,7 @@ class Dispatcher {
   LatencyProfile profile_;
   std::vector<Worker> scratch_;  // by worker; each touched by its own thread only
   mutable Mutex mu_;
+  BatchPolicyOptions policy_ GUARDED_BY(mu_);
   CondVar has_work_;
   CondVar has_room_;
   CondVar idle_;

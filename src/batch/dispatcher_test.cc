@@ -322,6 +322,63 @@ TEST(DispatcherTest, InPackedBatchesOnlyFullRunsStandBeforeAText) {
   EXPECT_EQ(held.dispatcher_->predicted_wait(), std::chrono::nanoseconds{0});
 }
 
+TEST(DispatcherTest, AnotherPolicyHoldsFromTheNextBatch) {
+  HeldDispatcher held(one_at_a_time());
+  held.dispatcher_->profile().measured(20, 1, std::chrono::milliseconds{1});
+  const RequestLimits limits{held.in(900), Priority::kNormal, nullptr};
+  for (std::uint64_t i = 1; i <= 12; ++i) EXPECT_TRUE(held.offer(20, i, limits));
+  EXPECT_EQ(held.dispatcher_->predicted_wait(), std::chrono::milliseconds{12}) << "one by one";
+  BatchPolicyOptions packed;
+  packed.mixes_lengths = true;
+  packed.window = std::chrono::microseconds{0};
+  packed.tokens_max = 100;
+  held.dispatcher_->set_policy(packed);
+  EXPECT_EQ(held.dispatcher_->predicted_wait(), std::chrono::milliseconds{10}) << "two full runs";
+  EXPECT_EQ(held.run(), (Order{{1, 2, 3, 4, 5}, {6, 7, 8, 9, 10}, {11, 12}}));
+}
+
+// More workers than runs at once: what waits gathers for the next run instead of for a lane.
+TEST(DispatcherTest, NoMoreRunsAtOnceThanThePolicySays) {
+  Dispatcher::Options options;
+  options.workers = 4;
+  options.policy.mixes_lengths = true;
+  options.policy.window = std::chrono::microseconds{0};
+  options.policy.tokens_max = 1'000;
+  options.policy.runs_max = 1;
+  ManualClock clock;
+  std::atomic<int> at_once{0};
+  std::atomic<int> most{0};
+  Mutex mu;
+  std::vector<std::size_t> sizes;
+  std::latch entered{1};
+  std::latch release{1};
+  Dispatcher dispatcher(options, clock, [&](std::size_t, std::span<BatchItem> batch) {
+    most = std::max(most.load(), ++at_once);
+    bool first = false;
+    {
+      MutexLock lock(mu);
+      first = sizes.empty();
+      sizes.push_back(batch.size());
+    }
+    if (first) {
+      entered.count_down();
+      release.wait();
+    }
+    --at_once;
+  });
+  EXPECT_TRUE(dispatcher.try_submit(item(20, 0)));
+  entered.wait();
+  for (std::uint64_t i = 1; i <= 10; ++i) EXPECT_TRUE(dispatcher.try_submit(item(20, i)));
+  release.count_down();
+  dispatcher.drain();
+  EXPECT_EQ(most.load(), 1);
+  {
+    MutexLock lock(mu);
+    EXPECT_EQ(sizes, (std::vector<std::size_t>{1, 10}));
+  }
+  dispatcher.stop();  // and every worker ends
+}
+
 TEST(DispatcherTest, TheLeastTimeOfTextsThatComeTogether) {
   Dispatcher::Options options = one_at_a_time();
   HeldDispatcher one_by_one(options);

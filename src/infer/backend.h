@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -39,6 +40,8 @@ struct BackendShapes {
   // is filled with whatever waits.
   bool packs_lengths = false;
   std::size_t tokens_a_run = 0;
+  // How many of `instances` compute at the same time; the others wait for one. 0: all of them.
+  std::size_t runs_at_once = 0;
   // Whether a text's scores are the same, bit for bit, whatever it is batched with.
   bool batch_invariant = true;
 };
@@ -87,6 +90,7 @@ struct BackendOptions {
   // TensorRT alone. `lanes`: runs that are on the GPU at once, which is a model's share of it when
   // several are served (0: two).
   std::size_t lanes = 0;
+  std::map<std::string, std::size_t> lanes_of = {};  // of one model, by name, instead of `lanes`
   bool pads_to_longest = false;  // a text a row, as wide as the longest: to measure packing against
   // Where load_backend looks for the engine of a model.
   std::filesystem::path engines_dir = {};

@@ -36,10 +36,20 @@ class Log final : public nvinfer1::ILogger {
     std::string text;
     for (const std::string& line : errors_) text += (text.empty() ? "" : "; ") + line;
     errors_.clear();
+    if (is_out_of_memory(text)) {
+      return {Code::kResourceExhausted,
+              fmt::format("TensorRT {}: {}. The GPU's memory is full: unload a model, or build the "
+                          "engine for smaller runs (--tokens) or with less --workspace-mb",
+                          what, text)};
+    }
     return {code, fmt::format("TensorRT {}: {}", what, text.empty() ? "no reason given" : text)};
   }
 
  private:
+  static bool is_out_of_memory(std::string_view text) {
+    return text.find("out of memory") != std::string_view::npos ||
+           text.find("OutOfMemory") != std::string_view::npos;
+  }
   static constexpr std::size_t kLinesMax = 4;
   Mutex mu_;
   std::vector<std::string> errors_ GUARDED_BY(mu_);

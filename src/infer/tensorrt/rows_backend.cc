@@ -50,6 +50,8 @@ class RowsBackend final : public Backend {
       bytes_ += runner->memory_bytes();
       lanes_.push_back(std::make_unique<Lane>(grid_, std::move(runner), layout));
     }
+    shapes_.runs_at_once = lanes_.size();
+    busy_.resize(lanes_.size());
     fill_ = std::vector<std::atomic<float>>(shapes_.instances);
     for (auto& fill : fill_) fill = 1.0F;
   }
@@ -68,7 +70,8 @@ class RowsBackend final : public Backend {
     const std::shared_lock<std::shared_mutex> open(closing_);
     if (lanes_.empty()) return Error{Code::kFailedPrecondition, "the model was closed"};
     TRY(check_ids(shapes_, batch, vocabulary_));
-    Lane& lane = *lanes_[instance % lanes_.size()];
+    const LaneLease lease(*this);
+    Lane& lane = *lanes_[lease.index()];
     const MutexLock lock(lane.mu);
     std::size_t computed = 0;
     for (std::size_t done = 0; done < batch.size();) {
@@ -90,6 +93,35 @@ class RowsBackend final : public Backend {
   }
 
  private:
+  // The first lane that is idle, waited for, for the length of a run.
+  class LaneLease {
+   public:
+    explicit LaneLease(RowsBackend& owner) : owner_(owner) {
+      const MutexLock lock(owner_.busy_mu_);
+      while (true) {
+        const auto idle = std::find(owner_.busy_.begin(), owner_.busy_.end(), false);
+        index_ = static_cast<std::size_t>(idle - owner_.busy_.begin());
+        if (idle != owner_.busy_.end()) break;
+        owner_.idle_.wait(owner_.busy_mu_);
+      }
+      owner_.busy_[index_] = true;
+    }
+    ~LaneLease() {
+      {
+        const MutexLock lock(owner_.busy_mu_);
+        owner_.busy_[index_] = false;
+      }
+      owner_.idle_.notify_one();
+    }
+    LaneLease(const LaneLease&) = delete;
+    LaneLease& operator=(const LaneLease&) = delete;
+    std::size_t index() const { return index_; }
+
+   private:
+    RowsBackend& owner_;
+    std::size_t index_ = 0;
+  };
+
   // One run, of as many texts from `first` on as fit. Gives their number.
   Result<std::size_t> run_some(Lane& lane, const RaggedBatch& batch, std::size_t first,
                                std::span<Scores> scores, std::size_t& computed) REQUIRES(lane.mu) {
@@ -141,6 +173,9 @@ class RowsBackend final : public Backend {
   std::vector<std::atomic<float>> fill_;      // by instance, of its last run
   std::shared_mutex closing_;                 // shared: a run is under way; exclusive: close()
   std::vector<std::unique_ptr<Lane>> lanes_;  // until close()
+  Mutex busy_mu_;
+  CondVar idle_;
+  std::vector<bool> busy_ GUARDED_BY(busy_mu_);  // by lane
 };
 
 }  // namespace

@@ -103,7 +103,9 @@ Result<std::unique_ptr<Backend>> load_tensorrt_plan(const ModelManifest& manifes
   TRY_ASSIGN(const std::uint64_t after, gpu->free_bytes());
   const std::uint64_t weights = before > after ? before - after : 0;
   const std::size_t instances = options.instances == 0 ? kLanes : options.instances;
-  const std::size_t num_lanes = std::min(options.lanes == 0 ? kLanes : options.lanes, instances);
+  const auto own_share = options.lanes_of.find(manifest.name);
+  const std::size_t share = own_share == options.lanes_of.end() ? options.lanes : own_share->second;
+  const std::size_t num_lanes = std::min(share == 0 ? kLanes : share, instances);
   std::vector<std::unique_ptr<tensorrt::RowRunner>> lanes;
   TRY_ASSIGN(const tensorrt::GraphUse use, graph_use());
   for (std::size_t i = 0; i < num_lanes; ++i) {
