@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 
 import { parse_key, parse_route, route_hash, type View } from './router';
-import { is_about, posts_of_key } from './views/topic';
+import { is_about, posts_of_key } from './topic_keys';
 
 test.each<[string, View, string, Record<string, string>]>([
   ['', 'now', '', {}],
@@ -20,6 +20,12 @@ test.each<[string, View, string, Record<string, string>]>([
   ['#/alerts?state=open', 'alerts', '', { state: 'open' }],
   ['#/alerts/al_1', 'alert', 'al_1', {}],
   ['#/search?q=%E9%80%80%E6%AC%BE&emotion=angry', 'search', '', { q: '退款', emotion: 'angry' }],
+  ['#/rules', 'rules', '', {}],
+  ['#/rules/%E9%80%80%E6%AC%BE%E6%BD%AE', 'rule', '退款潮', {}],
+  ['#/rules/+?query=x', 'rule', '+', { query: 'x' }],
+  ['#/models', 'models', '', {}],
+  ['#/system?stage=infer', 'system', '', { stage: 'infer' }],
+  ['#/system/x', 'missing', '', {}],
   ['#/nothing', 'missing', '', {}],
 ])('%s', (hash, view, id, params) => {
   const route = parse_route(hash);
@@ -45,8 +51,10 @@ test.each([
   ['finance@*', { topic: 'finance' }],
   ['*@广东', { region: '广东' }],
   ['*@*', {}],
-  ['#高考#', { q: '高考' }],
-  ['kw:退款', { q: '退款' }],
+  ['#高考#', { q: '#高考#' }],
+  ['kw:退款', { q: '"退款"' }],
+  ['copy:8bd63a37 快来买", OR', { q: '"快来买 , OR"' }],
+  ['rule:退款潮', { q: '"退款潮"' }],
 ])('the posts of %s', (key, query) => expect(posts_of_key(key)).toEqual(query));
 
 test.each([
