@@ -75,7 +75,7 @@ function poison(value, name = '') {
     return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, poison(v, k)]));
   }
   if (name === 'url') return 'javascript:document.title=3';
-  return ['text', 'author', 'terms', 'title'].includes(name) ? `${kMarkup}${value}` : value;
+  return ['text', 'snippet', 'author', 'terms', 'title'].includes(name) ? `${kMarkup}${value}` : value;
 }
 
 const shown = (value) => (mode === 'hostile' ? poison(value) : value);

@@ -37,13 +37,13 @@ export function TileMap({ provinces, measure, chosen, link }: TileMapProps) {
             <a
               href={link(province)}
               class={`tile level-${level}`}
-              aria-label={told}
               title={told}
               aria-current={province === chosen ? 'true' : undefined}
               data-province={province}
             >
-              <b>{lang === 'zh' ? province : code}</b>
-              <span>{value}</span>
+              <b aria-hidden="true">{lang === 'zh' ? province : code}</b>
+              <span aria-hidden="true">{value}</span>
+              <span class="visually-hidden">{told}</span>
             </a>
           </li>
         );

@@ -153,10 +153,12 @@ function make_options(latest: Latest, lang: 'zh' | 'en', width: number): uPlot.O
   };
 }
 
-/** The last second shown: of the data, or of as much of the forecast as fits. */
+/** The last second shown: of the data, of a change just noticed, or of as much of the forecast as
+ * fits. */
 function right_end(props: TimeChartProps, min: number, max: number): number {
-  if (!props.forecast) return max;
-  return Math.max(max, Math.min(props.forecast.to, max + (max - min) / 3));
+  const most = max + (max - min) / 3;
+  const wanted = [props.forecast?.to ?? max, ...(props.changes ?? []).map((c) => c.at)];
+  return Math.max(max, Math.min(most, Math.max(...wanted)));
 }
 
 function upper_end(props: TimeChartProps, max: number | null): number {

@@ -114,7 +114,7 @@ function Shape({ alert }: { alert: Alert }) {
     }),
   );
   return (
-    <>
+    <div class="alert-shape">
       {forecast && (
         <p class="hint">
           {t('alert.forecast', {
@@ -137,7 +137,7 @@ function Shape({ alert }: { alert: Alert }) {
           })}
         </p>
       )}
-    </>
+    </div>
   );
 }
 

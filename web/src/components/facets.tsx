@@ -26,7 +26,7 @@ function FacetList({ title, field, values, total, chosen, name, choose }: FacetL
   if (shown.length === 0) return null;
   return (
     <section class="facet" data-facet={field}>
-      <h3>{title}</h3>
+      <h2>{title}</h2>
       <ul>
         {shown.map((v) => (
           <li key={v.name}>

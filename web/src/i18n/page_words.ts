@@ -282,7 +282,7 @@ export const kPageWords = {
   'system.oldest': ['Oldest post', '最早的帖子'],
   'system.fsyncs': ['Commits / syncs', '提交 / 同步'],
   'system.budget': ['Disk budget', '磁盘预算'],
-  'system.engine': ['Engine', '引擎'],
+  'system.engine': ['Process', '进程'],
   'system.uptime': ['Up for', '已运行'],
   'system.memory': ['Memory', '内存'],
   'system.peak': ['peak {size}', '峰值 {size}'],

@@ -252,6 +252,7 @@ function Around({ alert }: { alert: Alert }) {
             series={series}
             name={key_name(lang, alert.key)}
             span={[onset, Math.max(end, onset + 60)]}
+            alerts={[alert]}
           />
         )}
       </QueryView>

@@ -127,7 +127,7 @@ export function Delivery({ route }: { route: Route }) {
       <Panel title={t('delivery.channels')}>
         <QueryView query={channels}>
           {(data) => (
-            <div class="scroll-x" role="region" aria-label={t('delivery.channels')} tabIndex={0}>
+            <div class="scroll-x" role="group" aria-label={t('delivery.channels')} tabIndex={0}>
               <table class="grid">
                 <thead>
                   <tr>

@@ -39,7 +39,7 @@ function CanaryTable({ canary }: { canary: Canary }) {
   );
   return (
     <>
-      <div class="scroll-x" role="region" aria-label={t('models.canary')} tabIndex={0}>
+      <div class="scroll-x" role="group" aria-label={t('models.canary')} tabIndex={0}>
         <table class="grid">
           <thead>
             <tr>
@@ -131,11 +131,15 @@ interface CardProps {
 
 function ModelCard({ model, engines, changed }: CardProps) {
   const { lang, t } = use_words();
-  const canary = use_query(`canary ${model.name}`, (signal) => api.canary(model.name, signal), 3000);
+  // One that runs stands beside the model; how one ended is asked for once one was seen here.
+  const [seen, set_seen] = useState(false);
+  if (model.canary && !seen) set_seen(true);
+  const last = use_query(`canary ${model.name} ${seen}`, async (signal) => (seen ? api.canary(model.name, signal) : null), 3000);
+  const canary = last.data ?? model.canary;
   const [engine, set_engine] = useState('');
   const [asking, set_asking] = useState<Action | null>(null);
   const [outcome, set_outcome] = useState<SwapAnswer | ApiError | null>(null);
-  const running = canary.data?.state === 'running';
+  const running = canary?.state === 'running';
   const list = `engines-${model.name}`;
   const act = async (action: Action) => {
     set_outcome(null);
@@ -149,8 +153,9 @@ function ModelCard({ model, engines, changed }: CardProps) {
       if (!(error instanceof ApiError) || error.status === 0) throw error;
       set_outcome(error); // a refusal has figures: they stay on the page
     }
+    if (action === 'canary') set_seen(true);
     changed();
-    canary.reload();
+    last.reload();
   };
   return (
     <Panel
@@ -170,13 +175,13 @@ function ModelCard({ model, engines, changed }: CardProps) {
         {' · '}
         {model.tasks.map((task) => t('models.labels', { task: task.name, count: task.labels.length })).join(', ')}
       </p>
-      {canary.data && (
+      {canary && (
         <section class="canary">
           <h3>
-            {t('models.canary')} <span class={running ? 'tag tag-on' : 'tag'}>{canary.data.state}</span>{' '}
-            {running && t('models.canary.share', { percent: canary.data.percent, mode: canary.data.mode })}
+            {t('models.canary')} <span class={running ? 'tag tag-on' : 'tag'}>{canary.state}</span>{' '}
+            {running && t('models.canary.share', { percent: canary.percent, mode: canary.mode })}
           </h3>
-          <CanaryTable canary={canary.data} />
+          <CanaryTable canary={canary} />
         </section>
       )}
       <div class="model-tools">
@@ -222,7 +227,7 @@ function ModelCard({ model, engines, changed }: CardProps) {
       {asking && (
         <Confirm
           title={t(`models.ask.${asking}`, { model: model.name })}
-          text={<p>{t(`models.ask.${asking}.text`, { engine: asking === 'promote' || asking === 'end' ? (canary.data?.engine ?? '') : engine })}</p>}
+          text={<p>{t(`models.ask.${asking}.text`, { engine: asking === 'promote' || asking === 'end' ? (canary?.engine ?? '') : engine })}</p>}
           action={t(`models.do.${asking}`)}
           run={() => act(asking)}
           close={() => set_asking(null)}

@@ -9,6 +9,7 @@ import { Confirm } from '../components/dialog';
 import { QueryHelp, QueryProblem, use_verdict } from '../components/query_box';
 import { RulePreviewPanel } from '../components/rule_preview';
 import { Empty, error_text, QueryView } from '../components/states';
+import { format_count } from '../format';
 import { use_words } from '../preferences';
 import { use_query } from '../query';
 import { go, route_hash, type Route } from '../router';
@@ -106,7 +107,7 @@ function remove_dialog(t: ReturnType<typeof use_words>['t'], rule: Rule, done: (
 }
 
 export function RulesView({ route }: { route: Route }) {
-  const { t } = use_words();
+  const { lang, t } = use_words();
   const query = use_query('rules', (signal) => api.rules(signal), 15_000);
   const [removing, set_removing] = useState<Rule | null>(null);
   const filter = route.params.get('q') ?? '';
@@ -141,7 +142,7 @@ export function RulesView({ route }: { route: Route }) {
             return (
               <>
                 <p class="hint">
-                  {t('rules.count', { count: rules.length, enabled: rules.filter((r) => r.enabled).length, max: rules_max })}
+                  {t('rules.count', { count: rules.length, enabled: rules.filter((r) => r.enabled).length, max: format_count(lang, rules_max) })}
                 </p>
                 {shown.length === 0 && <Empty text={t('rules.none.match')} />}
                 <ul class="rule-rows">

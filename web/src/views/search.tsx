@@ -231,6 +231,7 @@ export function SearchView({ route }: { route: Route }) {
     tailing ? 10_000 : 0,
   );
   const tail = use_tail(key, fields, tailing);
+  const verdict = use_verdict(fields.q);
 
   const address = (next: Fields, live_on: boolean) => route_hash('search', '', { ...next, live: live_on ? '1' : undefined });
   const search = (next: Fields) => go(address(next, tailing));
@@ -238,6 +239,8 @@ export function SearchView({ route }: { route: Route }) {
   const words = marked_words(fields.q).join(' ');
   const items = tailing ? add_newest(pages.items, tail, kTailMax) : pages.items;
   const told = summary.data;
+  // The form says so already, and where.
+  const asked_wrong = pages.error instanceof ApiError && pages.error.status === 400 && verdict?.valid === false;
   return (
     <main id="content" class="search" tabIndex={-1}>
       <div class="view-head">
@@ -281,7 +284,7 @@ export function SearchView({ route }: { route: Route }) {
           {!pages.loading && !pages.error && items.length > 0 && <Found summary={told} shown={items.length} />}
         </p>
         {pages.loading && <Loading />}
-        {pages.error && <Failed error={pages.error} retry={pages.reload} />}
+        {pages.error && !asked_wrong && <Failed error={pages.error} retry={pages.reload} />}
         {!pages.loading && !pages.error && items.length === 0 && (
           <Empty text={t('posts.empty')} hint={t('search.empty.hint')} />
         )}

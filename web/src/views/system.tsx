@@ -60,7 +60,7 @@ function Stages({ system }: { system: System }) {
   const worst = Math.max(system.deadline_ms, ...system.stages.map((s) => s.latency_ms.p99));
   return (
     <Panel title={t('system.stages')} hint={t('system.stages.hint', { deadline: system.deadline_ms })}>
-      <div class="scroll-x" role="region" aria-label={t('system.stages')} tabIndex={0}>
+      <div class="scroll-x" role="group" aria-label={t('system.stages')} tabIndex={0}>
         <table class="grid">
           <thead>
             <tr>

@@ -142,7 +142,11 @@ export function TopicView({ route }: { route: Route }) {
     async (signal) => {
       if (!ready) return null;
       const all = await summary_or_null(ranged, signal);
-      return all && { all, negative: await summary_or_null(negative_of(ranged), signal) };
+      if (!all) return null;
+      // The map shows a regional key beside the other regions.
+      const { region, ...everywhere } = ranged;
+      const map = region === undefined ? all : await summary_or_null(everywhere, signal);
+      return { all, map, negative: await summary_or_null(negative_of(everywhere), signal) };
     },
     30_000,
   );
@@ -193,7 +197,7 @@ export function TopicView({ route }: { route: Route }) {
       <div class="column">
         <MapPanel
           topic_key={key}
-          summary={summary.data?.all ?? null}
+          summary={summary.data?.map ?? null}
           negative={summary.data?.negative ?? null}
           posts={sample}
           query={filter.q ?? ''}
