@@ -200,7 +200,7 @@ Result<RulePreview> RulePreviewer::replay(std::shared_ptr<const RuleMatcher> rul
   std::optional<EventTime> reached;
   const auto visit = [&](const StoredPost& stored) {
     if (stored.sequence.value > last.value) return false;  // came since the preview began
-    if (!first_seen) first_seen = stored.post.time;
+    if (!first_seen || stored.post.time < *first_seen) first_seen = stored.post.time;
     replay.add(stored);
     if (stored.sequence.value % 64 == 0 && clock_.steady_now() > deadline) {
       reached = stored.post.time;
@@ -209,9 +209,9 @@ Result<RulePreview> RulePreviewer::replay(std::shared_ptr<const RuleMatcher> rul
     return true;
   };
   TRY(store_.scan_posts(after, warm_from, visit));
-  if (after.value > 0 && first_seen && *first_seen > preview.since) {
-    preview.since = *first_seen;
-    preview.exact = false;
+  if (first_seen && *first_seen > preview.since) {
+    preview.since = *first_seen;  // the store begins here, or what is looked at does
+    preview.exact = after.value == 0;
   }
   if (reached) {
     preview.until = *reached;

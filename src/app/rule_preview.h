@@ -34,7 +34,7 @@ struct PreviewAlert {
 
 // What a rule would have counted and how often it would have fired.
 struct RulePreview {
-  EventTime since{}, until{};  // what was looked at; `since` is later than asked for when not exact
+  EventTime since{}, until{};  // what was looked at; from the first post when that is later
   bool exact = true;           // false: there were more posts than are looked at
   std::uint64_t posts = 0;     // looked at
   std::uint64_t matches = 0;   // of them, those for which the rule holds

@@ -168,7 +168,7 @@ export function TopicView({ route }: { route: Route }) {
             ))}
           </Panel>
         )}
-        <section class="panel" aria-label={t('topic.volume')}>
+        <Panel title={t('trends.curve')}>
           <QueryView query={series}>
             {(data) => (
               <>
@@ -177,7 +177,7 @@ export function TopicView({ route }: { route: Route }) {
               </>
             )}
           </QueryView>
-        </section>
+        </Panel>
         <Panel title={t(evidence.size > 0 ? 'topic.evidence' : 'posts.latest')}>
           <QueryView query={posts}>
             {() =>
