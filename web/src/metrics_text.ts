@@ -18,6 +18,7 @@ export function parse_metrics(text: string): Sample[] {
       if (name !== undefined) labels[name] = (value ?? '').replace(/\\(.)/g, (_, c: string) => (c === 'n' ? '\n' : c));
     }
     const value = match[3] === '+Inf' ? Infinity : Number(match[3]);
+    if (Number.isNaN(value)) continue;
     samples.push({ name: match[1] ?? '', labels, value });
   }
   return samples;

@@ -46,8 +46,8 @@ export interface Copies {
   authors: number;
 }
 
-/** Characters that a text is compared by: letters and ideographs, without tags' marks and case. */
-const folded = (text: string) => without_noise(text).toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
+/** What a text is compared by: letters and ideographs. Copies differ in numbers and marks. */
+const folded = (text: string) => without_noise(text).toLowerCase().replace(/[^\p{L}]/gu, '');
 
 function pairs_of(text: string): Set<string> {
   const pairs = new Set<string>();
