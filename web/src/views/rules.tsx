@@ -286,7 +286,7 @@ export function RuleView({ route }: { route: Route }) {
   const fresh = route.id === kNewRule;
   const rule = use_query(`rule ${route.id}`, async (signal) => (fresh ? null : api.rule(route.id, signal)));
   return (
-    <main id="content" class="single" tabIndex={-1}>
+    <main id="content" class="halves" tabIndex={-1}>
       <div class="view-head">
         <p class="crumbs">
           <a href={route_hash('rules')}>{t('nav.rules')}</a>
