@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 
 import { parse_route, route_hash } from './router';
-import { add_newest, fields_of, from_local_input, local_input, marked_words, query_of, toggled } from './search_fields';
+import { add_newest, fields_of, from_local_input, local_input, marked_words, query_of, rule_of, toggled } from './search_fields';
 import { make_post } from './testing';
 
 test('a search stands in its address and comes back from it', () => {
@@ -28,6 +28,14 @@ test.each([
   ['#高考# @张三', ['#高考#', '@张三']],
   ['', []],
 ])('%s marks %j', (query, words) => expect(marked_words(query)).toEqual(words));
+
+test.each([
+  [{ q: '退款 OR 退钱' }, '退款 OR 退钱'],
+  [{ q: '退款 OR 退钱', topic: 'finance', region: '广东 深圳' }, '(退款 OR 退钱) topic:finance region:"广东 深圳"'],
+  [{ q: '退款 -广告', emotion: 'angry' }, '退款 -广告 emotion:angry'],
+  [{ topic: 'car', since: '24h' }, 'topic:car'],
+  [{ q: '', author: 'a"b' }, 'author:"a b"'],
+])('%j as a rule', (search, rule) => expect(rule_of(search)).toBe(rule));
 
 test('new posts go in front, none twice, no more than asked', () => {
   const known = [make_post('b'), make_post('a')];

@@ -23,6 +23,18 @@ export function toggled(fields: Fields, field: Field, value: string): Fields {
   return { ...fields, [field]: fields[field] === value ? '' : value };
 }
 
+/** A rule's query that holds for the posts of a search, its times apart. */
+export function rule_of(search: PostQuery): string {
+  const q = search.q ?? '';
+  const narrowing = (['topic', 'region', 'emotion', 'source', 'author'] as const).flatMap((field) => {
+    const value = search[field] ?? '';
+    return value === '' ? [] : [`${field}:${/^[\p{L}\p{N}_]+$/u.test(value) ? value : `"${value.replace(/"/g, ' ')}"`}`];
+  });
+  // OR binds less than what stands side by side.
+  const words = narrowing.length > 0 && /\sOR\s/.test(q) ? `(${q})` : q;
+  return [words, ...narrowing].filter((part) => part !== '').join(' ');
+}
+
 /** The words of a Boolean query that a text may hold, for marking: no operators, fields, negated
  * parts. The engine says exactly what matched in `highlights`; this is for posts without them. */
 export function marked_words(query: string): string[] {

@@ -6,7 +6,41 @@ import { Desk, expect, expect_equal } from './desk.mjs';
 
 const address = (desk) => decodeURIComponent(new URL(desk.page.url()).hash);
 
+const set_mode = async (base, mode) => {
+  const answer = await fetch(`${base}/mock/mode?set=${mode}`, { method: 'POST' });
+  expect(answer.ok, `mode ${mode}`);
+};
+
 export const page_tests = {
+  async 'rules, models, system, delivery: what they say when there is nothing, or no answer'({ browser, base, shots }) {
+    const kPages = ['#/rules', '#/models', '#/system', '#/alerts?tab=delivery', '#/rules/退款潮'];
+    await set_mode(base, 'error');
+    try {
+      const desk = await Desk.open(browser, base, { shots, lang: 'en-US', expected: [/503/] });
+      for (const hash of kPages) {
+        await desk.go(hash);
+        await desk.until(`the reason in ${hash}`, async () => (await desk.text('main')).includes('the disk is full'));
+      }
+      await desk.go('#/system');
+      await desk.see('.failed');
+      await desk.shot('system-error-light-en');
+      await set_mode(base, 'normal');
+      await desk.until('it comes back by itself', async () => (await desk.count('.latency-bars li')) > 0);
+      await desk.close();
+      await set_mode(base, 'empty');
+      const other = await Desk.open(browser, base, { lang: 'en-US' });
+      await other.go('#/rules');
+      await other.until('no rules', async () => (await other.text('main')).includes('No rules yet'));
+      await other.go('#/alerts?tab=delivery');
+      await other.until('no messages', async () => (await other.text('main')).includes('Nothing waits'));
+      await other.go('#/search?q=x');
+      await other.until('no posts', async () => (await other.text('main')).includes('No post matches'));
+      await other.close();
+    } finally {
+      await set_mode(base, 'normal');
+    }
+  },
+
   async 'search: Boolean words, facets, time brush'({ browser, base, shots }) {
     const desk = await Desk.open(browser, base, { shots, expected: [/400/] });
     await desk.go('#/search?q=退款 OR 航班');

@@ -23,6 +23,7 @@ import {
   add_newest,
   fields_of,
   from_local_input,
+  rule_of,
   kFields,
   local_input,
   marked_words,
@@ -245,6 +246,11 @@ export function SearchView({ route }: { route: Route }) {
     <main id="content" class="search" tabIndex={-1}>
       <div class="view-head">
         <h1>{t('search.title')}</h1>
+        {fields.q !== '' && (
+          <a class="button" href={route_hash('rule', '+', { query: rule_of(fields) })} data-action="make-rule">
+            {t('topic.make_rule')}
+          </a>
+        )}
         <button
           type="button"
           class={tailing ? 'button is-on' : 'button'}

@@ -18,7 +18,7 @@ import { order_alerts, type LiveState } from '../live/state';
 import { use_words } from '../preferences';
 import { use_query } from '../query';
 import { go, parse_key, route_hash, type Route } from '../router';
-import { marked_words } from '../search_fields';
+import { marked_words, rule_of } from '../search_fields';
 import { kEmotions, step_for } from '../series';
 import { useStore } from '../store';
 import { is_about, posts_of_key } from '../topic_keys';
@@ -90,7 +90,6 @@ function Head({ topic_key, range, filter }: { topic_key: string; range: Range; f
   const { lang, t } = use_words();
   const rule = parse_key(topic_key).kind === 'rule' ? topic_key.slice(5) : null;
   const { q, topic, region } = filter;
-  const query = [q, topic && `topic:${topic}`, region && `region:${region}`].filter(Boolean).join(' ');
   return (
     <div class="view-head">
       <p class="crumbs">
@@ -106,7 +105,7 @@ function Head({ topic_key, range, filter }: { topic_key: string; range: Range; f
       <a class="button" href={route_hash('search', '', { q, topic, region })}>
         {t('nav.search')}
       </a>
-      <a class="button" href={rule !== null ? route_hash('rule', rule) : route_hash('rule', '+', { query })}>
+      <a class="button" href={rule !== null ? route_hash('rule', rule) : route_hash('rule', '+', { query: rule_of(filter) })}>
         {t(rule !== null ? 'topic.edit_rule' : 'topic.make_rule')}
       </a>
       <a class="button" href={report_url(topic_key)} target="_blank" rel="noopener" data-action="report">
