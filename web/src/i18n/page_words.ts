@@ -310,6 +310,7 @@ export const kPageWords = {
   'range.604800': ['7 d', '7 天'],
   'topic.change': ['change point', '变化点'],
   'topic.forecast': ['forecast, 80%', '预测（80%）'],
+  'topic.found': ['Found rather than counted: {count} posts of a search for it.', '由搜索得到而非逐秒统计：共 {count} 帖。'],
   'topic.sample': ['of the latest {count} posts', '据最新 {count} 帖'],
   'topic.evidence': ['Evidence and latest posts', '证据与最新帖子'],
   'topic.edit_rule': ['Edit rule', '编辑规则'],

@@ -22,8 +22,10 @@ import { go, route_hash, type Route } from '../router';
 import { step_for } from '../series';
 import { use_keys } from '../shortcuts';
 import { useStore } from '../store';
+import { is_counted, posts_of_key } from '../topic_keys';
 import { SeriesCharts } from '../charts/series_charts';
 import { Delivery } from './delivery';
+import { FoundCourse } from './topic_panels';
 
 const kTabs = ['inbox', 'history', 'all', 'delivery'] as const;
 type Tab = (typeof kTabs)[number];
@@ -260,6 +262,23 @@ function Around({ alert }: { alert: Alert }) {
   );
 }
 
+/** The same for what no curve is kept of. */
+function FoundAround({ alert }: { alert: Alert }) {
+  const { t } = use_words();
+  const now = use_now(60_000);
+  const since = Math.max(600, Math.ceil((now - Date.parse(alert.onset_at)) / 1000) + kAroundSeconds);
+  const query = use_query(`found around ${alert.id} ${alert.updated_at}`, (signal) =>
+    api.posts({ ...posts_of_key(alert.key), since: String(since), limit: 200 }, signal),
+  );
+  return (
+    <Panel title={t('alert.around')}>
+      <QueryView query={query}>
+        {({ posts }) => <FoundCourse alerts={[alert]} summary={null} posts={posts} range_seconds={since} now_ms={now} />}
+      </QueryView>
+    </Panel>
+  );
+}
+
 export function AlertView({ route }: { route: Route }) {
   const { t } = use_words();
   const query = use_query(`alert ${route.id}`, (signal) => api.alert(route.id, signal), 15_000);
@@ -291,7 +310,7 @@ export function AlertView({ route }: { route: Route }) {
                     <History alert={answer} />
                   </Panel>
                 )}
-                <Around alert={alert} />
+                {is_counted(alert.key) ? <Around alert={alert} /> : <FoundAround alert={alert} />}
               </>
             );
           }}

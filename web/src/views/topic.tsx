@@ -21,8 +21,8 @@ import { go, parse_key, route_hash, type Route } from '../router';
 import { marked_words, rule_of } from '../search_fields';
 import { kEmotions, step_for } from '../series';
 import { useStore } from '../store';
-import { is_about, posts_of_key } from '../topic_keys';
-import { AccountsPanel, CascadePanel, CopiesPanel, MapPanel, TermsPanel } from './topic_panels';
+import { is_about, is_counted, posts_of_key } from '../topic_keys';
+import { AccountsPanel, CascadePanel, CopiesPanel, FoundCourse, MapPanel, TermsPanel } from './topic_panels';
 
 const kRanges = ['600', '3600', '21600', '86400', '604800'] as const;
 type Range = (typeof kRanges)[number];
@@ -73,7 +73,7 @@ function use_alerts_about(key: string, since_ms: number): Alert[] {
 /** Null where the engine has no summaries. */
 async function summary_or_null(query: PostQuery, signal: AbortSignal): Promise<Summary | null> {
   try {
-    return await api.summary({ ...query, buckets: 1 }, signal);
+    return await api.summary({ ...query, buckets: 72 }, signal);
   } catch (error) {
     if (error instanceof ApiError && (error.status === 404 || error.status === 405)) return null;
     throw error;
@@ -169,12 +169,22 @@ export function TopicView({ route }: { route: Route }) {
         )}
         <Panel title={t('trends.curve')}>
           <QueryView query={series}>
-            {(data) => (
-              <>
-                <Figures series={data} />
-                <SeriesCharts series={data} name={name} alerts={about} />
-              </>
-            )}
+            {(data) =>
+              is_counted(key) || data.points.length > 0 ? (
+                <>
+                  <Figures series={data} />
+                  <SeriesCharts series={data} name={name} alerts={about} />
+                </>
+              ) : (
+                <FoundCourse
+                  alerts={about}
+                  summary={summary.data?.all ?? null}
+                  posts={sample}
+                  range_seconds={seconds}
+                  now_ms={now}
+                />
+              )
+            }
           </QueryView>
         </Panel>
         <Panel title={t(evidence.size > 0 ? 'topic.evidence' : 'posts.latest')}>

@@ -5,6 +5,7 @@ import { useMemo, useState } from 'preact/hooks';
 
 import type { Alert, Post, Summary } from '../api/types';
 import { Cascade } from '../charts/cascade';
+import { Histogram } from '../charts/histogram';
 import { by_province } from '../charts/provinces';
 import { MapLegend, TileMap, type MapMeasure } from '../charts/tile_map';
 import { Choice, Empty, Panel } from '../components/states';
@@ -12,6 +13,7 @@ import { format_count } from '../format';
 import { use_words } from '../preferences';
 import { copies_of, largest_cascade, top_terms } from '../post_shape';
 import { parse_key, route_hash } from '../router';
+import { buckets_of, is_negative } from '../topic_keys';
 
 /** Facets of posts that were loaded, where the engine has no summary. */
 function count_by(posts: readonly Post[], pick: (p: Post) => string): { name: string; posts: number }[] {
@@ -21,7 +23,6 @@ function count_by(posts: readonly Post[], pick: (p: Post) => string): { name: st
 }
 
 const region_of = (p: Post) => p.region ?? 'unknown';
-const kNegativeEmotions = new Set(['angry', 'fear', 'sad']);
 
 interface MapPanelProps {
   topic_key: string;
@@ -36,7 +37,7 @@ export function MapPanel({ topic_key, summary, negative, posts, query }: MapPane
   const [measure, set_measure] = useState<MapMeasure>('posts');
   const { provinces, elsewhere } = useMemo(() => {
     if (summary) return by_province(summary.regions, negative?.regions ?? null);
-    const bad = posts.filter((p) => kNegativeEmotions.has(p.emotion.label));
+    const bad = posts.filter(is_negative);
     return by_province(count_by(posts, region_of), count_by(bad, region_of));
   }, [summary, negative, posts]);
   const parts = parse_key(topic_key);
@@ -67,6 +68,37 @@ export function MapPanel({ topic_key, summary, negative, posts, query }: MapPane
       <MapLegend measure={measure} />
       {elsewhere > 0 && <p class="hint">{t('map.elsewhere', { count: format_count(lang, elsewhere) })}</p>}
     </Panel>
+  );
+}
+
+interface FoundCourseProps {
+  alerts: readonly Alert[];
+  summary: Summary | null;
+  posts: readonly Post[];
+  range_seconds: number;
+  now_ms: number;
+}
+
+const kParts = 72;
+
+/** For copied texts and emergent terms, which are found rather than counted: what a search finds. */
+export function FoundCourse({ alerts, summary, posts, range_seconds, now_ms }: FoundCourseProps) {
+  const { lang, t } = use_words();
+  const now = Math.floor(now_ms / 1000);
+  const sample = useMemo(() => buckets_of(posts, now - range_seconds, now, kParts), [posts, range_seconds]);
+  const { buckets, seconds } = summary ? { buckets: summary.histogram, seconds: summary.bucket_seconds } : sample;
+  const count = format_count(lang, summary?.posts ?? posts.length);
+  const marks = alerts.map((a) => ({
+    from_ms: Date.parse(a.onset_at),
+    to_ms: Date.parse(a.closed_at ?? a.updated_at),
+    label: a.id,
+  }));
+  if (buckets.every((b) => b.posts === 0)) return <Empty text={t('topic.no_points')} />;
+  return (
+    <>
+      <p class="hint">{t('topic.found', { count })}</p>
+      <Histogram buckets={buckets} bucket_seconds={seconds} summary={t('search.histogram', { count })} marks={marks} height={180} />
+    </>
   );
 }
 
