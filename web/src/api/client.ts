@@ -114,6 +114,16 @@ export interface PostQuery {
   before?: Cursor;
 }
 
+/** What there is not (404) is nothing rather than a failure. */
+async function or_null<T>(answer: Promise<T>): Promise<T | null> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return null;
+    throw error;
+  }
+}
+
 export const api = {
   stats: (signal: AbortSignal) => call<Stats>('v1/stats', { signal }),
   trends: (query: Query, signal: AbortSignal) =>
@@ -128,8 +138,9 @@ export const api = {
     call<Alert>(`v1/alerts/${encodeURIComponent(id)}/${action}`, post_json(request)),
   posts: (query: PostQuery, signal: AbortSignal) =>
     call<Posts>(with_query('v1/posts', { ...query }), { signal }),
+  /** null: this engine is of before there were summaries */
   summary: (query: PostQuery & { buckets?: number }, signal: AbortSignal) =>
-    call<Summary>(with_query('v1/posts/summary', { ...query }), { signal }),
+    or_null(call<Summary>(with_query('v1/posts/summary', { ...query }), { signal })),
 
   rules: (signal: AbortSignal) => call<Rules>('v1/rules', { signal }),
   rule: (name: string, signal: AbortSignal) =>
@@ -151,14 +162,8 @@ export const api = {
   rollback: (model: string) =>
     call<SwapAnswer>(`v1/models/${encodeURIComponent(model)}/rollback`, post_json({}), kSwapTimeoutMs),
   /** null: none ran since the start */
-  canary: async (model: string, signal: AbortSignal): Promise<Canary | null> => {
-    try {
-      return await call<Canary>(`v1/models/${encodeURIComponent(model)}/canary`, { signal });
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 404) return null;
-      throw error;
-    }
-  },
+  canary: (model: string, signal: AbortSignal) =>
+    or_null(call<Canary>(`v1/models/${encodeURIComponent(model)}/canary`, { signal })),
   start_canary: (model: string, request: { new_engine: string; percent: number; mode: string }) =>
     call<Canary>(`v1/models/${encodeURIComponent(model)}/canary`, post_json(request), kSwapTimeoutMs),
   end_canary: (model: string) =>

@@ -20,12 +20,13 @@ import { use_pages } from '../pages';
 import { use_query } from '../query';
 import { go, route_hash, type Route } from '../router';
 import { step_for } from '../series';
+import { utc_second } from '../search_fields';
 import { use_keys } from '../shortcuts';
 import { useStore } from '../store';
 import { is_counted, posts_of_key } from '../topic_keys';
 import { SeriesCharts } from '../charts/series_charts';
 import { Delivery } from './delivery';
-import { FoundCourse } from './topic_panels';
+import { FoundCourse, kParts } from './topic_panels';
 
 const kTabs = ['inbox', 'history', 'all', 'delivery'] as const;
 type Tab = (typeof kTabs)[number];
@@ -262,18 +263,26 @@ function Around({ alert }: { alert: Alert }) {
   );
 }
 
-/** The same for what no curve is kept of. */
+/** The same for what no curve is kept of: what a search finds. */
 function FoundAround({ alert }: { alert: Alert }) {
   const { t } = use_words();
   const now = use_now(60_000);
-  const since = Math.max(600, Math.ceil((now - Date.parse(alert.onset_at)) / 1000) + kAroundSeconds);
-  const query = use_query(`found around ${alert.id} ${alert.updated_at}`, (signal) =>
-    api.posts({ ...posts_of_key(alert.key), since: String(since), limit: 200 }, signal),
-  );
+  const from = Date.parse(alert.onset_at) - kAroundSeconds * 1000;
+  const until = Math.min(now, Date.parse(alert.closed_at ?? alert.updated_at) + kAroundSeconds * 1000);
+  const query = use_query(`found around ${alert.id} ${alert.updated_at}`, async (signal) => {
+    const asked = { ...posts_of_key(alert.key), since: utc_second(from), until: utc_second(until) };
+    const [summary, found] = await Promise.all([
+      api.summary({ ...asked, buckets: kParts }, signal),
+      api.posts({ ...asked, limit: 200 }, signal),
+    ]);
+    return { summary, posts: found.posts };
+  });
   return (
     <Panel title={t('alert.around')}>
       <QueryView query={query}>
-        {({ posts }) => <FoundCourse alerts={[alert]} summary={null} posts={posts} range_seconds={since} now_ms={now} />}
+        {({ summary, posts }) => (
+          <FoundCourse alerts={[alert]} summary={summary} posts={posts} from_ms={from} until_ms={until} />
+        )}
       </QueryView>
     </Panel>
   );

@@ -221,14 +221,7 @@ export function SearchView({ route }: { route: Route }) {
   // An engine of before has no summary: then there are no facets, and that is all.
   const summary = use_query(
     `summary ${key}`,
-    async (signal) => {
-      try {
-        return await api.summary({ ...query_of(fields), buckets: kBuckets }, signal);
-      } catch (error) {
-        if (error instanceof ApiError && error.status === 404) return null;
-        throw error;
-      }
-    },
+    (signal) => api.summary({ ...query_of(fields), buckets: kBuckets }, signal),
     tailing ? 10_000 : 0,
   );
   const tail = use_tail(key, fields, tailing);

@@ -3,8 +3,8 @@
 
 import { useMemo } from 'preact/hooks';
 
-import { api, ApiError, report_url, type PostQuery } from '../api/client';
-import type { Alert, Series, Summary } from '../api/types';
+import { api, report_url, type PostQuery } from '../api/client';
+import type { Alert, Series } from '../api/types';
 import { SeriesCharts } from '../charts/series_charts';
 import { EmotionBar } from '../charts/small';
 import { use_now } from '../clock';
@@ -22,7 +22,7 @@ import { marked_words, rule_of } from '../search_fields';
 import { kEmotions, step_for } from '../series';
 import { useStore } from '../store';
 import { is_about, is_counted, posts_of_key } from '../topic_keys';
-import { AccountsPanel, CascadePanel, CopiesPanel, FoundCourse, MapPanel, TermsPanel } from './topic_panels';
+import { AccountsPanel, CascadePanel, CopiesPanel, FoundCourse, kParts, MapPanel, TermsPanel } from './topic_panels';
 
 const kRanges = ['600', '3600', '21600', '86400', '604800'] as const;
 type Range = (typeof kRanges)[number];
@@ -68,16 +68,6 @@ function use_alerts_about(key: string, since_ms: number): Alert[] {
     const about = [...all.values()].filter((a) => is_about(a.key, key));
     return about.filter((a) => a.closed_at === null || Date.parse(a.closed_at) >= since_ms);
   }, [open, past.data, key, Math.floor(since_ms / 60_000)]);
-}
-
-/** Null where the engine has no summaries. */
-async function summary_or_null(query: PostQuery, signal: AbortSignal): Promise<Summary | null> {
-  try {
-    return await api.summary({ ...query, buckets: 72 }, signal);
-  } catch (error) {
-    if (error instanceof ApiError && (error.status === 404 || error.status === 405)) return null;
-    throw error;
-  }
 }
 
 /** The same question, for negative posts alone. */
@@ -140,12 +130,12 @@ export function TopicView({ route }: { route: Route }) {
     `summary ${JSON.stringify(ranged)} ${ready}`,
     async (signal) => {
       if (!ready) return null;
-      const all = await summary_or_null(ranged, signal);
+      const all = await api.summary({ ...ranged, buckets: kParts }, signal);
       if (!all) return null;
       // The map shows a regional key beside the other regions.
       const { region, ...everywhere } = ranged;
-      const map = region === undefined ? all : await summary_or_null(everywhere, signal);
-      return { all, map, negative: await summary_or_null(negative_of(everywhere), signal) };
+      const map = region === undefined ? all : await api.summary({ ...everywhere, buckets: 1 }, signal);
+      return { all, map, negative: await api.summary({ ...negative_of(everywhere), buckets: 1 }, signal) };
     },
     30_000,
   );
@@ -180,8 +170,8 @@ export function TopicView({ route }: { route: Route }) {
                   alerts={about}
                   summary={summary.data?.all ?? null}
                   posts={sample}
-                  range_seconds={seconds}
-                  now_ms={now}
+                  from_ms={now - seconds * 1000}
+                  until_ms={now}
                 />
               )
             }

@@ -75,17 +75,20 @@ interface FoundCourseProps {
   alerts: readonly Alert[];
   summary: Summary | null;
   posts: readonly Post[];
-  range_seconds: number;
-  now_ms: number;
+  from_ms: number;
+  until_ms: number;
 }
 
-const kParts = 72;
+/** of a course, in which it is drawn */
+export const kParts = 72;
 
 /** For copied texts and emergent terms, which are found rather than counted: what a search finds. */
-export function FoundCourse({ alerts, summary, posts, range_seconds, now_ms }: FoundCourseProps) {
+export function FoundCourse({ alerts, summary, posts, from_ms, until_ms }: FoundCourseProps) {
   const { lang, t } = use_words();
-  const now = Math.floor(now_ms / 1000);
-  const sample = useMemo(() => buckets_of(posts, now - range_seconds, now, kParts), [posts, range_seconds]);
+  const sample = useMemo(
+    () => buckets_of(posts, Math.floor(from_ms / 1000), Math.floor(until_ms / 1000), kParts),
+    [posts, Math.round((until_ms - from_ms) / 60_000)],
+  );
   const { buckets, seconds } = summary ? { buckets: summary.histogram, seconds: summary.bucket_seconds } : sample;
   const count = format_count(lang, summary?.posts ?? posts.length);
   const marks = alerts.map((a) => ({
