@@ -99,7 +99,7 @@ export function FoundCourse({ alerts, summary, posts, from_ms, until_ms }: Found
   if (buckets.every((b) => b.posts === 0)) return <Empty text={t('topic.no_points')} />;
   return (
     <>
-      <p class="hint">{t('topic.found', { count })}</p>
+      <p class="hint">{t(summary ? 'topic.found' : 'topic.sample', { count })}</p>
       <Histogram buckets={buckets} bucket_seconds={seconds} summary={t('search.histogram', { count })} marks={marks} height={180} />
     </>
   );
