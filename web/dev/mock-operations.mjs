@@ -167,6 +167,18 @@ export class Operations {
     return { retried };
   }
 
+  sources() {
+    const row = (name, type, state, more) => ({
+      name, type, state, stored: 12_400, duplicates: 3, rejected: 1, errors: 0, slowed: 0, lag: 3, lag_unit: 'messages', last_message_at: this.ago(1), last_error: '',
+      last_error_at: null, next_attempt_at: null, ...more,
+    });
+    return {
+      sources: [
+        row('weibo', 'kafka', 'running', {}),
+        row('news', 'rss', 'waiting', { lag: null, lag_unit: 'seconds', last_message_at: this.ago(700), errors: 4, last_error: 'GET /feed: 503', last_error_at: this.ago(60), next_attempt_at: this.ago(-120) }),
+      ],
+    };
+  }
   system(demo) {
     const posts = this.engine.accepted;
     return {

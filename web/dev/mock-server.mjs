@@ -200,6 +200,7 @@ const kOperations = [
   ['GET', /^\/v1\/channels$/, () => operations.channels()],
   ['POST', /^\/v1\/outbox\/([^/]+)\/retry$/, ([id]) => operations.retry((m) => m.id === Number(id))],
   ['POST', /^\/v1\/channels\/([^/]+)\/retry$/, ([name]) => operations.retry((m) => m.channel === name)],
+  ['GET', /^\/v1\/sources$/, () => operations.sources()],
   ['GET', /^\/v1\/system$/, () => operations.system(options.demo)],
 ];
 

@@ -34,6 +34,9 @@ export function is_counted(key: string): boolean {
   return kind !== 'copy' && kind !== 'emergent';
 }
 
+/** Whether the engine can report on the key: on what it counts, rules apart. */
+export const has_report = (key: string) => is_counted(key) && parse_key(key).kind !== 'rule';
+
 /** Whether an alert on one key concerns the reader of another: `finance@广东` that of `finance@*`. */
 export function is_about(alert_key: string, key: string): boolean {
   if (alert_key === key) return true;

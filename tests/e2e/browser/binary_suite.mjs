@@ -32,10 +32,11 @@ const get = async (base, path) => {
 
 const kBundleBytesMax = 500_000;
 
-/** An engine without summaries is asked for them once a page: the page then does without. */
+/** What an engine does not have yet (404) the page does without. */
 async function expected_refusals(base) {
-  const answer = await fetch(`${base}/v1/posts/summary`);
-  return answer.status === 404 ? [/v1\/posts\/summary/] : [];
+  const parts = ['v1/posts/summary', 'v1/sources'];
+  const there = await Promise.all(parts.map(async (part) => (await fetch(`${base}/${part}`)).status !== 404));
+  return parts.filter((_, i) => !there[i]).map((part) => new RegExp(part));
 }
 
 /** Every page, and what must be seen before it counts as there. */

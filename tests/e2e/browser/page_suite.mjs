@@ -202,7 +202,7 @@ export const page_tests = {
     await desk.see('.panel-accounts .bar-list li');
     await desk.see('.panel-copies .copies-list li');
     const report = await desk.page.locator('[data-action="report"]').getAttribute('href');
-    expect_equal(new URL(report).search, '?topic=finance%40*&since=24h', 'the report of this topic');
+    expect_equal(new URL(report).search, '?topic=finance%40*&since=24h&lang=en&time_zone=%2B08%3A00', 'the report of this topic');
     await desk.shot('topic-whole-dark-en', true);
     await desk.page.locator('[data-province="广东"]').click();
     await desk.see('[data-topic="finance@广东"]');
@@ -212,7 +212,8 @@ export const page_tests = {
   async 'system: stages, histogram of a stage'({ browser, base, shots }) {
     const desk = await Desk.open(browser, base, { shots });
     await desk.go('#/system');
-    await desk.until('seven stages', async () => (await desk.count('tbody tr')) === 7);
+    await desk.until('seven stages and two connectors', async () => (await desk.count('tbody tr')) === 9);
+    expect((await desk.text('[data-source="news"]')).includes('503'), 'what a connector complains of');
     await desk.see('.latency-bars li');
     await desk.page.getByRole('button', { name: '推理', exact: true }).click();
     await desk.until('in the address', () => address(desk).includes('stage=infer'));

@@ -17,6 +17,7 @@ import type {
   RulePreview,
   Rules,
   Series,
+  Source,
   Stats,
   Summary,
   SwapAnswer,
@@ -178,11 +179,20 @@ export const api = {
   retry_channel: (name: string) =>
     call<unknown>(`v1/channels/${encodeURIComponent(name)}/retry`, post_json({})),
 
+  /** null: this engine is of before there were connectors */
+  sources: (signal: AbortSignal) => or_null(call<{ sources: Source[] }>('v1/sources', { signal })),
   system: (signal: AbortSignal) => call<System>('v1/system', { signal }),
   /** in Prometheus' text format */
   metrics: (signal: AbortSignal) => ask('metrics', { signal }, kTimeoutMs, (response) => response.text()),
 };
 
+/** The browser's offset from UTC, as reports take it: `+08:00`. */
+export function utc_offset(minutes_behind: number): string {
+  const two = (v: number) => String(Math.floor(v)).padStart(2, '0');
+  const size = Math.abs(minutes_behind);
+  return `${minutes_behind > 0 ? '-' : '+'}${two(size / 60)}:${two(size % 60)}`;
+}
+
 /** The address of the report on a key (empty: on everything), a page of its own. */
-export const report_url = (topic: string, since = '24h') =>
-  api_url(with_query('v1/report', { topic, since }));
+export const report_url = (topic: string, lang: string, since = '24h') =>
+  api_url(with_query('v1/report', { topic, since, lang, time_zone: utc_offset(new Date().getTimezoneOffset()) }));

@@ -314,6 +314,26 @@ export interface Channel {
   last_error: string;
 }
 
+/** A connector: where posts come from besides the API. */
+export interface Source {
+  name: string;
+  /** kafka, rss, mastodon or bluesky */
+  type: string;
+  /** starting, running, behind, waiting or stopped */
+  state: string;
+  stored: number;
+  duplicates: number;
+  rejected: number;
+  errors: number;
+  slowed: number;
+  lag: number | null;
+  lag_unit: string;
+  last_message_at: string | null;
+  last_error: string;
+  last_error_at: string | null;
+  next_attempt_at: string | null;
+}
+
 export interface System {
   time: string;
   version: string;

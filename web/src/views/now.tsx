@@ -39,7 +39,7 @@ const posts_of = (s: LiveState) => s.posts;
 const kAlertsShown = 4;
 
 function OpenAlerts() {
-  const { t } = use_words();
+  const { lang, t } = use_words();
   const alerts = useStore(live, alerts_of);
   const loaded = useStore(live, alerts_loaded_of);
   const phase = useStore(live, connection_of);
@@ -54,7 +54,7 @@ function OpenAlerts() {
       hint={ordered.length > 0 ? t('alerts.open.count', { count: ordered.length }) : undefined}
       tools={
         <>
-          <a href={report_url('')} target="_blank" rel="noopener" data-action="report">
+          <a href={report_url('', lang)} target="_blank" rel="noopener" data-action="report">
             {t('report')}
           </a>
           <a href={route_hash('alerts', '', { tab: 'all' })}>{t('alerts.history')}</a>

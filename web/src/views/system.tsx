@@ -5,7 +5,7 @@ import { useRef, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 
 import { api } from '../api/client';
-import type { System } from '../api/types';
+import type { Source, System } from '../api/types';
 import { When } from '../components/when';
 import { Choice, Empty, Panel, QueryView } from '../components/states';
 import { format_bytes, format_count, format_duration, format_ms, format_share } from '../format';
@@ -245,9 +245,65 @@ function Engine({ system, samples }: { system: System; samples: readonly Sample[
   );
 }
 
+function SourceRow({ source }: { source: Source }) {
+  const { lang } = use_words();
+  const count = (v: number) => format_count(lang, v);
+  const bad = source.state === 'waiting' || source.state === 'stopped';
+  const state = use_name('source')(source.state);
+  return (
+    <tr data-source={source.name}>
+      <th scope="row">
+        {source.name} <span class="tag">{source.type}</span>
+      </th>
+      <td>
+        <span class={bad ? 'tag tag-bad' : source.state === 'running' ? 'tag tag-on' : 'tag'}>{state}</span>
+        {source.next_attempt_at && (
+          <span class="hint">
+            {' '}
+            <When time={source.next_attempt_at} />
+          </span>
+        )}
+        {source.last_error !== '' && <span class="problem"> {source.last_error}</span>}
+      </td>
+      <td class="number">{count(source.stored)}</td>
+      <td class="number">{count(source.rejected)}</td>
+      <td class="number">{source.lag === null ? '–' : `${count(source.lag)}${source.lag_unit === 'seconds' ? ' s' : ''}`}</td>
+      <td class="number">{source.last_message_at ? <When time={source.last_message_at} /> : '–'}</td>
+    </tr>
+  );
+}
+
+function Sources({ sources }: { sources: readonly Source[] }) {
+  const { t } = use_words();
+  return (
+    <Panel title={t('system.sources')}>
+      <div class="scroll-x" role="group" aria-label={t('system.sources')} tabIndex={0}>
+        <table class="grid">
+          <thead>
+            <tr>
+              <th scope="col">{t('system.source')}</th>
+              <th scope="col">{t('delivery.note')}</th>
+              <th scope="col" class="number">{t('system.posts')}</th>
+              <th scope="col" class="number">{t('system.rejected')}</th>
+              <th scope="col" class="number">{t('system.lag')}</th>
+              <th scope="col" class="number">{t('system.last')}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {sources.map((s) => (
+              <SourceRow key={s.name} source={s} />
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </Panel>
+  );
+}
+
 export function SystemView({ route }: { route: Route }) {
   const { t } = use_words();
   const system = use_query('system', (signal) => api.system(signal), 3000);
+  const sources = use_query('sources', (signal) => api.sources(signal), 10_000);
   const metrics = use_query('metrics', async (signal) => parse_metrics(await api.metrics(signal)), 5000);
   return (
     <main id="content" class="halves" tabIndex={-1}>
@@ -265,6 +321,7 @@ export function SystemView({ route }: { route: Route }) {
           <>
             <div class="column">
               <Stages system={data} />
+              {(sources.data?.sources ?? []).length > 0 && <Sources sources={sources.data?.sources ?? []} />}
               <QueryView query={metrics}>
                 {(samples) => <Histograms samples={samples} route={route} deadline_ms={data.deadline_ms} />}
               </QueryView>

@@ -21,7 +21,7 @@ import { go, parse_key, route_hash, type Route } from '../router';
 import { marked_words, rule_of } from '../search_fields';
 import { kEmotions, step_for } from '../series';
 import { useStore } from '../store';
-import { is_about, is_counted, posts_of_key } from '../topic_keys';
+import { has_report, is_about, is_counted, posts_of_key } from '../topic_keys';
 import { AccountsPanel, CascadePanel, CopiesPanel, FoundCourse, kParts, MapPanel, TermsPanel } from './topic_panels';
 
 const kRanges = ['600', '3600', '21600', '86400', '604800'] as const;
@@ -98,9 +98,17 @@ function Head({ topic_key, range, filter }: { topic_key: string; range: Range; f
       <a class="button" href={rule !== null ? route_hash('rule', rule) : route_hash('rule', '+', { query: rule_of(filter) })}>
         {t(rule !== null ? 'topic.edit_rule' : 'topic.make_rule')}
       </a>
-      <a class="button" href={report_url(topic_key)} target="_blank" rel="noopener" data-action="report">
-        {t('report')}
-      </a>
+      {has_report(topic_key) && (
+        <a
+          class="button"
+          href={report_url(topic_key, lang, range === '604800' ? '7d' : '24h')}
+          target="_blank"
+          rel="noopener"
+          data-action="report"
+        >
+          {t('report')}
+        </a>
+      )}
     </div>
   );
 }
