@@ -2,6 +2,9 @@
 import { defineConfig } from 'vitest/config';
 
 const engine = process.env['TIDEWATCH_URL'] ?? 'http://127.0.0.1:8000';
+// The engine takes changes from its own page only.
+const proxied = { target: engine, headers: { Origin: engine } };
+const kPaths = ['/v1', '/v2', '/metrics', '/openapi.json', '/readyz', '/healthz'];
 
 export default defineConfig({
   // Relative, so that the dashboard also works below a path of a reverse proxy.
@@ -17,7 +20,7 @@ export default defineConfig({
   },
   server: {
     host: '127.0.0.1',
-    proxy: { '/v1': engine, '/readyz': engine, '/healthz': engine },
+    proxy: Object.fromEntries(kPaths.map((path) => [path, proxied])),
   },
   test: { include: ['src/**/*.test.ts'], environment: 'node' },
 });

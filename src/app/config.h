@@ -54,6 +54,7 @@ struct Config {
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kAuto;
   std::uint32_t deadline_ms = 50;  // what the dashboard measures the P99 against
+  bool demo = false;               // posts are made up (serve --demo); not of the file
 
   std::filesystem::path models() const;  // the folder that the models are taken from
   // The folder of engine files: as configured, or in the data folder.

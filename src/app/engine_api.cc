@@ -226,7 +226,9 @@ EngineApi::EngineApi(Runtime& runtime)
     : runtime_(runtime),
       started_at_(runtime.clock().steady_now()),
       intake_(runtime.config().decode, runtime.clock(), runtime.fresh_ids(), runtime.pipeline(),
-              runtime.metrics(), runtime.times()) {}
+              runtime.metrics(), runtime.times()),
+      previewer_({runtime.config().aggregate, runtime.config().detect}, runtime.clock(),
+                 runtime.store(), runtime.rules()) {}
 
 std::unique_ptr<IngestSession> EngineApi::open_ingest(std::chrono::milliseconds timeout) {
   return make_ndjson_session(runtime_.config().decode, runtime_.clock(), runtime_.fresh_ids(),
@@ -620,6 +622,9 @@ Status EngineApi::unload_model(const std::string& name) {
 
 Result<std::string> EngineApi::rules(RuleAction action, const std::string& name,
                                      std::string_view request_json) {
+  if (action == RuleAction::kPreview) {
+    return answer_preview(previewer_, runtime_.clock(), request_json);
+  }
   return answer_rules(runtime_.rules(), action, name, request_json);
 }
 

@@ -8,6 +8,7 @@
 
 #include "app/classify_ledger.h"
 #include "app/post_intake.h"
+#include "app/rule_preview.h"
 #include "app/runtime.h"
 #include "serve/engine.h"
 
@@ -26,6 +27,7 @@ class EngineApi final : public Engine {
   void classify_json(std::string_view request_json, RequestLimits limits,
                      std::function<void(Result<std::string>)> done) override;
   Result<std::string> stats() override;
+  Result<std::string> system() override;
   Result<std::string> trends(const Params& params) override;
   Result<std::string> series(const std::string& key, const Params& params) override;
   Result<std::string> alerts(const Params& params) override;
@@ -60,6 +62,7 @@ class EngineApi final : public Engine {
   const SteadyTime started_at_;
   PostIntake intake_;
   ClassifyLedger ledger_;
+  RulePreviewer previewer_;
 };
 
 // One post with its labels, as search answers and GET /v1/live have it.

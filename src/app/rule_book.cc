@@ -84,6 +84,11 @@ Result<QueryNode> RuleBook::validate(std::string_view query, QueryError* detail)
   return node;
 }
 
+Result<std::shared_ptr<const RuleMatcher>> RuleBook::compile_alone(const Rule& rule) const {
+  TRY(check(rule));
+  return RuleMatcher::create({rule}, tree_, labels_);
+}
+
 Status RuleBook::check(const Rule& rule) const {
   TRY(check_rule(rule));
   TRY(validate(rule.query, nullptr));

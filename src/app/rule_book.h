@@ -47,6 +47,9 @@ class RuleBook {
   // Makes a rule or replaces it. kFailedPrecondition: the configuration has one of that name.
   Status put(const Rule& rule) EXCLUDES(mu_);
   Status remove(const std::string& name) EXCLUDES(mu_);  // kNotFound
+  // One rule by itself, for a preview. kInvalidArgument: it is wrong.
+  Result<std::shared_ptr<const RuleMatcher>> compile_alone(const Rule& rule) const;
+  const LabelSchema& labels() const { return labels_; }
   // Whether a query could be a rule's; `detail` says where not.
   Result<QueryNode> validate(std::string_view query, QueryError* detail) const;
 

@@ -91,6 +91,8 @@ Result<std::string> answer_rules(RuleBook& book, RuleAction action, const std::s
                    {"reason", detail.reason},
                    {"remedy", detail.remedy}});
     }
+    case RuleAction::kPreview:
+      break;
   }
   return Error{Code::kInternal, "unknown action"};
 }

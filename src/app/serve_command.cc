@@ -44,6 +44,7 @@ Status serve(const ServeOptions& options) {
   config.grpc.bind = config.http.bind;
   if (!options.data_dir.empty()) config.store.dir = options.data_dir;
   if (config.store.dir.empty()) config.store.dir = kDefaultDataDir;
+  config.demo = options.demo;
   init_logging(config.log_level, config.log_format);
 
   SystemClock clock;

@@ -68,6 +68,8 @@ RuleAction rule_action(Handler handler) noexcept {
       return RuleAction::kDelete;
     case Handler::kRuleValidate:
       return RuleAction::kValidate;
+    case Handler::kRulePreview:
+      return RuleAction::kPreview;
     default:
       return RuleAction::kList;
   }
@@ -290,7 +292,8 @@ awaitable<Answer> Connection::dispatch(Exchange& exchange) {
     }
     case Handler::kRulePut:
     case Handler::kRuleDelete:
-    case Handler::kRuleValidate: {
+    case Handler::kRuleValidate:
+    case Handler::kRulePreview: {
       const RuleAction action = rule_action(exchange.match.entry->handler);
       std::function<Result<std::string>(const std::string&)> act =
           [&engine, &argument, action](const std::string& body) {
@@ -323,6 +326,9 @@ awaitable<Answer> Connection::dispatch(Exchange& exchange) {
     }
     case Handler::kStats:
       work = [&] { return engine.stats(); };
+      break;
+    case Handler::kSystem:
+      work = [&] { return engine.system(); };
       break;
     case Handler::kTrends:
       work = [&] { return engine.trends(params); };

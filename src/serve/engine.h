@@ -119,8 +119,8 @@ struct ControlAnswer {
   std::string json;  // the document; of a refusal more members for the problem, or nothing
 };
 
-// What can be asked of the user rules. kPut and kValidate take a JSON request.
-enum class RuleAction : std::uint8_t { kList, kGet, kPut, kDelete, kValidate };
+// What can be asked of the user rules. kPut, kValidate and kPreview take a JSON request.
+enum class RuleAction : std::uint8_t { kList, kGet, kPut, kDelete, kValidate, kPreview };
 
 // What became of classify_async() calls under one model, and what the engine ran for all callers.
 struct ModelStatistics {
@@ -165,6 +165,10 @@ class Engine {
   virtual void classify_json(std::string_view request_json, RequestLimits limits,
                              std::function<void(Result<std::string>)> done) = 0;
   virtual Result<std::string> stats() = 0;  // cheap
+  // Stages, queues and files, for GET /v1/system.
+  virtual Result<std::string> system() {
+    return Error{Code::kUnimplemented, "this engine does not tell how it fares"};
+  }
   virtual Result<std::string> trends(const Params& params) = 0;
   virtual Result<std::string> series(const std::string& key, const Params& params) = 0;
   virtual Result<std::string> alerts(const Params& params) = 0;
@@ -185,7 +189,7 @@ class Engine {
   virtual ControlAnswer control_model(ModelAction action, const std::string& model,
                                       std::string_view request_json) = 0;
 
-  // A change is watched once it returns; blocks for some 50 ms.
+  // A change is watched once it returns; blocks for some 50 ms, kPreview for up to 8 s.
   virtual Result<std::string> rules(RuleAction /*action*/, const std::string& /*name*/,
                                     std::string_view /*request_json*/) {
     return Error{Code::kUnimplemented, "this engine has no rules"};

@@ -70,6 +70,8 @@ TEST_F(HttpRoutes, AskTheEngine) {
       {"PUT", "/v1/rules/a", "{}", R"({"asked":"rules 2 a","argument":"{}"})"},
       {"DELETE", "/v1/rules/a", "", R"({"asked":"rules 3 a","argument":""})"},
       {"POST", "/v1/rules/validate", "{}", R"({"asked":"rules 4 ","argument":"{}"})"},
+      {"POST", "/v1/rules/preview", "{}", R"({"asked":"rules 5 ","argument":"{}"})"},
+      {"GET", "/v1/system", "", R"({"asked":"system","argument":""})"},
       {"POST", "/v1/classify", "{\"texts\":[]}",
        R"({"asked":"classify","argument":"{\"texts\":[]}"})"},
       {"GET", "/healthz", "", R"({"status":"ok"})"},

@@ -73,6 +73,29 @@ class ApiTest(unittest.TestCase):
         status, _, _ = self.engine.request("DELETE", path)
         self.assertEqual(status, 404)
 
+    def test_previews_a_rule_by_a_replay(self):
+        self.engine.post_lines([{"id": f"v-{i}", "text": f"预览用的句子第{i}条"} for i in range(12)])
+        kind = {"Content-Type": "application/json"}
+        ask = {"query": "预览用 -没有", "since": "1h", "name": "any", "enabled": True}
+        status, _, found = self.engine.request("POST", "/v1/rules/preview", json.dumps(ask).encode(), kind)
+        self.assertEqual(status, 200, found)
+        self.assertEqual((found["matches"], found["exact"], found["alerts"]), (12, True, []))
+        self.assertEqual(sum(b["posts"] for b in found["histogram"]), 12)
+        self.assertTrue(all("预览用" in post["text"] for post in found["examples"]))
+        self.assertEqual(self.engine.get("/v1/rules")["rules"], [], "a preview makes no rule")
+        for wrong in [{"query": "a (b"}, {}, {"query": "a", "since": "9d"}]:
+            status, _, problem = self.engine.request("POST", "/v1/rules/preview", json.dumps(wrong).encode(), kind)
+            self.assertEqual(status, 400, problem)
+
+    def test_tells_how_it_fares(self):
+        self.engine.post_lines([{"text": "数一数"}])
+        system = self.engine.get("/v1/system")
+        self.assertEqual([s["name"] for s in system["stages"]][-1], "total")
+        self.assertGreater(system["stages"][-1]["posts"], 0)
+        self.assertGreater(system["store"]["posts"], 0)
+        self.assertEqual((system["demo"], system["index"]["error"]), (False, ""))
+        self.assertLessEqual(system["queues"][0]["depth"], system["queues"][0]["max"])
+
     def test_finds_two_character_words(self):
         status, _, _ = self.engine.post_lines(
             [{"id": f"s-{i}", "text": f"转发这条锦鲤第{i}次"} for i in range(20)]

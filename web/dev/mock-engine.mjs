@@ -138,7 +138,8 @@ export class MockEngine {
     wave.alert = {
       id: alert_id(`${key} ${wave.kind} ${opened}`), key, topic: wave.topic, region: wave.region, kind: wave.kind, severity: 'warning', state: 'open',
       title: '', onset_at: onset, opened_at: opened, updated_at: opened, closed_at: null, from_rate: 0, to_rate: 0, score: 1, posts: 0, authors: 0, texts: 0,
-      emotions: {}, terms: wave.terms, evidence: [], muted_until: null,
+      emotions: {}, terms: wave.terms, evidence: [], muted_until: null, forecast: null, shape_posts: 0, cascade: { root: 'p1', posts: 37, depth: 3, breadth: 21 },
+      accounts: [{ author: '小满不熬夜12', posts: 4, reposted: 31 }, { author: '云帆同学7', posts: 3, reposted: 0 }],
     };
     this.alerts.unshift(wave.alert);
     this.update(wave, key, second, 'opened');
@@ -157,6 +158,8 @@ export class MockEngine {
     Object.assign(alert, { posts: since.posts, authors: since.authors, texts: Math.max(3, since.texts) });
     alert.emotions = Object.fromEntries(kEmotions.map((e) => [e, (since.emotions[e] ?? 0) / Math.max(1, since.posts)]).sort((a, b) => b[1] - a[1]));
     alert.updated_at = new Date(second * 1000).toISOString();
+    const rate = recent.posts;
+    alert.forecast = event === 'closed' || share ? null : { at: new Date((second + 1800) * 1000).toISOString(), low: rate * 0.5, expected: rate * 0.9, high: rate * 1.6 };
     alert.title = `${alert.topic} · ${alert.region}`;
     if (alert.evidence.length < 5) {
       const texts = new Set();
@@ -260,22 +263,19 @@ export class MockEngine {
     return { key, step_seconds: step, points };
   }
 
-  search({ q, topic, region, emotion, author, since, limit, before }) {
-    const words = (q ?? '').split(/\s+/).filter(Boolean);
-    const from = since ? this.at - Number(since) * 1000 : -Infinity;
-    const found = [];
-    for (let i = this.posts.length - 1; i >= 0 && found.length <= limit; --i) {
-      const p = this.posts[i];
-      if (before && p.sequence >= before) continue;
-      if (Date.parse(p.time) < from) break;
-      if (topic && p.topic.label !== topic) continue;
-      if (region && (p.region ?? 'unknown') !== region) continue;
-      if (emotion && p.emotion.label !== emotion) continue;
-      if (author && p.author !== author) continue;
-      if (words.every((w) => p.text.includes(w))) found.push(p);
-    }
-    const posts = found.slice(0, limit);
-    return { posts, next: found.length > limit ? posts[posts.length - 1].sequence : null, index_lag_posts: 0 };
+  /** Posts that fit, oldest first. `holds` is a parsed query's. */
+  matching({ holds, topic, region, emotion, author, source, from_ms, until_ms }) {
+    return this.posts.filter((p) => {
+      const time = Date.parse(p.time);
+      if (from_ms !== null && time < from_ms) return false;
+      if (until_ms !== null && time >= until_ms) return false;
+      if (topic && p.topic.label !== topic) return false;
+      if (region && (p.region ?? 'unknown') !== region) return false;
+      if (emotion && p.emotion.label !== emotion) return false;
+      if (author && p.author !== author) return false;
+      if (source && p.source !== source) return false;
+      return holds(p);
+    });
   }
 
   list_alerts(state, limit, before) {

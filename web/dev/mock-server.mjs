@@ -3,10 +3,10 @@
 // for its tests. Node's standard library only.
 //
 //   node dev/mock-server.mjs [--port 8000] [--dist DIR] [--seed 7] [--rate 24] [--wave-after 6]
-//                            [--calm] [--fresh] [--mode MODE]
+//                            [--calm] [--fresh] [--demo] [--mode MODE]
 //
 // --wave-after SECONDS: when the first wave begins; negative (--wave-after=-20): it has already begun. --calm: no wave.
-// --fresh: nothing before the start. Prints
+// --fresh: nothing before the start. --demo: it calls itself a demo (the tour opens). Prints
 // `listening on http://127.0.0.1:PORT`. MODE can be changed while it runs: POST /mock/mode?set=MODE
 //   normal      all is well
 //   empty       every answer is well-formed and holds nothing
@@ -22,7 +22,9 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { MockEngine } from './mock-engine.mjs';
-import { kEmotions, kTopics } from './mock-stream.mjs';
+import { Operations, Refusal, summary_of } from './mock-operations.mjs';
+import { snippet_of } from './mock-query.mjs';
+import { kEmotions } from './mock-stream.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -34,6 +36,7 @@ const { values: options } = parseArgs({
     mode: { type: 'string', default: 'normal' },
     calm: { type: 'boolean', default: false },
     fresh: { type: 'boolean', default: false },
+    demo: { type: 'boolean', default: false },
   },
 });
 
@@ -46,6 +49,8 @@ const engine = new MockEngine({
   fresh: options.fresh,
   now: Date.now,
 });
+
+const operations = new Operations(engine);
 
 const kTypes = {
   '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml',
@@ -70,14 +75,14 @@ function poison(value, name = '') {
     return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, poison(v, k)]));
   }
   if (name === 'url') return 'javascript:document.title=3';
-  return ['text', 'author', 'terms', 'title'].includes(name) ? `${kMarkup}${value}` : value;
+  return ['text', 'snippet', 'author', 'terms', 'title'].includes(name) ? `${kMarkup}${value}` : value;
 }
 
 const shown = (value) => (mode === 'hostile' ? poison(value) : value);
 const json = (response, value) => send(response, 200, 'application/json', JSON.stringify(shown(value)), { 'Cache-Control': 'no-store' });
 
-function problem(response, status, title, detail) {
-  const body = { type: 'about:blank', title, status, detail };
+function problem(response, status, title, detail, members = {}) {
+  const body = { type: 'about:blank', title, status, detail, ...members };
   send(response, status, 'application/problem+json', JSON.stringify(body));
 }
 
@@ -141,15 +146,83 @@ function number_of(params, name, fallback, least, most) {
   return Number.isFinite(value) ? Math.min(most, Math.max(least, value)) : fallback;
 }
 
-async function act_on_alert(request, response, id, action) {
+async function body_of(request) {
   let body = '';
   for await (const piece of request) body += piece;
-  const found = engine.act(id, action, body === '' ? {} : JSON.parse(body));
+  return body === '' ? {} : JSON.parse(body);
+}
+
+async function act_on_alert(request, response, id, action) {
+  const found = engine.act(id, action, await body_of(request));
   return found ? json(response, found) : problem(response, 404, 'Not Found', `no alert ${id}`);
+}
+
+/** RFC 3339, seconds, or 30m/24h/7d before now. */
+function time_of(text) {
+  if (!text) return null;
+  const relative = /^(\d+)([smhd]?)$/.exec(text);
+  if (!relative) return Date.parse(text);
+  return engine.at - Number(relative[1]) * { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }[relative[2]] * 1000;
+}
+
+function matching(params) {
+  const { holds, words } = operations.parse(params.get('q') ?? '');
+  const query = Object.fromEntries(['topic', 'region', 'emotion', 'author', 'source'].map((n) => [n, params.get(n)]));
+  return { words, posts: engine.matching({ holds, ...query, from_ms: time_of(params.get('since')), until_ms: time_of(params.get('until')) }) };
+}
+
+function search(params) {
+  const limit = number_of(params, 'limit', 50, 1, 200);
+  const before = Number(params.get('before')?.slice(1) ?? Infinity);
+  const { posts, words } = matching(params);
+  const older = posts.filter((p) => p.sequence < before).reverse();
+  const page = older.slice(0, limit).map((p) => (words.length > 0 ? { ...p, ...snippet_of(p.text, words) } : p));
+  return { posts: page, next: older.length > limit ? `c${page[page.length - 1].sequence}` : null, complete: true, searched_from: null, took_ms: 2.1, index_lag_posts: 0 };
+}
+
+/** The paths of rules, models, channels and the system: [method, path, answer]. */
+const kOperations = [
+  ['GET', /^\/v1\/rules$/, () => operations.list_rules()],
+  ['POST', /^\/v1\/rules\/validate$/, (_, body) => operations.validate(body)],
+  ['POST', /^\/v1\/rules\/preview$/, (_, body) => operations.preview(body)],
+  ['GET', /^\/v1\/rules\/([^/]+)$/, ([name]) => operations.rule(name)],
+  ['PUT', /^\/v1\/rules\/([^/]+)$/, ([name], body) => operations.put_rule(name, body)],
+  ['DELETE', /^\/v1\/rules\/([^/]+)$/, ([name]) => operations.delete_rule(name)],
+  ['GET', /^\/v1\/models$/, () => operations.models()],
+  ['POST', /^\/v2\/repository\/index$/, () => operations.repository()],
+  ['POST', /^\/v1\/models\/([^/]+)\/swap$/, ([name], body) => operations.swap(name, body)],
+  ['POST', /^\/v1\/models\/([^/]+)\/rollback$/, ([name]) => operations.rollback(name)],
+  ['GET', /^\/v1\/models\/([^/]+)\/canary$/, () => operations.get_canary()],
+  ['POST', /^\/v1\/models\/([^/]+)\/canary$/, ([name], body) => operations.start_canary(name, body)],
+  ['DELETE', /^\/v1\/models\/([^/]+)\/canary$/, () => operations.end_canary('ended')],
+  ['POST', /^\/v1\/models\/([^/]+)\/canary\/promote$/, () => operations.end_canary('promoted')],
+  ['GET', /^\/v1\/outbox$/, (_, __, params) => operations.outbox(params.get('state') ?? 'all')],
+  ['GET', /^\/v1\/channels$/, () => operations.channels()],
+  ['POST', /^\/v1\/outbox\/([^/]+)\/retry$/, ([id]) => operations.retry((m) => m.id === Number(id))],
+  ['POST', /^\/v1\/channels\/([^/]+)\/retry$/, ([name]) => operations.retry((m) => m.channel === name)],
+  ['GET', /^\/v1\/sources$/, () => operations.sources()],
+  ['GET', /^\/v1\/system$/, () => operations.system(options.demo)],
+];
+
+async function operate(request, response, path, params, wanted) {
+  const [, pattern, run] = wanted;
+  try {
+    const body = request.method === 'GET' ? {} : await body_of(request);
+    json(response, run(pattern.exec(path).slice(1).map(decodeURIComponent), body, params));
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    problem(response, error.status, 'Refused', error.message, error.members);
+  }
 }
 
 function answer(request, response, path, params) {
   const none = mode === 'empty';
+  const operation = kOperations.find(([method, pattern]) => method === request.method && pattern.test(path));
+  if (operation && none && path === '/v1/rules') return json(response, { rules: [], rules_max: 10_000 });
+  if (operation && none && path === '/v1/outbox') return json(response, { messages: [], next: null });
+  if (operation) return void operate(request, response, path, params, operation);
+  if (path === '/metrics') return send(response, 200, 'text/plain', operations.metrics());
+  if (path === '/v1/report') return send(response, 200, 'text/html; charset=utf-8', '<!doctype html><title>report</title><h1>report</h1>');
   if (path === '/v1/stats') return json(response, shown_stats());
   if (path === '/v1/trends') {
     const query = {
@@ -177,22 +250,21 @@ function answer(request, response, path, params) {
     return found ? json(response, found) : problem(response, 404, 'Not Found', `no alert ${alert[1]}`);
   }
   if (path === '/v1/posts' && request.method === 'POST') return take_posts(request, response);
-  if (path === '/v1/posts') {
-    if (none) return json(response, { posts: [], next: null, index_lag_posts: 0 });
-    const names = ['q', 'topic', 'region', 'emotion', 'author', 'since'];
-    const query = Object.fromEntries(names.map((n) => [n, params.get(n) || undefined]));
-    return json(response, engine.search({ ...query, limit: number_of(params, 'limit', 50, 1, 200), before: Number(params.get('before')) || undefined }));
+  if (path === '/v1/posts' || path === '/v1/posts/summary') {
+    try {
+      if (path === '/v1/posts') return json(response, none ? { posts: [], next: null, complete: true, index_lag_posts: 0 } : search(params));
+      const until_ms = time_of(params.get('until')) ?? engine.at;
+      const posts = none ? [] : matching(params).posts;
+      return json(response, summary_of(posts, { from_ms: time_of(params.get('since')), until_ms, buckets: number_of(params, 'buckets', 60, 1, 400) }));
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      return problem(response, error.status, 'Bad Request', error.message);
+    }
   }
   const post = /^\/v1\/posts\/([^/]+)$/.exec(path);
   if (post) {
     const found = engine.by_id.get(post[1]);
     return found ? json(response, found) : problem(response, 404, 'Not Found', `no post ${post[1]}`);
-  }
-  if (path === '/v1/models') {
-    const tasks = [{ name: 'emotion', labels: kEmotions }, { name: 'topic', labels: Object.keys(kTopics) }];
-    return json(response, {
-      models: [{ name: 'base', version: 'mock', backend: 'none', precision: 'fp32', max_length: 512, memory_bytes: 0, sha256: '', active: true, tasks }],
-    });
   }
   if (path === '/healthz' || path === '/readyz') return send(response, 200, 'text/plain', 'ok\n');
   return problem(response, 404, 'Not Found', `no such path: ${path}`);
@@ -207,7 +279,7 @@ const server = createServer((request, response) => {
     if (mode === 'down' || mode === 'error') for (const client of clients) client.destroy();
     return json(response, { mode });
   }
-  const of_api = url.pathname.startsWith('/v1/') || url.pathname === '/readyz';
+  const of_api = /^\/(v[12]\/|readyz$|metrics$)/.test(url.pathname);
   if (!of_api && url.pathname !== '/healthz') return void serve_file(response, url.pathname);
   if (mode === 'down') return void request.socket.destroy();
   if (mode === 'error') return problem(response, 503, 'Service Unavailable', 'the store is read-only: the disk is full');

@@ -178,3 +178,16 @@ export function safe_link(url: string | null): string | null {
     return null;
   }
 }
+
+/** A size: 12 kB, 3.4 MB, 1.2 GB. */
+export function format_bytes(lang: Language, bytes: number): string {
+  if (!Number.isFinite(bytes)) return kNothing;
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let size = Math.max(0, bytes);
+  let unit = 0;
+  while (size >= 1000 && unit < units.length - 1) {
+    size /= 1000;
+    unit += 1;
+  }
+  return `${number_format(lang, unit === 0 || size >= 99.5 ? 0 : 1, false).format(size)} ${units[unit]}`;
+}

@@ -4,19 +4,25 @@ import { useEffect } from 'preact/hooks';
 
 import { alert_title } from './components/alert_card';
 import { Header } from './components/header';
+import { Shell } from './components/shell';
 import { Empty } from './components/states';
 import { keep_connected, live } from './live/connection';
 import type { LiveState } from './live/state';
 import { start_preferences, use_words } from './preferences';
 import { route_hash, use_route, type Route } from './router';
+import { listen_to_keys } from './shortcuts';
 import { useStore } from './store';
 import { AlertView, AlertsView } from './views/alerts';
 import { NowView } from './views/now';
+import { ModelsView } from './views/models';
+import { RulesView, RuleView } from './views/rules';
 import { SearchView } from './views/search';
+import { SystemView } from './views/system';
 import { TopicView } from './views/topic';
 import './styles/tokens.css';
 import './styles/page.css';
 import './styles/parts.css';
+import './styles/views.css';
 
 function CurrentView({ route }: { route: Route }) {
   const { t } = use_words();
@@ -31,6 +37,14 @@ function CurrentView({ route }: { route: Route }) {
       return <AlertView key={route.id} route={route} />;
     case 'search':
       return <SearchView route={route} />;
+    case 'rules':
+      return <RulesView route={route} />;
+    case 'rule':
+      return <RuleView key={route.id} route={route} />;
+    case 'models':
+      return <ModelsView />;
+    case 'system':
+      return <SystemView route={route} />;
     case 'missing':
       return (
         <main id="content" class="single" tabIndex={-1}>
@@ -83,11 +97,13 @@ function App() {
       <Header route={route} />
       <CurrentView route={route} />
       <Announcer />
+      <Shell />
     </>
   );
 }
 
 start_preferences();
+listen_to_keys();
 const root = document.getElementById('app');
 if (root) render(<App />, root);
 void keep_connected(new AbortController().signal);

@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest';
 
 import { parse_key, parse_route, route_hash, type View } from './router';
-import { is_about, posts_of_key } from './views/topic';
+import { make_post } from './testing';
+import { buckets_of, is_about, posts_of_key } from './topic_keys';
 
 test.each<[string, View, string, Record<string, string>]>([
   ['', 'now', '', {}],
@@ -20,6 +21,12 @@ test.each<[string, View, string, Record<string, string>]>([
   ['#/alerts?state=open', 'alerts', '', { state: 'open' }],
   ['#/alerts/al_1', 'alert', 'al_1', {}],
   ['#/search?q=%E9%80%80%E6%AC%BE&emotion=angry', 'search', '', { q: '退款', emotion: 'angry' }],
+  ['#/rules', 'rules', '', {}],
+  ['#/rules/%E9%80%80%E6%AC%BE%E6%BD%AE', 'rule', '退款潮', {}],
+  ['#/rules/+?query=x', 'rule', '+', { query: 'x' }],
+  ['#/models', 'models', '', {}],
+  ['#/system?stage=infer', 'system', '', { stage: 'infer' }],
+  ['#/system/x', 'missing', '', {}],
   ['#/nothing', 'missing', '', {}],
 ])('%s', (hash, view, id, params) => {
   const route = parse_route(hash);
@@ -45,8 +52,13 @@ test.each([
   ['finance@*', { topic: 'finance' }],
   ['*@广东', { region: '广东' }],
   ['*@*', {}],
-  ['#高考#', { q: '高考' }],
-  ['kw:退款', { q: '退款' }],
+  ['#高考#', { q: '#高考#' }],
+  ['kw:退款', { q: '"退款"' }],
+  ['copy:8bd63a37 快来买", OR', { q: '"快来买 ,"' }],
+  ['copy:8bd63a37 羽绒服清仓，原价9040现价12', { q: '"羽绒服清仓，原价"' }],
+  ['copy:8bd63a37 买A送B', { q: '"买A送B"' }],
+  ['emergent:停电', { q: '"停电"' }],
+  ['rule:退款潮', { q: '"退款潮"' }],
 ])('the posts of %s', (key, query) => expect(posts_of_key(key)).toEqual(query));
 
 test.each([
@@ -59,6 +71,17 @@ test.each([
   ['#a#', '#a#', true],
   ['#a#', '*@*', false],
 ])('an alert on %s concerns %s: %s', (alert, key, yes) => expect(is_about(alert, key)).toBe(yes));
+
+test('posts in equal parts of a time; those outside are left out', () => {
+  const at = (id: string, time: string, emotion: string) => ({ ...make_post(id), time, emotion: { label: emotion, probability: 1 } });
+  const from = Date.parse('2026-11-23T05:00:00Z') / 1000;
+  const { buckets, seconds } = buckets_of(
+    [at('a', '2026-11-23T05:00:10Z', 'sad'), at('b', '2026-11-23T05:00:59Z', 'happy'), at('c', '2026-11-23T05:09:59Z', 'sad'), at('d', '2026-11-23T04:59:59Z', 'sad')],
+    from, from + 600, 10,
+  );
+  expect(seconds).toBe(60);
+  expect(buckets.map((b) => [b.posts, b.negative]).filter(([posts]) => posts)).toEqual([[2, 1], [1, 1]]);
+});
 
 test('parse_key tells the kinds apart', () => {
   expect(parse_key('##').kind).toBe('topic');

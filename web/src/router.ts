@@ -3,16 +3,27 @@
 
 import { useEffect, useState } from 'preact/hooks';
 
-export type View = 'now' | 'topic' | 'alerts' | 'alert' | 'search' | 'missing';
+export type View =
+  | 'now'
+  | 'topic'
+  | 'search'
+  | 'alerts'
+  | 'alert'
+  | 'rules'
+  | 'rule'
+  | 'models'
+  | 'system'
+  | 'missing';
 
 export interface Route {
   view: View;
-  /** topic: the key; alert: its id */
+  /** topic: the key; alert: its id; rule: its name, `+` for a new one */
   id: string;
   params: ReadonlyMap<string, string>;
 }
 
-/** Reads `#/`, `#/topic/KEY`, `#/alerts`, `#/alerts/ID`, `#/search`, each with `?name=value`.
+/** Reads `#/`, `#/topic/KEY`, `#/alerts`, `#/alerts/ID`, `#/search`, `#/rules`, `#/rules/NAME`,
+ * `#/models`, `#/system`, each with `?name=value`.
  * A key may be percent-encoded or bare, a hashtag's own `#` included. */
 export function parse_route(hash: string): Route {
   const text = hash.startsWith('#') ? hash.slice(1) : hash;
@@ -24,7 +35,10 @@ export function parse_route(hash: string): Route {
   if (head === '' && id === '') return { view: 'now', id: '', params };
   if (head === 'topic' && id !== '') return { view: 'topic', id, params };
   if (head === 'alerts') return { view: id === '' ? 'alerts' : 'alert', id, params };
-  if (head === 'search' && id === '') return { view: 'search', id: '', params };
+  if (head === 'rules') return { view: id === '' ? 'rules' : 'rule', id, params };
+  if (id === '' && (head === 'search' || head === 'models' || head === 'system')) {
+    return { view: head, id: '', params };
+  }
   return { view: 'missing', id: path, params };
 }
 
@@ -46,6 +60,10 @@ export function route_hash(view: View, id = '', params: RouteParams = {}): strin
     alerts: '#/alerts',
     alert: `#/alerts/${encodeURIComponent(id)}`,
     search: '#/search',
+    rules: '#/rules',
+    rule: `#/rules/${encodeURIComponent(id)}`,
+    models: '#/models',
+    system: '#/system',
     missing: '#/',
   };
   const query = new URLSearchParams();

@@ -181,6 +181,7 @@ void FakeEngine::classify_json(std::string_view request_json, RequestLimits limi
   });
 }
 Result<std::string> FakeEngine::stats() { return asked("stats", ""); }
+Result<std::string> FakeEngine::system() { return asked("system", ""); }
 Result<std::string> FakeEngine::trends(const Params& params) { return asked("trends", "", params); }
 Result<std::string> FakeEngine::series(const std::string& key, const Params& params) {
   return asked("series", key, params);

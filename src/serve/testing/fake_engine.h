@@ -61,6 +61,7 @@ class FakeEngine final : public Engine {
   void classify_json(std::string_view request_json, RequestLimits limits,
                      std::function<void(Result<std::string>)> done) override;
   Result<std::string> stats() override;
+  Result<std::string> system() override;
   Result<std::string> trends(const Params& params) override;
   Result<std::string> series(const std::string& key, const Params& params) override;
   Result<std::string> alerts(const Params& params) override;

@@ -17,17 +17,20 @@ export function open_browser(path) {
 }
 
 export class Desk {
-  /** `shots`: a folder for pictures, or null. `expected`: console errors that the test causes. */
-  static async open(browser, base, { lang = 'zh-CN', theme = 'light', width = 1440, height = 1000, shots = null, expected = [] } = {}) {
+  /** `shots`: a folder for pictures, or null. `expected`: console errors that the test causes, by
+   * their text and address. `tour`: as on a first visit; else the tour was seen already. */
+  static async open(browser, base, { lang = 'zh-CN', theme = 'light', width = 1440, height = 1000, shots = null, expected = [], tour = false } = {}) {
     const context = await browser.newContext({
       locale: lang, colorScheme: theme, viewport: { width, height }, timezoneId: 'Asia/Shanghai', reducedMotion: 'reduce',
     });
     const desk = new Desk();
     Object.assign(desk, { context, base, shots, expected, problems: [], page: await context.newPage() });
+    if (!tour) await context.addInitScript(() => localStorage.setItem('tidewatch.tour', 'seen'));
     const host = new URL(base).host;
     desk.page.on('console', (m) => {
       if (m.type() !== 'error' && m.type() !== 'warning') return;
-      if (!desk.expected.some((e) => e.test(m.text()))) desk.problems.push(`console ${m.type()}: ${m.text()}`);
+      const what = `${m.text()} ${m.location().url}`;
+      if (!desk.expected.some((e) => e.test(what))) desk.problems.push(`console ${m.type()}: ${what}`);
     });
     desk.page.on('pageerror', (e) => desk.problems.push(`uncaught: ${e.message}`));
     desk.page.on('dialog', (d) => {
@@ -72,10 +75,11 @@ export class Desk {
     return this.page.locator(selector).first().innerText();
   }
 
-  async shot(name) {
+  /** The window, or with `whole` all of the page. */
+  async shot(name, whole = false) {
     if (this.shots === null) return;
     await mkdir(this.shots, { recursive: true });
-    await this.page.screenshot({ path: join(this.shots, `${name}.png`) });
+    await this.page.screenshot({ path: join(this.shots, `${name}.png`), fullPage: whole });
   }
 
   /** What axe-core finds against WCAG 2.2 A and AA, as lines of text. */

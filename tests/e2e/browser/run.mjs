@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 import { binary_tests } from './binary_suite.mjs';
 import { open_browser } from './desk.mjs';
 import { alert_opens, mock_tests, start_mock } from './mock_suite.mjs';
+import { page_tests } from './page_suite.mjs';
 import { start_server } from './server.mjs';
 
 const { values: options } = parseArgs({
@@ -64,11 +65,11 @@ try {
   if (options.binary) {
     server = await start_server(options.binary, ['serve', '--port', '0', '--grpc-port', '0', '--demo', '--data-dir', folder]);
   } else {
-    server = await start_mock('--dist', options.dist);
+    server = await start_mock('--dist', options.dist, '--demo');
     await alert_opens(server.base);
   }
   browser = await open_browser(options.chromium);
-  good = await run_tests(options.binary ? binary_tests : mock_tests, { browser, base: server.base, shots });
+  good = await run_tests(options.binary ? binary_tests : { ...mock_tests, ...page_tests }, { browser, base: server.base, shots });
 } catch (error) {
   console.error(error.message);
 } finally {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
-import { api, ApiError, with_query } from './client';
+import { api, ApiError, utc_offset, with_query } from './client';
 
 beforeEach(() => vi.stubGlobal('document', { baseURI: 'http://desk.example/tide/' }));
 afterEach(() => vi.unstubAllGlobals());
@@ -53,3 +53,8 @@ test('a call that was given up is not an error of the engine', async () => {
   });
   await expect(api.stats(stop.signal)).rejects.not.toBeInstanceOf(ApiError);
 });
+
+test.each([[-480, '+08:00'], [0, '+00:00'], [210, '-03:30'], [-345, '+05:45']])(
+  'a clock %d minutes behind UTC is at %s',
+  (minutes, offset) => expect(utc_offset(minutes)).toBe(offset),
+);

@@ -18,6 +18,21 @@ export interface Line {
   width?: number;
 }
 
+/** A moment at which the course changed, in Unix seconds. */
+export interface ChangePoint {
+  at: number;
+  label: string;
+}
+
+/** What is expected between two moments: a level and an interval around it. */
+export interface ForecastBand {
+  from: number;
+  to: number;
+  low: number;
+  expected: number;
+  high: number;
+}
+
 export interface TimeChartProps {
   data: Aligned;
   lines: Line[];
@@ -37,6 +52,9 @@ export interface TimeChartProps {
   group?: string;
   /** shaded: from, to in Unix seconds */
   span?: [number, number];
+  changes?: readonly ChangePoint[];
+  /** drawn beyond the data, into the part of the future that a quarter of the width holds */
+  forecast?: ForecastBand;
 }
 
 /** A line or stacked chart over time. Rebuilds when its form changes, redraws when its data does.
@@ -49,7 +67,7 @@ export function TimeChart(props: TimeChartProps) {
   latest.current = props;
 
   const form = JSON.stringify([
-    props.lines, props.height, props.stacked, props.mark, props.group, props.span, lang, theme,
+    props.lines, props.height, props.stacked, props.mark, props.group, props.span, props.changes, props.forecast, lang, theme,
   ]);
 
   useEffect(() => {
@@ -103,7 +121,7 @@ function make_options(latest: Latest, lang: 'zh' | 'en', width: number): uPlot.O
       ...(props.group ? { sync: { key: props.group } } : {}),
     },
     scales: {
-      x: { time: true },
+      x: { time: true, range: (_, min, max) => [min, right_end(latest.current, min, max)] },
       y: { range: (_, __, max) => [0, upper_end(latest.current, max)] },
     },
     axes: [
@@ -135,8 +153,18 @@ function make_options(latest: Latest, lang: 'zh' | 'en', width: number): uPlot.O
   };
 }
 
+/** The last second shown: of the data, of a change just noticed, or of as much of the forecast as
+ * fits. */
+function right_end(props: TimeChartProps, min: number, max: number): number {
+  const most = max + (max - min) / 3;
+  const wanted = [props.forecast?.to ?? max, ...(props.changes ?? []).map((c) => c.at)];
+  return Math.max(max, Math.min(most, Math.max(...wanted)));
+}
+
 function upper_end(props: TimeChartProps, max: number | null): number {
-  const top = Math.max(props.top_min ?? 0, (max ?? 0) * 1.08, 1e-9);
+  // A wide interval may leave the picture; what is expected may not.
+  const expected = props.forecast ? Math.min(props.forecast.high, props.forecast.expected * 1.6) : 0;
+  const top = Math.max(props.top_min ?? 0, (max ?? 0) * 1.08, expected * 1.05, 1e-9);
   return Math.min(props.top_max ?? Infinity, top);
 }
 
@@ -187,7 +215,74 @@ function marks_plugin(latest: Latest): uPlot.Plugin {
     u.ctx.fillText(mark.label, left + 4 * ratio, y - 2 * ratio);
     u.ctx.restore();
   };
-  return { hooks: { drawAxes: draw_span, draw: draw_mark } };
+  return {
+    hooks: {
+      drawAxes: (u) => {
+        draw_span(u);
+        draw_forecast(u, latest.current.forecast);
+      },
+      draw: (u) => {
+        draw_mark(u);
+        draw_changes(u, latest.current.changes ?? []);
+      },
+    },
+  };
+}
+
+function draw_forecast(u: uPlot, forecast: ForecastBand | undefined): void {
+  if (!forecast) return;
+  const { left, top, width, height } = u.bbox;
+  const from = Math.max(left, u.valToPos(forecast.from, 'x', true));
+  const to = Math.min(left + width, u.valToPos(forecast.to, 'x', true));
+  if (!(to > from)) return;
+  const y = (v: number) => Math.min(top + height, Math.max(top, u.valToPos(v, 'y', true)));
+  const color = css_value('--forecast');
+  u.ctx.save();
+  u.ctx.fillStyle = with_alpha(color, 0.18);
+  u.ctx.fillRect(from, y(forecast.high), to - from, y(forecast.low) - y(forecast.high));
+  u.ctx.strokeStyle = color;
+  u.ctx.lineWidth = 2 * uPlot.pxRatio;
+  u.ctx.setLineDash([6 * uPlot.pxRatio, 4 * uPlot.pxRatio]);
+  u.ctx.beginPath();
+  u.ctx.moveTo(from, y(forecast.expected));
+  u.ctx.lineTo(to, y(forecast.expected));
+  u.ctx.stroke();
+  u.ctx.restore();
+}
+
+/** A line down the chart with a flag at its top; the word stands on the side that has room. */
+function draw_changes(u: uPlot, changes: readonly ChangePoint[]): void {
+  const { left, top, width, height } = u.bbox;
+  const ratio = uPlot.pxRatio;
+  const color = css_value('--danger');
+  u.ctx.save();
+  u.ctx.font = `600 ${11 * ratio}px ${css_value('--sans')}`;
+  u.ctx.textBaseline = 'top';
+  u.ctx.textAlign = 'left';
+  u.ctx.setLineDash([]);
+  let free_from = left; // labels do not lie on one another
+  for (const change of changes) {
+    const x = u.valToPos(change.at, 'x', true);
+    if (x < left || x > left + width) continue;
+    u.ctx.strokeStyle = color;
+    u.ctx.fillStyle = color;
+    u.ctx.lineWidth = 1.5 * ratio;
+    u.ctx.beginPath();
+    u.ctx.moveTo(x, top);
+    u.ctx.lineTo(x, top + height);
+    u.ctx.stroke();
+    u.ctx.beginPath();
+    u.ctx.moveTo(x, top);
+    u.ctx.lineTo(x + 7 * ratio, top + 4 * ratio);
+    u.ctx.lineTo(x, top + 8 * ratio);
+    u.ctx.fill();
+    const wide = u.ctx.measureText(change.label).width;
+    const start = x + 10 * ratio + wide > left + width ? x - wide - 5 * ratio : x + 10 * ratio;
+    if (start < free_from) continue;
+    free_from = start + wide + 6 * ratio;
+    u.ctx.fillText(change.label, start, top);
+  }
+  u.ctx.restore();
 }
 
 function tooltip_plugin(latest: Latest, lang: 'zh' | 'en'): uPlot.Plugin {

@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 
 import { api } from '../api/client';
-import type { Alert, AlertActionName } from '../api/types';
+import type { Alert } from '../api/types';
 import { EmotionBar } from '../charts/small';
 import { use_now } from '../clock';
 import {
@@ -14,14 +14,14 @@ import {
   format_time,
   format_times,
 } from '../format';
-import { action_name, key_name, kind_name, severity_name, state_name } from '../i18n/names';
+import { action_name, key_name, kind_name, severity_name } from '../i18n/names';
 import type { Language } from '../i18n/messages';
-import { dispatch } from '../live/connection';
 import { use_words, type Words } from '../preferences';
 import { use_query } from '../query';
 import { route_hash } from '../router';
+import { Actions } from './alert_actions';
 import { PostItem } from './post_item';
-import { error_text, QueryView } from './states';
+import { QueryView } from './states';
 
 /** One line that names an alert in the reader's language. */
 export function alert_title(lang: Language, alert: Alert): string {
@@ -101,79 +101,11 @@ function Evidence({ alert, all }: { alert: Alert; all: boolean }) {
   );
 }
 
-/** What may be done with an alert in its state, the likeliest first. */
-function actions_for(alert: Alert): AlertActionName[] {
-  if (alert.closed_at !== null) return alert.state === 'closed' ? ['resolve'] : [];
-  switch (alert.state) {
-    case 'open':
-      return ['ack', 'escalate', 'resolve', 'mute'];
-    case 'escalated':
-      return ['ack', 'resolve', 'mute', 'reopen'];
-    case 'acknowledged':
-      return ['resolve', 'escalate', 'mute', 'reopen'];
-    default:
-      return ['reopen'];
-  }
-}
-
-const kMuteMinutes = 60;
-
-function Actions({ alert, done }: { alert: Alert; done?: ((a: Alert) => void) | undefined }) {
-  const { lang, t } = use_words();
-  const [busy, set_busy] = useState(false);
-  const [problem, set_problem] = useState<Error | null>(null);
-  const now = use_now(30_000);
-  const muted = alert.muted_until !== null && Date.parse(alert.muted_until) > now;
-  const act = async (action: AlertActionName) => {
-    set_busy(true);
-    set_problem(null);
-    try {
-      const request = action === 'mute' ? { minutes: muted ? 0 : kMuteMinutes } : {};
-      const answer = await api.act(alert.id, action, request);
-      dispatch({ type: 'alert', alert: answer });
-      done?.(answer);
-    } catch (error) {
-      set_problem(error instanceof Error ? error : new Error(String(error)));
-    }
-    set_busy(false);
-  };
-  return (
-    <>
-      {alert.state !== 'open' && (
-        <span class={alert.state === 'acknowledged' ? 'acked' : 'alert-state'}>
-          {alert.state === 'acknowledged' && '✓ '}
-          {state_name(lang, alert.state)}
-        </span>
-      )}
-      {muted && alert.muted_until && (
-        <span class="alert-state">
-          {t('alert.muted', { time: format_time(lang, alert.muted_until, now) })}
-        </span>
-      )}
-      {actions_for(alert).map((action) => (
-        <button
-          key={action}
-          type="button"
-          class={action === 'ack' ? 'button button-main' : 'button'}
-          data-action={action}
-          disabled={busy}
-          onClick={() => void act(action)}
-        >
-          {t(action === 'mute' && muted ? 'alert.unmute' : `alert.${action}`)}
-        </button>
-      ))}
-      {problem && (
-        <span class="problem" role="alert">
-          {t('alert.action_failed', { reason: error_text(t, problem) })}
-        </span>
-      )}
-    </>
-  );
-}
-
 /** Who drives it, and how it spreads. */
 function Shape({ alert }: { alert: Alert }) {
   const { lang, t } = use_words();
+  const forecast = alert.closed_at === null ? alert.forecast : null;
+  const now = use_now(60_000);
   const accounts = (alert.accounts ?? []).map((a) =>
     t('alert.account', {
       author: a.author,
@@ -182,7 +114,17 @@ function Shape({ alert }: { alert: Alert }) {
     }),
   );
   return (
-    <>
+    <div class="alert-shape">
+      {forecast && (
+        <p class="hint">
+          {t('alert.forecast', {
+            time: format_time(lang, forecast.at, now),
+            expected: format_rate(lang, forecast.expected),
+            low: format_rate(lang, forecast.low),
+            high: format_rate(lang, forecast.high),
+          })}
+        </p>
+      )}
       {accounts.length > 0 && (
         <p class="hint">{t('alert.accounts', { accounts: accounts.join(lang === 'zh' ? '、' : ', ') })}</p>
       )}
@@ -195,7 +137,7 @@ function Shape({ alert }: { alert: Alert }) {
           })}
         </p>
       )}
-    </>
+    </div>
   );
 }
 
@@ -289,7 +231,7 @@ export function AlertCard({ alert, expanded = false, alone = false, changed }: A
         {alone && <Shape alert={alert} />}
       </div>
       <footer class="alert-foot">
-        <Actions alert={alert} done={changed} />
+        <Actions alert={alert} done={changed} with_note={alone} />
         {!alone && (
           <button
             type="button"

@@ -8,6 +8,8 @@ import type { LiveState } from '../live/state';
 import { set_language, set_theme, use_preferences, use_words } from '../preferences';
 import { route_hash, type Route, type View } from '../router';
 import { useStore } from '../store';
+import { Icon, type IconName } from './icons';
+import { overlay } from './shell';
 
 const connection_of = (s: LiveState) => s.connection;
 const stats_of = (s: LiveState) => s.stats;
@@ -28,17 +30,20 @@ function Nav({ route }: { route: Route }) {
   const { t } = use_words();
   const open = useStore(live, unread_of);
   const here: Record<View, string> = {
-    now: 'now', topic: 'now', alerts: 'alerts', alert: 'alerts', search: 'search', missing: '',
+    now: 'now', topic: 'now', search: 'search', alerts: 'alerts', alert: 'alerts', rules: 'rules', rule: 'rules',
+    models: 'models', system: 'system', missing: '',
   };
-  const item = (view: 'now' | 'alerts' | 'search', extra?: ComponentChildren) => (
+  const item = (view: IconName, extra?: ComponentChildren) => (
     <a href={route_hash(view)} aria-current={here[route.view] === view ? 'page' : undefined}>
-      {t(`nav.${view}`)}
+      <Icon name={view} />
+      <span>{t(`nav.${view}`)}</span>
       {extra}
     </a>
   );
   return (
     <nav aria-label={t('nav.label')}>
       {item('now')}
+      {item('search')}
       {item(
         'alerts',
         open > 0 && (
@@ -48,7 +53,9 @@ function Nav({ route }: { route: Route }) {
           </span>
         ),
       )}
-      {item('search')}
+      {item('rules')}
+      {item('models')}
+      {item('system')}
     </nav>
   );
 }
@@ -87,6 +94,18 @@ function Toggles() {
           ) : (
             <path d="M16.5 12.2A7 7 0 0 1 7.8 3.5a7 7 0 1 0 8.7 8.7z" />
           )}
+        </svg>
+      </button>
+      <button
+        type="button"
+        class="icon-button"
+        aria-label={t('settings.title')}
+        title={t('settings.title')}
+        data-action="settings"
+        onClick={() => overlay.set('settings')}
+      >
+        <svg viewBox="0 0 20 20" aria-hidden="true">
+          <path d="M3 6h8M15 6h2M3 14h2M9 14h8M13 4v4M7 12v4" />
         </svg>
       </button>
     </div>
@@ -219,7 +238,7 @@ export function Header({ route }: { route: Route }) {
           <ConnectionState />
           <Toggles />
         </div>
-        <section aria-label={t('vitals.label')}>
+        <section aria-label={t('vitals.label')} data-tour="vitals">
           <Vitals />
         </section>
       </header>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Post } from '../api/types';
-import { use_now } from '../clock';
-import { format_ago, format_count, format_share, format_time, safe_link, text_parts } from '../format';
+import { format_count, format_share, safe_link, text_parts } from '../format';
 import { emotion_name, region_name, topic_name } from '../i18n/names';
 import { use_words } from '../preferences';
 import { route_hash } from '../router';
+import { When } from './when';
 
 function PostText({ text, query }: { text: string; query: string }) {
   return (
@@ -22,6 +22,22 @@ function PostText({ text, query }: { text: string; query: string }) {
   );
 }
 
+/** The text around what was found, marked where the engine says. */
+function Snippet({ text, marks }: { text: string; marks: readonly [number, number][] }) {
+  let at = 0;
+  const parts = marks.flatMap(([begin, end]) => {
+    const plain = text.slice(at, begin);
+    at = end;
+    return [plain, <mark key={begin}>{text.slice(begin, end)}</mark>];
+  });
+  return (
+    <>
+      {parts}
+      {text.slice(at)}
+    </>
+  );
+}
+
 interface PostItemProps {
   post: Post;
   /** words to mark in the text */
@@ -33,7 +49,6 @@ interface PostItemProps {
 /** One post, as a list item. Its text is only ever text. */
 export function PostItem({ post, query = '', evidence }: PostItemProps) {
   const { lang, t } = use_words();
-  const now = use_now(15_000);
   const link = safe_link(post.url);
   const emotion = post.text === '' ? 'neutral' : post.emotion.label;
   const region = post.region ?? 'unknown';
@@ -44,7 +59,13 @@ export function PostItem({ post, query = '', evidence }: PostItemProps) {
         {post.text === '' ? (
           <em lang={lang === 'zh' ? 'zh-CN' : 'en'}>{t('posts.bare')}</em>
         ) : (
-          <PostText text={post.text} query={query} />
+          <>
+            {post.snippet !== undefined && (post.highlights ?? []).length > 0 ? (
+              <Snippet text={post.snippet} marks={post.highlights ?? []} />
+            ) : (
+              <PostText text={post.text} query={query} />
+            )}
+          </>
         )}
       </p>
       <p class="post-meta">
@@ -59,9 +80,7 @@ export function PostItem({ post, query = '', evidence }: PostItemProps) {
             {post.author}
           </a>
         )}
-        <time dateTime={post.time} title={format_time(lang, post.time, now)}>
-          {format_ago(lang, post.time, now)}
-        </time>
+        <When time={post.time} />
         {post.likes !== null && post.likes > 0 && (
           <span>{t(post.likes === 1 ? 'posts.likes.one' : 'posts.likes', { count: format_count(lang, post.likes) })}</span>
         )}

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every word on the page, in both languages. `{name}` is filled in by translate().
 
+import { kPageWords } from './page_words';
+
 const en = {
   'app.name': 'Tidewatch',
   'app.skip': 'Skip to content',
@@ -73,7 +75,7 @@ const en = {
   'alert.escalate': 'Escalate',
   'alert.resolve': 'Resolve',
   'alert.reopen': 'Reopen',
-  'alert.mute': 'Mute 1 h',
+  'alert.mute': 'Mute',
   'alert.unmute': 'Unmute',
   'alert.muted': 'Muted until {time}',
   'alert.action_failed': 'Not done: {reason}',
@@ -239,9 +241,10 @@ const en = {
   'search.last.604800': 'Last 7 days',
 } as const;
 
-export type MessageId = keyof typeof en;
+type PageWord = keyof typeof kPageWords;
+export type MessageId = keyof typeof en | PageWord;
 
-const zh: Record<MessageId, string> = {
+const zh: Record<keyof typeof en, string> = {
   'app.name': '观潮',
   'app.skip': '跳到正文',
   'nav.label': '视图',
@@ -313,7 +316,7 @@ const zh: Record<MessageId, string> = {
   'alert.escalate': '升级',
   'alert.resolve': '处置完毕',
   'alert.reopen': '重新打开',
-  'alert.mute': '静音 1 小时',
+  'alert.mute': '静音',
   'alert.unmute': '取消静音',
   'alert.muted': '静音至 {time}',
   'alert.action_failed': '操作失败：{reason}',
@@ -480,7 +483,14 @@ const zh: Record<MessageId, string> = {
 };
 
 export type Language = 'zh' | 'en';
-export const kMessages: Record<Language, Record<MessageId, string>> = { zh, en };
+
+const page_words = (at: 0 | 1) =>
+  Object.fromEntries(Object.entries(kPageWords).map(([id, words]) => [id, words[at]])) as Record<PageWord, string>;
+
+export const kMessages: Record<Language, Record<MessageId, string>> = {
+  zh: { ...zh, ...page_words(1) },
+  en: { ...en, ...page_words(0) },
+};
 
 export type MessageValues = Record<string, string | number>;
 

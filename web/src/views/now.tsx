@@ -3,7 +3,7 @@
 
 import { useMemo, useRef, useState } from 'preact/hooks';
 
-import { api } from '../api/client';
+import { api, report_url } from '../api/client';
 import type { Alert, Post, Series, Trend, TrendKind } from '../api/types';
 import { EmotionBar, ScoreBar, Sparkline } from '../charts/small';
 import { TimeChart } from '../charts/time_chart';
@@ -39,7 +39,7 @@ const posts_of = (s: LiveState) => s.posts;
 const kAlertsShown = 4;
 
 function OpenAlerts() {
-  const { t } = use_words();
+  const { lang, t } = use_words();
   const alerts = useStore(live, alerts_of);
   const loaded = useStore(live, alerts_loaded_of);
   const phase = useStore(live, connection_of);
@@ -52,7 +52,14 @@ function OpenAlerts() {
     <Panel
       title={t('alerts.open')}
       hint={ordered.length > 0 ? t('alerts.open.count', { count: ordered.length }) : undefined}
-      tools={<a href={route_hash('alerts')}>{t('alerts.history')}</a>}
+      tools={
+        <>
+          <a href={report_url('', lang)} target="_blank" rel="noopener" data-action="report">
+            {t('report')}
+          </a>
+          <a href={route_hash('alerts', '', { tab: 'all' })}>{t('alerts.history')}</a>
+        </>
+      }
       class="panel-alerts"
     >
       {ordered.length === 0 && loaded && phase === 'waiting' && (
@@ -71,7 +78,7 @@ function OpenAlerts() {
         <AlertCard key={alert.id} alert={alert} expanded={alert.id === unfolded} />
       ))}
       {more > 0 && (
-        <a class="more-link" href={route_hash('alerts', '', { state: 'open' })}>
+        <a class="more-link" href={route_hash('alerts')}>
           {t('alerts.more', { count: more })}
         </a>
       )}
