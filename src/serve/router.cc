@@ -12,6 +12,7 @@ namespace {
 constexpr RouteEntry kRoutes[] = {
     {"POST", "/v1/posts", Handler::kIngest},
     {"GET", "/v1/posts", Handler::kPosts},
+    {"GET", "/v1/posts/summary", Handler::kPostsSummary},
     {"GET", "/v1/posts/{id}", Handler::kPost},
     {"POST", "/v1/classify", Handler::kClassify},
     {"GET", "/v1/stats", Handler::kStats},
