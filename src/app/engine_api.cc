@@ -10,6 +10,7 @@
 
 #include "app/model_control_json.h"
 #include "app/ndjson_session.h"
+#include "app/post_search_json.h"
 #include "app/rule_book_json.h"
 #include "core/rfc3339.h"
 #include "infer/engine_file.h"
@@ -92,6 +93,24 @@ std::string label_object(std::uint8_t best, std::string_view name, std::span<con
 std::string stored_post_json(const StoredPost& stored) {
   return post_json(stored.post, stored.sequence, stored.emotion, stored.emotion_probability,
                    stored.topic, stored.topic_probability);
+}
+
+Json store_json(const StoreStats& store) {
+  return {{"posts", store.posts},
+          {"oldest", store.oldest ? Json(to_rfc3339(*store.oldest)) : Json(nullptr)},
+          {"newest", store.newest ? Json(to_rfc3339(*store.newest)) : Json(nullptr)},
+          {"bytes", store.bytes},
+          {"bytes_used", store.bytes_used},
+          {"bytes_max", store.bytes_max},
+          {"over_budget", store.over_budget},
+          {"partitions", store.partitions},
+          {"partitions_compacted", store.partitions_compacted},
+          {"partitions_removed_by_age", store.partitions_removed_by_age},
+          {"partitions_removed_by_size", store.partitions_removed_by_size},
+          {"posts_removed", store.posts_expired},
+          {"bytes_compacted", store.bytes_compacted},
+          {"index_behind", store.index_behind},
+          {"problem", store.index_error.empty() ? Json(nullptr) : Json(store.index_error)}};
 }
 
 std::string engine_name(const std::string& name) {
@@ -225,6 +244,7 @@ std::string post_json(const ScoredPost& post, const LabelSchema& labels) {
 EngineApi::EngineApi(Runtime& runtime)
     : runtime_(runtime),
       started_at_(runtime.clock().steady_now()),
+      search_names_(runtime.rules().search_names()),
       intake_(runtime.config().decode, runtime.clock(), runtime.fresh_ids(), runtime.pipeline(),
               runtime.metrics(), runtime.times()),
       previewer_({runtime.config().aggregate, runtime.config().detect}, runtime.clock(),
@@ -307,6 +327,7 @@ Result<std::string> EngineApi::stats() {
       {"model", runtime_.inference().name()},
       {"ready", ready().ok()},
       {"index_lag_posts", store.index_lag_posts},
+      {"store", store_json(store)},
       {"watermark", aggregate.watermark ? Json(to_rfc3339(*aggregate.watermark)) : Json(nullptr)}};
   return dump(json);
 }
@@ -458,34 +479,11 @@ Result<std::string> EngineApi::act_on_alert(AlertEvent event, const std::string&
 }
 
 Result<std::string> EngineApi::posts(const Params& params) {
-  PostQuery query;
-  query.q = params("q").value_or("");
-  const auto text = [&](std::string_view name) {
-    auto value = params(name);
-    if (value && value->empty()) value.reset();
-    return value;
-  };
-  query.topic = text("topic");
-  query.region = text("region");
-  query.emotion = text("emotion");
-  query.author = text("author");
-  const EventTime now = runtime_.clock().wall_now();
-  TRY_ASSIGN(query.since, time_param(params, "since", now));
-  TRY_ASSIGN(query.until, time_param(params, "until", now));
-  TRY_ASSIGN(const std::int64_t limit, int_param(params, "limit", 50, 1, kPostQueryLimitMax));
-  query.limit = static_cast<std::size_t>(limit);
-  TRY_ASSIGN(const std::int64_t before,
-             int_param(params, "before", 0, 0, std::numeric_limits<std::int64_t>::max()));
-  query.before = Sequence{static_cast<std::uint64_t>(before)};
-  TRY_ASSIGN(const PostPage page, runtime_.store().posts(query));
-  std::string out = R"({"posts":[)";
-  for (std::size_t i = 0; i < page.posts.size(); ++i) {
-    if (i > 0) out += ',';
-    out += stored_post_json(page.posts[i]);
-  }
-  out += fmt::format(R"(],"next":{},"index_lag_posts":{}}})",
-                     page.next ? std::to_string(page.next->value) : "null", page.index_lag_posts);
-  return out;
+  return answer_posts(runtime_.store(), params, search_names_, runtime_.clock());
+}
+
+Result<std::string> EngineApi::posts_summary(const Params& params) {
+  return answer_posts_summary(runtime_.store(), params, search_names_, runtime_.clock());
 }
 
 Result<std::string> EngineApi::post(const std::string& id) {

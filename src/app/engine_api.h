@@ -39,6 +39,7 @@ class EngineApi final : public Engine {
   Result<std::string> retry_message(const std::string& id) override;
   Result<std::string> retry_channel(const std::string& name) override;
   Result<std::string> posts(const Params& params) override;
+  Result<std::string> posts_summary(const Params& params) override;
   Result<std::string> post(const std::string& id) override;
   Result<std::string> models() override;
   // A served model is loaded; any other name is an engine of the engines folder, with or without
@@ -60,6 +61,7 @@ class EngineApi final : public Engine {
  private:
   Runtime& runtime_;
   const SteadyTime started_at_;
+  const std::shared_ptr<const SearchNames> search_names_;
   PostIntake intake_;
   ClassifyLedger ledger_;
   RulePreviewer previewer_;

@@ -52,6 +52,10 @@ class RuleBook {
   const LabelSchema& labels() const { return labels_; }
   // Whether a query could be a rule's; `detail` says where not.
   Result<QueryNode> validate(std::string_view query, QueryError* detail) const;
+  // The names that queries of rules may use, for searches of the store.
+  std::shared_ptr<const SearchNames> search_names() const {
+    return std::make_shared<const SearchNames>(SearchNames{tree_, labels_});
+  }
 
  private:
   using Entries = std::map<std::string, Entry, std::less<>>;

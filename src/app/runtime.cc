@@ -64,7 +64,9 @@ Status Runtime::open() {
   }
   if (!created) return created.error();
   inference_ = *std::move(created);
-  TRY_ASSIGN(store_, Store::open(config_.store, clock_));
+  StoreOptions store = config_.store;
+  store.say = [](const std::string& what) { log(LogLevel::kInfo, "store", what); };
+  TRY_ASSIGN(store_, Store::open(std::move(store), clock_));
   TRY(open_control());
   fresh_ids_ = std::make_unique<FreshIds>(fresh_prefix(mode_, clock_, store_->stats().last));
 
@@ -154,6 +156,16 @@ void Runtime::refresh_gauges() {
   metrics_.store_commits().add(stats.commits - metrics_.store_commits().value());
   metrics_.store_fsyncs().add(stats.fsyncs - metrics_.store_fsyncs().value());
   metrics_.index_lag_posts().set(static_cast<double>(stats.index_lag_posts));
+  metrics_.store_posts().set(static_cast<double>(stats.posts));
+  metrics_.store_bytes().set(static_cast<double>(stats.bytes));
+  metrics_.store_partitions().set(static_cast<double>(stats.partitions));
+  metrics_.store_over_budget().set(stats.over_budget ? 1 : 0);
+  Counter& aged = metrics_.store_partitions_removed("age");
+  aged.add(stats.partitions_removed_by_age - aged.value());
+  Counter& sized = metrics_.store_partitions_removed("size");
+  sized.add(stats.partitions_removed_by_size - sized.value());
+  Counter& compacted = metrics_.store_bytes_compacted();
+  compacted.add(stats.bytes_compacted - compacted.value());
   metrics_.outbox_messages().set(static_cast<double>(stats.outbox_messages));
   if (const auto counts = store_->outbox_counts()) {
     std::uint64_t dead = 0;

@@ -182,6 +182,12 @@ struct Metrics::Families {
   Counter store_commits;
   Counter store_fsyncs;
   Gauge index_lag_posts;
+  Gauge store_posts;
+  Gauge store_bytes;
+  Gauge store_partitions;
+  Gauge store_over_budget;
+  Labelled<Counter> store_partitions_removed;
+  Counter store_bytes_compacted;
   Gauge outbox_messages;
   Gauge dead_letters;
   Labelled<Counter> channel_messages;
@@ -330,6 +336,24 @@ void Metrics::Families::scrape_outlets(Scrape& out) const {
   out.begin("tidewatch_index_lag_posts", "Stored posts that the search does not find yet",
             MetricType::Gauge);
   out.gauge({}, index_lag_posts.value());
+  out.begin("tidewatch_store_posts", "Posts in the store", MetricType::Gauge);
+  out.gauge({}, store_posts.value());
+  out.begin("tidewatch_store_bytes", "Bytes that the store's files take", MetricType::Gauge);
+  out.gauge({}, store_bytes.value());
+  out.begin("tidewatch_store_partitions", "Partitions of the store", MetricType::Gauge);
+  out.gauge({}, store_partitions.value());
+  out.begin("tidewatch_store_over_budget",
+            "1: the store is larger than its limit, and nothing may be removed yet",
+            MetricType::Gauge);
+  out.gauge({}, store_over_budget.value());
+  out.begin("tidewatch_store_partitions_removed_total", "Partitions removed, by why",
+            MetricType::Counter);
+  store_partitions_removed.each([&](const auto& values, const Counter& count) {
+    out.counter({{"reason", values[0]}}, count);
+  });
+  out.begin("tidewatch_store_compacted_bytes_total", "Bytes written by merging indexes",
+            MetricType::Counter);
+  out.counter({}, store_bytes_compacted);
   out.begin("tidewatch_outbox_messages", "Messages that wait for delivery", MetricType::Gauge);
   out.gauge({}, outbox_messages.value());
   out.begin("tidewatch_dead_letters", "Messages that could not be delivered, until a person acts",
@@ -450,6 +474,14 @@ Gauge& Metrics::open_alerts() noexcept { return families_->open_alerts; }
 Counter& Metrics::store_commits() noexcept { return families_->store_commits; }
 Counter& Metrics::store_fsyncs() noexcept { return families_->store_fsyncs; }
 Gauge& Metrics::index_lag_posts() noexcept { return families_->index_lag_posts; }
+Gauge& Metrics::store_posts() noexcept { return families_->store_posts; }
+Gauge& Metrics::store_bytes() noexcept { return families_->store_bytes; }
+Gauge& Metrics::store_partitions() noexcept { return families_->store_partitions; }
+Gauge& Metrics::store_over_budget() noexcept { return families_->store_over_budget; }
+Counter& Metrics::store_partitions_removed(std::string_view reason) {
+  return families_->store_partitions_removed.get({std::string(reason)});
+}
+Counter& Metrics::store_bytes_compacted() noexcept { return families_->store_bytes_compacted; }
 Gauge& Metrics::outbox_messages() noexcept { return families_->outbox_messages; }
 Gauge& Metrics::dead_letters() noexcept { return families_->dead_letters; }
 Counter& Metrics::channel_messages(std::string_view channel, std::string_view result) {

@@ -96,12 +96,19 @@ class Metrics {
 
   // tidewatch_alerts_total{kind,severity}: alerts opened.
   Counter& alerts(std::string_view kind, std::string_view severity) noexcept;
-  Gauge& open_alerts() noexcept;      // tidewatch_open_alerts
-  Counter& store_commits() noexcept;  // tidewatch_store_commits_total
-  Counter& store_fsyncs() noexcept;   // tidewatch_store_fsyncs_total
-  Gauge& index_lag_posts() noexcept;  // tidewatch_index_lag_posts
-  Gauge& outbox_messages() noexcept;  // tidewatch_outbox_messages
-  Gauge& dead_letters() noexcept;     // tidewatch_dead_letters
+  Gauge& open_alerts() noexcept;        // tidewatch_open_alerts
+  Counter& store_commits() noexcept;    // tidewatch_store_commits_total
+  Counter& store_fsyncs() noexcept;     // tidewatch_store_fsyncs_total
+  Gauge& index_lag_posts() noexcept;    // tidewatch_index_lag_posts
+  Gauge& store_posts() noexcept;        // tidewatch_store_posts
+  Gauge& store_bytes() noexcept;        // tidewatch_store_bytes
+  Gauge& store_partitions() noexcept;   // tidewatch_store_partitions
+  Gauge& store_over_budget() noexcept;  // tidewatch_store_over_budget
+  // tidewatch_store_partitions_removed_total{reason}: age or size
+  Counter& store_partitions_removed(std::string_view reason);
+  Counter& store_bytes_compacted() noexcept;  // tidewatch_store_compacted_bytes_total
+  Gauge& outbox_messages() noexcept;          // tidewatch_outbox_messages
+  Gauge& dead_letters() noexcept;             // tidewatch_dead_letters
   // tidewatch_channel_messages_total{channel,result}; result is delivered, failed (an attempt) or
   // dead.
   Counter& channel_messages(std::string_view channel, std::string_view result);

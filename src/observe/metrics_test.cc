@@ -66,6 +66,12 @@ TEST(Metrics, ShowsEveryInstrument) {
   metrics.store_commits().add(11);
   metrics.store_fsyncs().add(12);
   metrics.index_lag_posts().set(13);
+  metrics.store_posts().set(20);
+  metrics.store_bytes().set(21);
+  metrics.store_partitions().set(22);
+  metrics.store_over_budget().set(1);
+  metrics.store_partitions_removed("size").add(23);
+  metrics.store_bytes_compacted().add(24);
   metrics.outbox_messages().set(14);
   metrics.dead_letters().set(4);
   metrics.channel_messages("desk", "failed").add(5);
@@ -108,6 +114,12 @@ TEST(Metrics, ShowsEveryInstrument) {
       {"tidewatch_store_commits_total", 11},
       {"tidewatch_store_fsyncs_total", 12},
       {"tidewatch_index_lag_posts", 13},
+      {"tidewatch_store_posts", 20},
+      {"tidewatch_store_bytes", 21},
+      {"tidewatch_store_partitions", 22},
+      {"tidewatch_store_over_budget", 1},
+      {R"(tidewatch_store_partitions_removed_total{reason="size"})", 23},
+      {"tidewatch_store_compacted_bytes_total", 24},
       {"tidewatch_outbox_messages", 14},
       {"tidewatch_dead_letters", 4},
       {R"(tidewatch_channel_messages_total{channel="desk",result="failed"})", 5},

@@ -160,9 +160,9 @@ void add_tag(std::string_view text, std::size_t i, char mark, FoldedText& out) {
                       false});
 }
 
-}  // namespace
-
-void fold_text(std::string_view text, FoldedText& out) {
+// `note(i, begin, end)` is told where unit i stands in the text, again when it grows.
+template <typename Note>
+void fold_noting(std::string_view text, FoldedText& out, Note&& note) {
   out.bytes.clear();
   out.units.clear();
   out.tag_bytes.clear();
@@ -171,6 +171,7 @@ void fold_text(std::string_view text, FoldedText& out) {
   bool in_word = false;     // the last unit is a word that may still grow
   bool tag_opened = false;  // the next '#' closes a hashtag
   for (std::size_t i = 0; i < text.size();) {
+    const std::size_t at = i;
     const char32_t c = fold(decode(text, i));
     const CharClass char_class = classify(c);
     if (char_class == CharClass::kIgnored) continue;
@@ -190,6 +191,7 @@ void fold_text(std::string_view text, FoldedText& out) {
         append_utf8(out.bytes, c);
         word.size = static_cast<std::uint16_t>(out.bytes.size() - word.begin);
       }
+      note(out.units.size() - 1, at, i);
       continue;
     }
     const std::size_t begin = out.bytes.size();
@@ -199,9 +201,24 @@ void fold_text(std::string_view text, FoldedText& out) {
                                                                 : UnitKind::kPictograph;
     out.units.push_back({static_cast<std::uint32_t>(begin),
                          static_cast<std::uint16_t>(out.bytes.size() - begin), kind, joined});
+    note(out.units.size() - 1, at, i);
     joined = true;
     in_word = kind == UnitKind::kWord;
   }
+}
+
+}  // namespace
+
+void fold_text(std::string_view text, FoldedText& out) {
+  fold_noting(text, out, [](std::size_t, std::size_t, std::size_t) {});
+}
+
+void fold_text(std::string_view text, FoldedText& out, std::vector<UnitPlace>& places) {
+  places.clear();
+  fold_noting(text, out, [&](std::size_t unit, std::size_t begin, std::size_t end) {
+    if (unit == places.size()) places.push_back({static_cast<std::uint32_t>(begin), 0});
+    places[unit].end = static_cast<std::uint32_t>(end);
+  });
 }
 
 void normalise_text(std::string_view text, std::string& out) {

@@ -45,6 +45,13 @@ struct FoldedText {
 // length of the text.
 void fold_text(std::string_view text, FoldedText& out);
 
+// The same, and where each unit stands in the text itself, in bytes [begin, end).
+struct UnitPlace {
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+};
+void fold_text(std::string_view text, FoldedText& out, std::vector<UnitPlace>& places);
+
 // Replaces `out` by the text as regular expressions see it: characters folded as above, but what
 // separates them left in place. Invalid bytes become U+FFFD.
 void normalise_text(std::string_view text, std::string& out);

@@ -15,30 +15,6 @@ unsigned char lower(char c) {
   return static_cast<unsigned char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
 }
 
-std::vector<std::size_t> places(const FoldedText& phrase, const FoldedText& text) {
-  std::vector<std::size_t> found;
-  if (!has_tags(phrase, text)) return found;
-  for (std::size_t at = 0; at + phrase.units.size() <= text.units.size(); ++at) {
-    if (phrase_at(phrase, text, at)) found.push_back(at);
-  }
-  return found;
-}
-
-bool is_near(const QueryNode& near, const FoldedText& text) {
-  const FoldedText& a = near.children[0].phrase;
-  const FoldedText& b = near.children[1].phrase;
-  const std::vector<std::size_t> places_b = places(b, text);
-  for (const std::size_t at_a : places(a, text)) {
-    for (const std::size_t at_b : places_b) {
-      const std::size_t end_a = at_a + a.units.size();
-      const std::size_t end_b = at_b + b.units.size();
-      if (at_b >= end_a && at_b - end_a <= near.distance) return true;
-      if (at_a >= end_b && at_a - end_b <= near.distance) return true;
-    }
-  }
-  return false;
-}
-
 struct Question {
   const QueryPost& post;
   const TopicTree& tree;
@@ -74,9 +50,9 @@ bool ask(const QueryNode& node, const Question& q) {
     case QueryKind::kNot:
       return !ask(node.children.front(), q);
     case QueryKind::kPhrase:
-      return !places(node.phrase, q.folded).empty();
+      return phrase_occurs(node.phrase, q.folded);
     case QueryKind::kNear:
-      return is_near(node, q.folded);
+      return near_holds(node, q.folded);
     case QueryKind::kRegex:
       return RE2::PartialMatch(q.normal, RE2(node.text, regex_options()));
     case QueryKind::kField:
@@ -139,6 +115,38 @@ bool has_tags(const FoldedText& phrase, const FoldedText& text) {
     if (!found) return false;
   }
   return true;
+}
+
+bool phrase_occurs(const FoldedText& phrase, const FoldedText& text) {
+  if (!has_tags(phrase, text)) return false;
+  for (std::size_t at = 0; at + phrase.units.size() <= text.units.size(); ++at) {
+    if (phrase_at(phrase, text, at)) return true;
+  }
+  return false;
+}
+
+std::vector<std::size_t> phrase_places(const FoldedText& phrase, const FoldedText& text) {
+  std::vector<std::size_t> found;
+  if (!has_tags(phrase, text)) return found;
+  for (std::size_t at = 0; at + phrase.units.size() <= text.units.size(); ++at) {
+    if (phrase_at(phrase, text, at)) found.push_back(at);
+  }
+  return found;
+}
+
+bool near_holds(const QueryNode& near, const FoldedText& text) {
+  const FoldedText& a = near.children[0].phrase;
+  const FoldedText& b = near.children[1].phrase;
+  const std::vector<std::size_t> places_b = phrase_places(b, text);
+  for (const std::size_t at_a : phrase_places(a, text)) {
+    for (const std::size_t at_b : places_b) {
+      const std::size_t end_a = at_a + a.units.size();
+      const std::size_t end_b = at_b + b.units.size();
+      if (at_b >= end_a && at_b - end_a <= near.distance) return true;
+      if (at_a >= end_b && at_a - end_b <= near.distance) return true;
+    }
+  }
+  return false;
 }
 
 bool matches(const QueryNode& query, const QueryPost& post, const TopicTree& tree,

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/result.h"
 #include "infer/scores.h"
@@ -47,6 +48,14 @@ bool equal_name(std::string_view a, std::string_view b);
 // Whether the units of the phrase stand at `at` of the text.
 bool phrase_at(const FoldedText& phrase, const FoldedText& text, std::size_t at);
 bool has_tags(const FoldedText& phrase, const FoldedText& text);
+
+// Whether the phrase occurs, tags and units; where its units stand when it does (none: it does
+// not).
+bool phrase_occurs(const FoldedText& phrase, const FoldedText& text);
+std::vector<std::size_t> phrase_places(const FoldedText& phrase, const FoldedText& text);
+
+// Whether a kNear node holds.
+bool near_holds(const QueryNode& near, const FoldedText& text);
 
 // Asks one query about one post, straight from the tree: what matchers of many are compared with,
 // and right for a single one. Slow: about 2 us for a word, a regular expression is compiled anew.

@@ -351,6 +351,9 @@ awaitable<Answer> Connection::dispatch(Exchange& exchange) {
     case Handler::kPosts:
       work = [&] { return engine.posts(params); };
       break;
+    case Handler::kPostsSummary:
+      work = [&] { return engine.posts_summary(params); };
+      break;
     case Handler::kPost:
       work = [&] { return engine.post(argument); };
       break;

@@ -183,6 +183,9 @@ class Engine {
   virtual Result<std::string> retry_message(const std::string& id) = 0;
   virtual Result<std::string> retry_channel(const std::string& name) = 0;
   virtual Result<std::string> posts(const Params& params) = 0;
+  virtual Result<std::string> posts_summary(const Params& /*params*/) {
+    return Error{Code::kUnimplemented, "this engine counts no posts"};
+  }
   virtual Result<std::string> post(const std::string& id) = 0;
   virtual Result<std::string> models() = 0;
   // Blocks for up to seconds. `model` may be empty where one is served, or the request names it.

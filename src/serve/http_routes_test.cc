@@ -64,6 +64,7 @@ TEST_F(HttpRoutes, AskTheEngine) {
       {"GET", "/v1/posts?q=%E9%80%80%E6%AC%BE", "",
        R"({"asked":"posts","argument":"","q":"退款"})"},
       {"GET", "/v1/posts/a%20b", "", R"({"asked":"post","argument":"a b"})"},
+      {"GET", "/v1/posts/summary?q=a", "", R"({"asked":"posts_summary","argument":"","q":"a"})"},
       {"GET", "/v1/models", "", R"({"asked":"models","argument":""})"},
       {"GET", "/v1/rules", "", R"({"asked":"rules 0 ","argument":""})"},
       {"GET", "/v1/rules/a%20b", "", R"({"asked":"rules 1 a b","argument":""})"},

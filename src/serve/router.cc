@@ -13,6 +13,7 @@ constexpr RouteEntry kRoutes[] = {
     {"POST", "/v1/posts", Handler::kIngest},
     {"GET", "/v1/posts", Handler::kPosts},
     {"GET", "/v1/posts/{id}", Handler::kPost},
+    {"GET", "/v1/posts/summary", Handler::kPostsSummary},
     {"POST", "/v1/classify", Handler::kClassify},
     {"GET", "/v1/stats", Handler::kStats},
     {"GET", "/v1/system", Handler::kSystem},

@@ -48,6 +48,7 @@ enum class Handler : std::uint8_t {
   kChannels,
   kChannelRetry,
   kPosts,
+  kPostsSummary,
   kPost,
   kRules,
   kRule,

@@ -8,21 +8,25 @@ namespace tidewatch {
 Status BlockMap::load(Database& db) {
   TRY_ASSIGN(Statement select,
              db.prepare("SELECT block, time_min, time_max, stored_at FROM post_blocks ORDER BY 1"));
-  const MutexLock lock(mu_);
-  blocks_.clear();
+  std::vector<Block> read;
   while (true) {
     TRY_ASSIGN(const bool row, select.step());
-    if (!row) return {};
-    blocks_.push_back(
+    if (!row) break;
+    read.push_back(
         {select.column_int(0), select.column_int(1), select.column_int(2), select.column_int(3)});
   }
+  update(read);
+  return {};
 }
 
 void BlockMap::update(const std::vector<Block>& changed) {
   const MutexLock lock(mu_);
   for (const Block& block : changed) {
     if (!blocks_.empty() && blocks_.back().number == block.number) {
-      blocks_.back() = block;
+      Block& known = blocks_.back();
+      known.time_min = std::min(known.time_min, block.time_min);
+      known.time_max = std::max(known.time_max, block.time_max);
+      known.stored_at = std::max(known.stored_at, block.stored_at);
     } else {
       blocks_.push_back(block);
     }
@@ -40,10 +44,13 @@ std::optional<Block> BlockMap::last() const {
   return blocks_.back();
 }
 
-std::optional<Block> BlockMap::first() const {
+std::optional<Block> BlockMap::find(std::int64_t number) const {
   const MutexLock lock(mu_);
-  if (blocks_.empty()) return std::nullopt;
-  return blocks_.front();
+  const auto block =
+      std::lower_bound(blocks_.begin(), blocks_.end(), number,
+                       [](const Block& one, std::int64_t wanted) { return one.number < wanted; });
+  if (block == blocks_.end() || block->number != number) return std::nullopt;
+  return *block;
 }
 
 std::optional<std::pair<std::int64_t, std::int64_t>> BlockMap::time_bounds() const {

@@ -33,10 +33,12 @@ struct SequenceRange {
 
 // Event-time bounds by block: answers "which posts may be of that hour" without an index on time
 // (which would cost every post about 14 bytes), and tells retention how old each block is.
-// Blocks are on disk in posts.db (post_blocks), written in the transaction of their posts.
+// Blocks are on disk beside their posts (post_blocks of a partition), written in the same
+// transaction.
 // Threads: every member may be called concurrently. Bound: 32 bytes for each 4,096 posts.
 class BlockMap {
  public:
+  // Adds those of a partition; partitions come oldest first.
   Status load(Database& db);
   // Applies what a committed append wrote. Blocks come in order; the first may be the last one
   // known, grown.
@@ -44,7 +46,7 @@ class BlockMap {
   void drop_before(std::int64_t block_number);
 
   std::optional<Block> last() const;
-  std::optional<Block> first() const;
+  std::optional<Block> find(std::int64_t number) const;
   // Event-time bounds of everything.
   std::optional<std::pair<std::int64_t, std::int64_t>> time_bounds() const;
   // Ranges that may hold posts with times in [since, until), newest first, neighbours joined.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "store/block_map.h"
+#include "store/partition.h"
 #include "store/post_rows.h"
 #include "store/schema.h"
 #include "store/sqlite.h"
@@ -34,21 +35,18 @@ Result<std::unique_ptr<Database>> open_to_read(const std::filesystem::path& dir)
   return db;
 }
 
-}  // namespace
-
-Result<std::uint64_t> read_recent_texts(const std::filesystem::path& dir, EventTime stored_since,
-                                        const std::function<bool(std::string_view)>& visit) {
-  TRY_ASSIGN(const std::unique_ptr<Database> db, open_to_read(dir));
+// Reads one partition. False: `visit` has had enough.
+Result<bool> read_partition(Database& posts, EventTime stored_since,
+                            const std::function<bool(std::string_view)>& visit,
+                            std::uint64_t& visited) {
   TRY_ASSIGN(Statement first_block,
-             db->prepare("SELECT min(block) FROM post_blocks WHERE stored_at >= ?1"));
+             posts.prepare("SELECT min(block) FROM post_blocks WHERE stored_at >= ?1"));
   first_block.bind(1, to_millis(stored_since));
-  TRY_ASSIGN(const bool row, first_block.step());
-  if (!row || first_block.column_is_null(0)) return std::uint64_t{0};
-  std::int64_t next = first_block.column_int(0) * kBlockPosts;
-  first_block.reset();
-  TRY_ASSIGN(Statement select, db->prepare("SELECT sequence, text FROM posts WHERE sequence >= ?1 "
-                                           "ORDER BY sequence LIMIT ?2"));
-  std::uint64_t visited = 0;
+  TRY_ASSIGN(const auto block, first_block.number());
+  if (!block) return true;
+  std::int64_t next = *block * kBlockPosts;
+  TRY_ASSIGN(Statement select, posts.prepare("SELECT sequence, text FROM posts"
+                                             " WHERE sequence >= ?1 ORDER BY sequence LIMIT ?2"));
   std::vector<std::string> batch;
   for (bool more = true; more;) {
     batch.clear();
@@ -70,9 +68,31 @@ Result<std::uint64_t> read_recent_texts(const std::filesystem::path& dir, EventT
     }
     for (const std::string& text : batch) {
       ++visited;
-      if (!visit(text)) return visited;
+      if (!visit(text)) return false;
     }
     more = rows == kBatchPosts;
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<std::uint64_t> read_recent_texts(const std::filesystem::path& dir, EventTime stored_since,
+                                        const std::function<bool(std::string_view)>& visit) {
+  TRY_ASSIGN(const std::unique_ptr<Database> catalog, open_to_read(dir));
+  PartitionMap partitions;
+  TRY(partitions.load(*catalog));
+  const auto list = partitions.list();
+  std::uint64_t visited = 0;
+  for (const Partition& partition : *list) {
+    if (!partition.is_open() && partition.stored_until < to_millis(stored_since)) continue;
+    const std::filesystem::path path = partition_posts_path(dir, partition.number);
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored)) continue;
+    TRY_ASSIGN(const auto posts,
+               Database::open(path, Database::Mode::kReadOnly, sqlite3_vfs_find(nullptr)->zName));
+    TRY_ASSIGN(const bool more, read_partition(*posts, stored_since, visit, visited));
+    if (!more) break;
   }
   return visited;
 }

@@ -16,7 +16,8 @@ constexpr const char* kPragmas =
     "PRAGMA temp_store=MEMORY;"
     "PRAGMA cache_size=-65536;";
 
-// The tables of version 1; kUpgradeTo2 and so on are what later versions added.
+// The tables of version 1 (its posts moved into partitions); kUpgradeTo2 and so on are what later
+// versions added.
 constexpr const char* kPostsTables = R"sql(
 CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 
@@ -24,21 +25,6 @@ CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE label_sets(
   label_set INTEGER PRIMARY KEY, emotions TEXT NOT NULL, topics TEXT NOT NULL,
   UNIQUE(emotions, topics));
-
-CREATE TABLE posts(
-  sequence INTEGER PRIMARY KEY, id TEXT NOT NULL, text TEXT NOT NULL,
-  time INTEGER NOT NULL,          -- event time, ms since the epoch
-  source TEXT, author TEXT, region TEXT, repost_of TEXT, url TEXT,
-  likes INTEGER, reposts INTEGER, extra TEXT,
-  label_set INTEGER NOT NULL, emotion INTEGER, topic INTEGER,
-  probabilities BLOB,             -- u16 in 1/65535, emotions then topics; NULL: not classified
-  text_hash INTEGER, id_key INTEGER NOT NULL);
-CREATE INDEX posts_by_id_key ON posts(id_key);
-
--- Bounds of every 4,096 posts: sequence / 4096.
-CREATE TABLE post_blocks(
-  block INTEGER PRIMARY KEY, time_min INTEGER NOT NULL, time_max INTEGER NOT NULL,
-  stored_at INTEGER NOT NULL);
 
 -- Absolute counts of one key in one minute; `day` is Unix days, `minute` of that day.
 CREATE TABLE minutes(
@@ -99,6 +85,14 @@ CREATE TABLE alert_tellings(
   PRIMARY KEY(subscriber, alert_id)) WITHOUT ROWID;
 )sql";
 
+// Partitions of posts: partition.h.
+constexpr const char* kUpgradeTo3 = R"sql(
+CREATE TABLE partitions(
+  partition INTEGER PRIMARY KEY, first INTEGER NOT NULL,
+  last INTEGER,                   -- NULL: the one that is written to
+  opened_at INTEGER NOT NULL, stored_until INTEGER NOT NULL, compacted INTEGER NOT NULL);
+)sql";
+
 Status make_tables(Database& db) {
   TRY_ASSIGN(Transaction transaction, Transaction::begin(db, Transaction::Kind::kWrite));
   TRY(db.exec(kPostsTables));
@@ -115,10 +109,37 @@ Status upgrade_tables(Database& db, std::int64_t version) {
     TRY(set_meta(db, "schema_version", 2));
     TRY(transaction.commit());
   }
+  if (version < 3) {
+    TRY_ASSIGN(Transaction transaction, Transaction::begin(db, Transaction::Kind::kWrite));
+    TRY(db.exec(kUpgradeTo3));
+    TRY(set_meta(db, "schema_version", 3));
+    TRY(transaction.commit());
+  }
   return {};
 }
 
 }  // namespace
+
+const char* const kPartitionTables = R"sql(
+CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+
+CREATE TABLE posts(
+  sequence INTEGER PRIMARY KEY, id TEXT NOT NULL, text TEXT NOT NULL,
+  time INTEGER NOT NULL,          -- event time, ms since the epoch
+  source TEXT, author TEXT, region TEXT, repost_of TEXT, url TEXT,
+  likes INTEGER, reposts INTEGER, extra TEXT,
+  label_set INTEGER NOT NULL, emotion INTEGER, topic INTEGER,
+  probabilities BLOB,             -- u16 in 1/65535, emotions then topics; NULL: not classified
+  text_hash INTEGER, id_key INTEGER NOT NULL);
+CREATE INDEX posts_by_id_key ON posts(id_key);
+
+-- Bounds of every 4,096 posts: sequence / 4096. A block in which two partitions meet is in both.
+CREATE TABLE post_blocks(
+  block INTEGER PRIMARY KEY, time_min INTEGER NOT NULL, time_max INTEGER NOT NULL,
+  stored_at INTEGER NOT NULL);
+
+CREATE TABLE id_filter(bytes BLOB NOT NULL);  -- of a closed partition: id_filter.h
+)sql";
 
 Result<std::unique_ptr<Database>> open_posts_db(const std::filesystem::path& dir,
                                                 const std::string& vfs) {

@@ -10,19 +10,24 @@
 
 namespace tidewatch {
 
-inline constexpr std::int64_t kPostsSchemaVersion = 2;
-inline constexpr std::int64_t kSearchSchemaVersion = 1;
+inline constexpr std::int64_t kPostsSchemaVersion = 3;
+inline constexpr std::int64_t kSearchSchemaVersion = 2;
 
 inline std::filesystem::path posts_path(const std::filesystem::path& dir) {
   return dir / "posts.db";
 }
-inline std::filesystem::path search_path(const std::filesystem::path& dir) {
+// The index of schema 1 and 2, which is made anew.
+inline std::filesystem::path old_search_path(const std::filesystem::path& dir) {
   return dir / "search.db";
 }
 
+// The tables of a partition's posts (partition.h).
+extern const char* const kPartitionTables;
+
 // Opens posts.db for writing, makes its tables when it is new and brings those of an older version
-// up to this one. kFailedPrecondition when a
-// newer version of Tidewatch wrote it, kPermissionDenied when it cannot be written.
+// up to this one; posts of version 2 and older stay where they are, for move_old_posts().
+// kFailedPrecondition when a newer version of Tidewatch wrote it, kPermissionDenied when it cannot
+// be written.
 Result<std::unique_ptr<Database>> open_posts_db(const std::filesystem::path& dir,
                                                 const std::string& vfs);
 

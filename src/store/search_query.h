@@ -1,48 +1,89 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <re2/re2.h>
+
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "core/result.h"
 #include "query/folded_text.h"
+#include "query/query.h"
+#include "query/region.h"
 #include "store/stored_post.h"
 
 namespace tidewatch {
 
-// A parsed search: clauses that must all hold. A clause holds when its units occur in the text one
-// after another. Where the clause has nothing between two units (转发, iPhone手机), neither may the
-// text; where it has a separator ("new york", foo-bar), the text may have one or none.
-// Tags (#高考#, @张三) must occur as such.
-struct SearchClause {
-  FoldedText phrase;
-  bool negative = false;
+// What a search is asked about. Views: what they look at must outlive it.
+struct SearchPost {
+  std::string_view text;
+  std::string_view topic;  // labels; "unknown": never classified
+  std::string_view emotion;
+  PostRegion region;
+  std::string_view source;
+  std::string_view author;
 };
 
-struct SearchQuery {
-  std::vector<SearchClause> clauses;  // those with nothing to search for are left out
-  bool given = false;                 // the query had more than spaces in it
+// Two forms of one text, made when a query first needs them. Reuse one to spare allocations.
+class SearchText {
+ public:
+  void set(std::string_view text);
+  const FoldedText& folded();
+  const std::string& normal();
 
-  bool finds_nothing() const { return given && clauses.empty(); }  // only punctuation
+ private:
+  std::string_view text_;
+  bool has_folded_ = false;
+  bool has_normal_ = false;
+  FoldedText folded_;
+  std::string normal_;
 };
 
-// Parses what a person typed (see PostQuery). Never fails for its syntax: kInvalidArgument only
-// when it is longer than kSearchQueryBytesMax.
-Result<SearchQuery> parse_search_query(std::string_view q);
+// The labels that a name stands for: a group's or a set's members when there are names to look it
+// up in, else the name itself.
+std::vector<std::string> labels_of(QueryField field, const std::string& name,
+                                   const SearchNames* names);
 
-// Exact answer for one text; the index only narrows down which texts to ask this about.
-bool matches(const SearchQuery& query, const FoldedText& text);
+// A query of the rules' language (query/query.h) ready to be asked about stored posts: names of
+// labels looked up, regular expressions compiled. The whole text is looked at.
+// Threads: one at a time.
+class SearchQuery {
+ public:
+  // kInvalidArgument: "q: column 9: …; …". A query of blanks alone asks for nothing: empty().
+  static Result<SearchQuery> parse(std::string_view q, const SearchNames* names);
 
-// What to ask the index: a text that matches holds every term of `all`, none of `none`.
-struct IndexTerms {
-  std::vector<std::string> all;
-  std::vector<std::string> none;
+  bool empty() const { return root_ == nullptr; }
+  // The exact answer for one post; the index only narrows down which to ask this about.
+  bool matches(const SearchPost& post, SearchText& text) const;
+  // An FTS5 expression that every matching post satisfies; nothing: any post may match.
+  std::optional<std::string> index_expression() const;
+  // The phrases that may be why a post matches: those under no NOT.
+  std::vector<const FoldedText*> phrases() const;
+
+ private:
+  struct Leaf {
+    std::unique_ptr<RE2> regex;       // kRegex
+    std::vector<std::string> labels;  // topic:, emotion:
+    PostRegion region;                // region:, views into the node
+  };
+  void prepare(const QueryNode& node, const SearchNames* names);
+  bool ask(const QueryNode& node, const SearchPost& post, SearchText& text) const;
+  bool ask_field(const QueryNode& node, const SearchPost& post) const;
+  std::optional<std::string> narrow(const QueryNode& node) const;
+  std::optional<std::string> exact(const QueryNode& node) const;
+  std::string field_terms(const QueryNode& node) const;
+
+  std::unique_ptr<const QueryNode> root_;
+  std::unordered_map<const QueryNode*, Leaf> leaves_;
 };
-inline constexpr std::size_t kIndexTermsMax = 64;  // further terms are left to matches()
-IndexTerms index_terms(const SearchQuery& query);
 
-// Writes the terms as an FTS5 expression. Precondition: at least one term in `all`.
-std::string fts5_expression(const IndexTerms& terms);
+// An FTS5 string of one term.
+std::string quoted_term(std::string_view term);
+// "(a OR b)"; one alone stands for itself. Precondition: there is one.
+std::string join_expressions(const std::vector<std::string>& expressions, const char* by);
 
 }  // namespace tidewatch

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "store/search_query.h"
+#include "store/snippet.h"
 
 namespace tidewatch {
 namespace {
@@ -92,57 +93,124 @@ TEST(SearchText, SurvivesRandomBytes) {
     }
     std::string quoted;
     for (const char c : text) quoted += c == '"' ? ' ' : c;
-    const auto query = parse_search_query("\"" + quoted + "\"");
-    ASSERT_TRUE(query.ok());
-    // Curly quotes end the phrase early; what is left is still one that occurs, unless negative.
-    bool negative = false;
-    for (const SearchClause& clause : query->clauses) negative = negative || clause.negative;
-    if (!negative && quoted.find('#') == std::string::npos) {
-      fold_text(quoted, folded);
-      ASSERT_TRUE(matches(*query, folded)) << "round " << round << ": " << text;
+    std::vector<UnitPlace> places;
+    FoldedText again;
+    fold_text(text, again, places);
+    ASSERT_EQ(again.bytes, folded.bytes);
+    ASSERT_EQ(places.size(), folded.units.size());
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      ASSERT_LT(places[i].begin, places[i].end) << "round " << round;
+      ASSERT_LE(places[i].end, text.size()) << "round " << round;
+    }
+    // Curly quotes end a phrase early: leave those out.
+    const auto query = SearchQuery::parse("\"" + quoted + "\"", nullptr);
+    if (query.ok() && quoted.find("“") == std::string::npos &&
+        quoted.find('#') == std::string::npos) {
+      SearchText searched;
+      searched.set(quoted);
+      ASSERT_TRUE(query->matches({.text = quoted}, searched)) << "round " << round << ": " << text;
     }
   }
 }
 
 struct QueryCase {
   const char* query;
-  std::vector<std::string> all;
-  std::vector<std::string> none;
+  const char* expression;  // empty: any post may match
 };
 
 TEST(SearchQuery, AsksTheIndexForItsTerms) {
   const std::vector<QueryCase> cases = {
-      {"转发", {"转发"}, {}},
-      {"转", {"转"}, {}},
-      {"转发微博", {"发微", "微博", "转发"}, {}},
-      {"退款 客服", {"客服", "退款"}, {}},
-      {"退款 -客服", {"退款"}, {"客服"}},
-      {"退款 -转发微博", {"退款"}, {}},
-      {"\"new york\"", {"new", "york"}, {}},
-      {"\"unclosed phrase", {"phrase", "unclosed"}, {}},
-      {"a OR b", {"a", "b", "or"}, {}},
-      {"NEAR(a b)", {"a", "b", "near"}, {}},
-      {"text:foo*", {"foo", "text"}, {}},
-      {"- a", {"a"}, {}},
-      {"“退款 难”", {"退款", "难"}, {}},
-      {"退款　－客服", {"退款"}, {"客服"}},
-      {"()*^\"\"'", {}, {}},
-      {"", {}, {}},
+      {"转发", R"("转发")"},
+      {"转", R"("转")"},
+      {"转发微博", R"(("发微" AND "微博" AND "转发"))"},
+      {"退款 客服", R"(("退款" AND "客服"))"},
+      {"退款 -客服", R"(("退款" NOT "客服"))"},
+      {"退款 -转发微博", R"("退款")"},
+      {"退款 -(客服 OR topic:sport)", R"(("退款" NOT ("客服" OR "t=sport")))"},
+      {"\"new york\"", R"(("new" AND "york"))"},
+      {"\"哈 哈\" -\"a a\"", R"("哈")"},
+      {"a OR b", R"(("a" OR "b"))"},
+      {"(a b) OR c", R"((("a" AND "b") OR "c"))"},
+      {"a OR -b", ""},
+      {"a NEAR/3 b", R"(("a" AND "b"))"},
+      {"a /b.*c/", R"("a")"},
+      {"/b.*c/", ""},
+      {"-a", ""},
+      {"region:广东省深圳市", R"("r=广东 深圳")"},
+      {"author:A source:Weibo", R"(("a=a" AND "s=weibo"))"},
+      {"退款　－客服", R"(("退款" NOT "客服"))"},
+      {"", ""},
+      {" \t　", ""},
   };
   for (const QueryCase& c : cases) {
-    const auto query = parse_search_query(c.query);
+    const auto query = SearchQuery::parse(c.query, nullptr);
     ASSERT_TRUE(query.ok()) << c.query;
-    const IndexTerms terms = index_terms(*query);
-    EXPECT_THAT(terms.all, ElementsAreArray(c.all)) << c.query;
-    EXPECT_THAT(terms.none, ElementsAreArray(c.none)) << c.query;
+    EXPECT_EQ(query->index_expression().value_or(""), c.expression) << c.query;
   }
 }
 
-TEST(SearchQuery, RefusesOnlyWhatIsTooLong) {
-  EXPECT_TRUE(parse_search_query(std::string(kSearchQueryBytesMax, 'a')).ok());
-  const auto refused = parse_search_query(std::string(1U << 20, 'a'));
-  ASSERT_FALSE(refused.ok());
-  EXPECT_EQ(refused.error().code, Code::kInvalidArgument);
+struct SnippetCase {
+  const char* name;
+  std::string q;
+  std::string text;
+  std::string snippet;
+  std::vector<std::string> highlights;
+};
+
+// The characters of [begin, end) in UTF-16 code units, of texts without surrogates.
+std::string utf16_part(const std::string& text, std::uint32_t begin, std::uint32_t end) {
+  std::string part;
+  std::uint32_t units = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool continues = (static_cast<unsigned char>(text[i]) & 0xC0) == 0x80;
+    if (!continues) units += static_cast<unsigned char>(text[i]) >= 0xF0 ? 2 : 1;
+    if (units > begin && units <= end) part.push_back(text[i]);
+  }
+  return part;
+}
+
+TEST(SnippetTest, ShowsWhatMatched) {
+  std::string before;
+  std::string after;
+  for (int i = 0; i < 100; ++i) before += "前";
+  for (int i = 0; i < 300; ++i) after += "后";
+  const std::vector<SnippetCase> cases = {
+      {"short", "退款", "我要退款!", "我要退款!", {"退款"}},
+      {"every place", "退款 OR 客服", "退款,客服,退款", "退款,客服,退款", {"退款", "客服", "退款"}},
+      {"neighbours are one", "退款 款难", "退款难", "退款难", {"退款难"}},
+      {"not what is excluded", "退款 -客服", "退款", "退款", {"退款"}},
+      {"folded", "iphone", "新 ｉＰｈｏｎｅ 机", "新 ｉＰｈｏｎｅ 机", {"ｉＰｈｏｎｅ"}},
+      {"a phrase with its signs",
+       "\"new york\"",
+       "I love New-York",
+       "I love New-York",
+       {"New-York"}},
+      {"after an emoji", "退款", "\U0001F602退款", "\U0001F602退款", {"退款"}},
+      {"line ends", "b", "a\nb", "a b", {"b"}},
+      {"nothing to show", "", "全文", "全文", {}},
+      {"empty", "", "", "", {}},
+      {"the middle of a long text",
+       "中",
+       before + "中" + after,
+       "…" + before.substr(0, 40 * 3) + "中" + after.substr(0, 119 * 3) + "…",
+       {"中"}},
+      {"the end of a long text",
+       "中",
+       before + before + "中",
+       "…" + (before + before).substr(0, 159 * 3) + "中",
+       {"中"}},
+  };
+  for (const SnippetCase& c : cases) {
+    auto maker = SnippetMaker::create(c.q, nullptr);
+    ASSERT_TRUE(maker.ok()) << c.name;
+    const Snippet snippet = maker->make(c.text);
+    EXPECT_EQ(snippet.text, c.snippet) << c.name;
+    std::vector<std::string> parts;
+    for (const auto& [begin, end] : snippet.highlights) {
+      parts.push_back(utf16_part(snippet.text, begin, end));
+    }
+    EXPECT_THAT(parts, ElementsAreArray(c.highlights)) << c.name;
+  }
 }
 
 }  // namespace

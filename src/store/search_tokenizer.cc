@@ -67,6 +67,14 @@ Status register_search_tokenizer(Database& db) {
   return {};
 }
 
+std::string lower_ascii(std::string_view text) {
+  std::string lowered{text};
+  for (char& c : lowered) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  }
+  return lowered;
+}
+
 std::string field_term(char field, std::string_view value) {
   std::string term{field, '='};
   for (const char c : value.substr(0, kSearchTagBytesMax)) {

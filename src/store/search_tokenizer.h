@@ -22,4 +22,7 @@ Status register_search_tokenizer(Database& db);
 // text holds at its second byte. Cut to kSearchTagBytesMax: verify against the post.
 std::string field_term(char field, std::string_view value);
 
+// Author and source compare without regard to ASCII case: their terms are made of this.
+std::string lower_ascii(std::string_view text);
+
 }  // namespace tidewatch

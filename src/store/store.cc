@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/store.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <system_error>
 #include <utility>
 
 #include "store/alert_rows.h"
 #include "store/minute_rows.h"
 #include "store/outbox_rows.h"
 #include "store/post_rows.h"
+#include "store/post_summary.h"
 #include "store/rule_rows.h"
 #include "store/schema.h"
 #include "store/store_impl.h"
+#include "store/store_migration.h"
 #include "store/telling_rows.h"
 
 namespace tidewatch {
@@ -22,31 +20,6 @@ namespace {
 
 constexpr std::size_t kScanBatchPosts = 2'048;
 constexpr std::int64_t kMillisMax = 253'402'300'800'000;  // the year 10000
-
-std::uint64_t file_bytes(const std::filesystem::path& path) {
-  std::error_code failed;
-  const auto bytes = std::filesystem::file_size(path, failed);
-  return failed ? 0 : bytes;
-}
-
-// Makes a file at least so large, with zeros on the disk. A write-ahead log that has its size costs
-// each commit one write; one that grows costs it a commit of the file system's journal too, behind
-// whatever else is on its way to the disk. SQLite takes zeros in a log for its end.
-void grow_file(const std::filesystem::path& path, std::uint64_t bytes) {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return;
-  const std::vector<char> zeros(1U << 20);
-  const ::off_t end = ::lseek(fd, 0, SEEK_END);
-  bool good = end >= 0;
-  for (auto at = static_cast<std::uint64_t>(std::max<::off_t>(end, 0)); good && at < bytes;) {
-    const std::size_t size = std::min<std::uint64_t>(zeros.size(), bytes - at);
-    const ::ssize_t written = ::pwrite(fd, zeros.data(), size, static_cast<::off_t>(at));
-    good = written > 0;
-    if (good) at += static_cast<std::uint64_t>(written);
-  }
-  if (good) ::fdatasync(fd);
-  ::close(fd);
-}
 
 }  // namespace
 
@@ -63,41 +36,45 @@ Result<std::unique_ptr<Store>> Store::open(StoreOptions options, const Clock& cl
     impl->indexer = std::jthread([&store = *impl] { store.index_thread(); });
     impl->catcher_up = std::jthread([&store = *impl] { store.catch_up_thread(); });
     impl->maintainer = std::jthread([&store = *impl] { store.maintenance_thread(); });
+    impl->compactor = std::jthread([&store = *impl] { store.compaction_thread(); });
   }
   return std::unique_ptr<Store>(new Store(std::move(impl)));
 }
 
 Status Store::Impl::load() {
-  const MutexLock lock(write_mu);
-  const std::filesystem::path& path = dir.path();
-  TRY_ASSIGN(db, open_posts_db(path, vfs.name()));
-  sqlite3_wal_hook(
-      db->handle(),
-      [](void* self, sqlite3*, const char*, int pages) {
-        static_cast<Impl*>(self)->wal_pages.store(pages, std::memory_order_relaxed);
-        return SQLITE_OK;
-      },
-      this);
-  log = std::make_unique<PostLog>(*db, label_sets, blocks);
-  TRY(log->load());
-  TRY_ASSIGN(const auto waiting, db->number("SELECT count(*) FROM outbox WHERE delivered_at IS NULL"
-                                            " AND dead_at IS NULL"));
-  outbox_waiting = waiting.value_or(0);
-  TRY_ASSIGN(index, SearchIndex::open({.dir = path,
-                                       .vfs = vfs.name(),
-                                       .shard_posts = static_cast<std::int64_t>(
-                                           std::max<std::size_t>(options.index_shard_posts, 1)),
-                                       .last_sequence = log->last()},
-                                      label_sets));
-  TRY_ASSIGN(checkpoint_db,
-             Database::open(posts_path(path), Database::Mode::kReadWrite, vfs.name()));
-  TRY(checkpoint_db->exec("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0"));
-  TRY_ASSIGN(readers, ReaderPool::open(path, vfs.name(), clock, options.readers));
-  after_commit();
-  if (options.background) {
-    // What it holds when the background begins to fold it, and what comes meanwhile.
-    grow_file(path / "posts.db-wal", options.wal_bytes_max / 4 + options.wal_bytes_max / 8);
+  std::int64_t floor = 0;
+  {
+    const MutexLock lock(write_mu);
+    const std::filesystem::path& path = dir.path();
+    TRY_ASSIGN(db, open_posts_db(path, vfs.name()));
+    TRY_ASSIGN(const auto id, get_meta(*db, "store_id"));
+    store_id = id.value_or(0);
+    TRY(label_sets.load(*db));
+    TRY_ASSIGN(const auto waiting,
+               db->number("SELECT count(*) FROM outbox WHERE delivered_at IS NULL"
+                          " AND dead_at IS NULL"));
+    outbox_waiting = waiting.value_or(0);
+    TRY_ASSIGN(const bool moving, has_old_posts(*db));
+    TRY(partitions.load(*db));
+    TRY(remove_stray_files(moving));
+    if (moving) {
+      TRY(move_old_posts(
+          {.catalog = *db,
+           .dir = dir,
+           .vfs = vfs.name(),
+           .store_id = store_id,
+           .partition_posts_max = static_cast<std::int64_t>(options.partition_posts_max),
+           .partition_bytes_max = options.bytes_max / kPartitionsPerBudget,
+           .say = options.say}));
+      TRY(partitions.load(*db));
+    }
+    TRY_ASSIGN(const auto removed, get_meta(*db, "floor"));
+    floor = removed.value_or(0);
+    TRY_ASSIGN(const std::uint64_t used_now, bytes_used(*db));
+    catalog_used = used_now;
   }
+  TRY(load_partitions(floor));
+  TRY_ASSIGN(readers, ReaderPool::open(dir.path(), vfs.name(), clock, options.readers));
   return dir.sync();
 }
 
@@ -109,6 +86,8 @@ Store::Impl::~Impl() {
   index_wake.notify_all();
   catch_up_wake.notify_all();
   maintenance_wake.notify_all();
+  compaction_wake.notify_all();
+  if (compactor.joinable()) compactor.join();
   if (catcher_up.joinable()) catcher_up.join();
   if (indexer.joinable()) indexer.join();
   if (maintainer.joinable()) maintainer.join();
@@ -116,35 +95,37 @@ Store::Impl::~Impl() {
 
 // ---- writing
 
-// Runs a change in a transaction of its own and returns once it is on disk.
+// Runs a change of posts.db in a transaction of its own and returns once it is on disk.
 Status Store::Impl::write(const std::function<Status(Database&)>& change) {
-  {
-    const MutexLock lock(write_mu);
-    TRY_ASSIGN(Transaction transaction, Transaction::begin(*db, Transaction::Kind::kWrite));
-    TRY(change(*db));
-    TRY(transaction.commit());
-    after_commit();
-  }
-  wake_threads(0);
+  const MutexLock lock(write_mu);
+  TRY_ASSIGN(Transaction transaction, Transaction::begin(*db, Transaction::Kind::kWrite));
+  TRY(change(*db));
+  TRY(transaction.commit());
+  if (const auto used_now = bytes_used(*db); used_now.ok()) catalog_used.store(*used_now);
   return {};
 }
 
-void Store::Impl::after_commit() {
-  if (const auto used_now = bytes_used(*db); used_now.ok()) posts_used.store(*used_now);
-  fold_wal();
+Result<const LabelSet*> Store::Impl::label_set(const LabelSchema& labels) {
+  const MutexLock lock(write_mu);
+  return label_sets.ensure(*db, labels);
 }
 
 Result<std::vector<Store::Appended>> Store::append(std::span<ScoredPost* const> posts,
                                                    const LabelSchema& labels) {
   for (ScoredPost* const post : posts) post->sequence = {};
   Impl& store = *impl_;
+  TRY_ASSIGN(const LabelSet* const label_set, store.label_set(labels));
   Result<std::vector<Appended>> appended = std::vector<Appended>{};
   {
-    const MutexLock lock(store.write_mu);
-    appended = store.log->append(posts, labels, store.clock.wall_now());
+    const MutexLock lock(store.post_mu);
+    if (store.partition_is_full()) {
+      store.roll().ignore("the open partition takes more; a broken disk is met by the commit");
+    }
+    appended = store.log->append(posts, *label_set, store.clock.wall_now());
     if (!appended.ok()) return appended;
     store.commits.fetch_add(1, std::memory_order_relaxed);
-    store.after_commit();
+    store.note_posts_used();
+    store.fold_wal();
   }
   store.wake_threads(static_cast<std::int64_t>(posts.size()));
   return appended;
@@ -160,11 +141,7 @@ Result<std::vector<Store::Appended>> Store::append(std::span<ScoredPost> posts,
 
 Status Store::put_minutes(std::span<const MinuteCounts> minutes, const LabelSchema& labels) {
   if (minutes.empty()) return {};
-  const LabelSet* label_set = nullptr;
-  {
-    const MutexLock lock(impl_->write_mu);
-    TRY_ASSIGN(label_set, impl_->label_sets.ensure(*impl_->db, labels));
-  }
+  TRY_ASSIGN(const LabelSet* const label_set, impl_->label_set(labels));
   return impl_->write([&](Database& db) {
     return write_minutes(db, minutes, *label_set, impl_->clock.wall_now());
   });
@@ -184,7 +161,7 @@ Status Store::put_alert(const Alert& alert, std::span<const OutboxMessage> messa
 
 Result<std::vector<Rule>> Store::rules() {
   auto reader = impl_->readers->acquire(impl_->options.query_time_max);
-  return read_rules(reader->posts());
+  return read_rules(reader->catalog());
 }
 
 Status Store::put_rule(const Rule& rule) {
@@ -245,7 +222,7 @@ Status Store::put(const OutboxMessage& message) {
 Result<std::vector<OutboxMessage>> Store::due(EventTime now, std::string_view channel,
                                               std::size_t count_max) {
   auto reader = impl_->readers->acquire(impl_->options.query_time_max);
-  return read_due_messages(reader->posts(), now, channel, count_max);
+  return read_due_messages(reader->catalog(), now, channel, count_max);
 }
 
 Status Store::delivered(std::uint64_t id) {
@@ -286,12 +263,12 @@ Result<std::size_t> Store::retry_channel(const std::string& channel) {
 
 Result<OutboxPage> Store::outbox(const OutboxQuery& query) {
   auto reader = impl_->readers->acquire(impl_->options.query_time_max);
-  return read_messages(reader->posts(), query);
+  return read_messages(reader->catalog(), query);
 }
 
 Result<std::vector<OutboxCount>> Store::outbox_counts() {
   auto reader = impl_->readers->acquire(impl_->options.query_time_max);
-  return count_messages(reader->posts());
+  return count_messages(reader->catalog());
 }
 
 Result<std::size_t> Store::size() { return static_cast<std::size_t>(impl_->outbox_waiting.load()); }
@@ -300,22 +277,22 @@ Result<std::size_t> Store::size() { return static_cast<std::size_t>(impl_->outbo
 
 Result<std::optional<Alert>> Store::alert(const std::string& id) {
   auto reader = impl_->readers->acquire(impl_->options.query_time_max);
-  return read_alert(reader->posts(), id);
+  return read_alert(reader->catalog(), id);
 }
 
 Result<std::vector<AlertHistoryEntry>> Store::history(const std::string& id) {
   auto reader = impl_->readers->acquire(impl_->options.query_time_max);
-  return read_history(reader->posts(), id);
+  return read_history(reader->catalog(), id);
 }
 
 Result<std::vector<Telling>> Store::tellings(EventTime since) {
   auto reader = impl_->readers->acquire(impl_->options.query_time_max);
-  return read_tellings(reader->posts(), since);
+  return read_tellings(reader->catalog(), since);
 }
 
 Result<AlertPage> Store::alerts(const AlertQuery& query) {
   auto reader = impl_->readers->acquire(impl_->options.query_time_max);
-  return read_alerts(reader->posts(), query);
+  return read_alerts(reader->catalog(), query);
 }
 
 Result<PostPage> Store::posts(const PostQuery& query) {
@@ -324,51 +301,80 @@ Result<PostPage> Store::posts(const PostQuery& query) {
                  "limit: must be 1 to " + std::to_string(kPostQueryLimitMax)};
   }
   auto reader = impl_->readers->acquire(impl_->options.query_time_max);
-  return find_posts(*reader, query, impl_->label_sets, impl_->blocks,
-                    static_cast<std::int64_t>(impl_->options.tail_scan_posts_max));
+  return find_posts(*reader, query, impl_->search_place());
+}
+
+Result<PostSummary> Store::summary(const PostQuery& query, std::size_t buckets) {
+  if (buckets < 1 || buckets > kSummaryBucketsMax) {
+    return Error{Code::kInvalidArgument,
+                 "buckets: must be 1 to " + std::to_string(kSummaryBucketsMax)};
+  }
+  auto reader = impl_->readers->acquire(impl_->options.query_time_max);
+  return summarise_posts(*reader, query, buckets, impl_->search_place());
 }
 
 Result<std::optional<StoredPost>> Store::post(const std::string& id) {
   auto reader = impl_->readers->acquire(impl_->options.query_time_max);
-  Statement& select = reader->by_id();
+  const std::int64_t key = id_key(id);
+  const auto partitions = impl_->partitions.list();
+  for (auto partition = partitions->rbegin(); partition != partitions->rend(); ++partition) {
+    if (partition->ids != nullptr && !partition->ids->may_hold(key)) continue;
+    auto files = reader->partition(partition->number);
+    if (!files.ok()) {
+      if (!impl_->partitions.find(partition->number)) continue;  // removed meanwhile
+      return files.error();
+    }
+    Statement& select = (*files)->by_id;
+    const ResetGuard guard(select);
+    select.bind(1, key);
+    select.bind(2, std::string_view{id});
+    TRY_ASSIGN(const bool row, select.step());
+    if (row) return std::optional<StoredPost>{read_post_row(select, impl_->label_sets)};
+  }
+  return std::optional<StoredPost>{};
+}
+
+// The next posts of [next, end), oldest first, all of one partition. Moves `next` past them.
+Result<std::vector<StoredPost>> Store::Impl::read_some(std::int64_t& next, std::int64_t end) {
+  std::vector<StoredPost> batch;
+  const auto partition = partitions.holding(next);
+  if (!partition) {  // removed meanwhile, or past the newest
+    next = log->first() > next ? log->first() : end;
+    return batch;
+  }
+  // A short read for each batch: a long one would keep the write-ahead log from starting over.
+  auto reader = readers->acquire(std::chrono::milliseconds{0});
+  auto files = reader->partition(partition->number);
+  if (!files.ok() && !partitions.find(partition->number)) return batch;  // removed: look again
+  if (!files.ok()) return files.error();
+  Statement& select = (*files)->ascending;
   const ResetGuard guard(select);
-  select.bind(1, id_key(id));
-  select.bind(2, std::string_view{id});
-  TRY_ASSIGN(const bool row, select.step());
-  if (!row) return std::optional<StoredPost>{};
-  return std::optional<StoredPost>{read_post_row(select, impl_->label_sets)};
+  select.bind(1, next);
+  select.bind(2, end);
+  select.bind(3, static_cast<std::int64_t>(kScanBatchPosts));
+  while (true) {
+    TRY_ASSIGN(const bool row, select.step());
+    if (!row) break;
+    batch.push_back(read_post_row(select, label_sets));
+  }
+  if (!batch.empty()) next = static_cast<std::int64_t>(batch.back().sequence.value) + 1;
+  if (batch.size() < kScanBatchPosts) {
+    next = partition->is_open() ? end : std::max(next, partition->last + 1);
+  }
+  return batch;
 }
 
 Status Store::scan_posts(Sequence after, EventTime since,
                          const std::function<bool(const StoredPost&)>& visit) {
   std::vector<SequenceRange> ranges = impl_->blocks.overlapping(to_millis(since), kMillisMax);
   std::reverse(ranges.begin(), ranges.end());
-  std::vector<StoredPost> batch;
   for (const SequenceRange& range : ranges) {
     std::int64_t next = std::max(range.begin, static_cast<std::int64_t>(after.value) + 1);
-    bool more = next < range.end;
-    while (more) {
-      batch.clear();
-      {
-        // A short read for each batch: a long one would keep the write-ahead log from starting
-        // over.
-        auto reader = impl_->readers->acquire(std::chrono::milliseconds{0});
-        Statement& select = reader->ascending();
-        const ResetGuard guard(select);
-        select.bind(1, next);
-        select.bind(2, range.end);
-        select.bind(3, static_cast<std::int64_t>(kScanBatchPosts));
-        while (true) {
-          TRY_ASSIGN(const bool row, select.step());
-          if (!row) break;
-          batch.push_back(read_post_row(select, impl_->label_sets));
-        }
-      }
+    while (next < range.end) {
+      TRY_ASSIGN(const std::vector<StoredPost> batch, impl_->read_some(next, range.end));
       for (const StoredPost& stored : batch) {
         if (stored.post.time >= since && !visit(stored)) return {};
       }
-      more = batch.size() == kScanBatchPosts;
-      if (more) next = static_cast<std::int64_t>(batch.back().sequence.value) + 1;
     }
   }
   return {};
@@ -392,76 +398,25 @@ Result<std::vector<SeriesPoint>> Store::series(const std::string& key, EventTime
                                              "); ask for less time or a larger step"};
   }
   auto reader = impl_->readers->acquire(impl_->options.query_time_max);
-  return read_series(reader->posts(), impl_->label_sets, key, from_millis(from), from_millis(to),
+  return read_series(reader->catalog(), impl_->label_sets, key, from_millis(from), from_millis(to),
                      step);
-}
-
-StoreStats Store::stats() const {
-  const Impl& store = *impl_;
-  StoreStats stats;
-  const std::int64_t first = store.log->first();
-  const std::int64_t last = store.log->last();
-  if (last >= first) {
-    stats.posts = static_cast<std::uint64_t>(last - first + 1);
-    stats.first = {static_cast<std::uint64_t>(first)};
-    stats.last = {static_cast<std::uint64_t>(last)};
-  }
-  if (const auto bounds = store.blocks.time_bounds()) {
-    stats.oldest = from_millis(bounds->first);
-    stats.newest = from_millis(bounds->second);
-  }
-  for (const char* file : {"posts.db", "posts.db-wal", "search.db", "search.db-wal"}) {
-    stats.bytes += file_bytes(store.dir.path() / file);
-  }
-  stats.bytes_used = store.used();
-  stats.commits = store.commits.load();
-  stats.fsyncs = store.vfs.syncs("posts.db-wal");
-  stats.fsyncs_by_file = store.vfs.syncs();
-  const std::int64_t indexed = std::max(store.index->indexed_until(), first - 1);
-  stats.index_lag_posts = static_cast<std::uint64_t>(std::max<std::int64_t>(last - indexed, 0));
-  stats.index_behind = stats.index_lag_posts > store.options.index_lag_max;
-  stats.posts_expired = store.posts_expired.load();
-  stats.outbox_messages = static_cast<std::uint64_t>(store.outbox_waiting.load());
-  const MutexLock lock(store.thread_mu);
-  stats.index_error = store.index_error;
-  stats.maintenance_error = store.maintenance_error;
-  return stats;
-}
-
-Status Store::check() {
-  const std::string path = posts_path(impl_->dir.path()).string();
-  auto reader = impl_->readers->acquire(std::chrono::milliseconds{0});
-  TRY_ASSIGN(const Transaction snapshot,
-             Transaction::begin(reader->posts(), Transaction::Kind::kRead));
-  for (Database* db : {&reader->posts(), &reader->search()}) {
-    TRY_ASSIGN(Statement quick_check, db->prepare("PRAGMA quick_check(1)"));
-    TRY(quick_check.step());
-    if (quick_check.column_text(0) != "ok") {
-      return Error{Code::kDataLoss,
-                   db->path().string() + ": damaged: " + std::string(quick_check.column_text(0))};
-    }
-  }
-  const auto number = [&](const char* sql) { return reader->posts().number(sql); };
-  TRY_ASSIGN(const auto rows, number("SELECT count(*) FROM posts NOT INDEXED"));
-  TRY_ASSIGN(const auto keys, number("SELECT count(*) FROM posts INDEXED BY posts_by_id_key"));
-  TRY_ASSIGN(const auto span, number("SELECT max(sequence) - min(sequence) + 1 FROM posts"));
-  TRY_ASSIGN(const auto twice,
-             number("SELECT b.sequence FROM posts a CROSS JOIN posts b ON a.id_key=b.id_key"
-                    " AND a.sequence<b.sequence AND a.id=b.id LIMIT 1"));
-  if (rows != keys || rows.value_or(0) != span.value_or(0)) {
-    return Error{Code::kDataLoss, path + ": " + std::to_string(rows.value_or(0)) + " posts, " +
-                                      std::to_string(keys.value_or(0)) + " index entries, " +
-                                      std::to_string(span.value_or(0)) + " sequences"};
-  }
-  if (twice) {
-    return Error{Code::kDataLoss, path + ": post " + std::to_string(*twice) + " is there twice"};
-  }
-  return {};
 }
 
 // ---- background work, when asked for
 
 Status Store::index_now() { return impl_->index_all(); }
-Status Store::retain_now() { return impl_->retain(); }
+Status Store::retain_now() { return impl_->maintain(); }
+
+Status Store::compact_now() {
+  for (bool more = true; more;) {
+    TRY_ASSIGN(more, impl_->compact_one(false));
+  }
+  return {};
+}
+
+Status Store::close_partition() {
+  const MutexLock lock(impl_->post_mu);
+  return impl_->roll();
+}
 
 }  // namespace tidewatch

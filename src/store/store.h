@@ -38,7 +38,10 @@ struct StoreOptions {
   std::chrono::hours retention{24 * 30};         // posts and minutes
   std::chrono::hours alert_retention{24 * 400};  // closed alerts
   std::uint64_t bytes_max = 20ULL << 30;         // pages in use, search index included
-  // What the write-ahead log of posts.db may hold before a writer folds it into the file itself
+  // A partition is closed when it holds so many posts, a sixteenth of bytes_max, or the posts of a
+  // day (of a thirtieth of the retention, when that is less).
+  std::size_t partition_posts_max = 1U << 20;
+  // What the write-ahead log of the open partition may hold before a writer folds it into the file
   // (the background does so from a quarter of it on). Up to four times as much while queries keep
   // it in use; then a writer waits for them.
   std::uint64_t wal_bytes_max = 64ULL << 20;
@@ -50,9 +53,13 @@ struct StoreOptions {
   // slowed nor refused, and the index catches up from the posts.
   std::size_t index_lag_max = 200'000;
   std::size_t tail_scan_posts_max = 10'000;  // newest unindexed posts searched directly
-  std::size_t index_shard_posts = 1U << 19;  // posts in one piece of the index
+  // How fast the index of a closed partition is merged into one piece, in the background.
+  std::uint64_t compaction_bytes_per_second = 8ULL << 20;
   // Without background threads the caller runs index_now() and retain_now() (tests, tools).
   bool background = true;
+  // Told what is worth a line in a log: partitions removed, old files moved. Any thread; must not
+  // call the store.
+  std::function<void(const std::string&)> say{};
   FileHooks* hooks = nullptr;  // outlives the store; nullptr: none
 };
 
@@ -108,19 +115,28 @@ struct StoreStats {
   std::optional<EventTime> oldest, newest;  // event times
   std::uint64_t bytes = 0;                  // of all files, write-ahead logs included
   std::uint64_t bytes_used = 0;             // pages in use; retention compares it with bytes_max
-  std::uint64_t commits = 0;                // of posts, since open
-  std::uint64_t fsyncs = 0;                 // of posts.db-wal, since open
+  std::uint64_t bytes_max = 0;
+  std::uint64_t commits = 0;  // of posts, since open
+  std::uint64_t fsyncs = 0;   // of the logs of partitions' posts, since open
   std::map<std::string, std::uint64_t> fsyncs_by_file;
   std::uint64_t index_lag_posts = 0;
-  bool index_behind = false;          // lag above index_lag_max
-  std::string index_error;            // empty: none; the last failure of the indexer
-  std::uint64_t posts_expired = 0;    // removed by retention since open
+  bool index_behind = false;        // lag above index_lag_max
+  std::string index_error;          // empty: none; the last failure of the indexer
+  std::uint64_t posts_expired = 0;  // removed by retention since open
+  std::uint64_t partitions = 0;
+  std::uint64_t partitions_compacted = 0;        // of those that are there
+  std::uint64_t partitions_removed_by_age = 0;   // since open
+  std::uint64_t partitions_removed_by_size = 0;  // since open
+  std::uint64_t bytes_compacted = 0;             // written by compaction since open
+  // The files take more than bytes_max, and what could go is not indexed yet.
+  bool over_budget = false;
   std::uint64_t outbox_messages = 0;  // waiting
   std::string maintenance_error;      // empty: none; the last failure of retention
 };
 
-// Everything that must survive: posts with their scores, minute counts, alerts and the outbox in
-// posts.db, a rebuildable full-text index in search.db. SQLite in WAL mode, synchronous=FULL.
+// Everything that must survive: posts with their scores in partitions (partition.h), each with a
+// full-text index that can be rebuilt; minute counts, alerts, rules and the outbox in posts.db.
+// SQLite in WAL mode, synchronous=FULL.
 // Pipeline place: after infer, before aggregate; the API reads from it.
 // Ownership: `clock` and `hooks` outlive the store; statements and files are the store's own.
 // Threads: every member may be called concurrently. Writes wait for one another (one fsync each);
@@ -133,7 +149,9 @@ class Store : public Outbox {
  public:
   // Fails with kFailedPrecondition when another process has the folder open or a newer version
   // wrote it, kPermissionDenied when the folder cannot be written, kDataLoss when posts.db is not
-  // a database. A damaged search.db is rebuilt, since it holds nothing of its own.
+  // a database or files of partitions are missing or foreign. A damaged index is rebuilt. Posts of
+  // a folder of schema 2 or older are moved into partitions first (about 100,000 a second); when
+  // that is cut short, the next open goes on.
   static Result<std::unique_ptr<Store>> open(StoreOptions options, const Clock& clock);
   ~Store() override;
   Store(const Store&) = delete;
@@ -170,6 +188,9 @@ class Store : public Outbox {
   Status remove_rule(const std::string& name);
 
   Result<PostPage> posts(const PostQuery& query);
+  // Counts what a query finds, over `buckets` (1 to kSummaryBucketsMax) spans of time. Exact up to
+  // about 10,000 posts; beyond that estimated from a sample, so that the work is bounded.
+  Result<PostSummary> summary(const PostQuery& query, std::size_t buckets);
   Result<std::optional<StoredPost>> post(const std::string& id);
   // Calls `visit` for every post after `after` with a time of at least `since`, oldest first,
   // until it returns false. To warm up after a restart; holds no lock and has no time limit.
@@ -204,8 +225,12 @@ class Store : public Outbox {
 
   // Indexes everything on disk now, on this thread.
   Status index_now();
-  // Removes now what retention says, in small transactions, on this thread.
+  // Does now what maintenance does: finishes closed partitions, removes what retention says.
   Status retain_now();
+  // Compacts the index of every closed partition now, on this thread, as fast as it can.
+  Status compact_now();
+  // Closes the open partition, if it has posts: the next post begins another.
+  Status close_partition();
 
  private:
   struct Impl;

@@ -2,8 +2,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "core/thread_name.h"
 #include "store/alert_rows.h"
+#include "store/index_compaction.h"
 #include "store/minute_rows.h"
 #include "store/outbox_rows.h"
 #include "store/post_rows.h"
@@ -13,12 +16,15 @@
 namespace tidewatch {
 namespace {
 
-constexpr auto kShortReaderWait = std::chrono::milliseconds{50};
-constexpr std::size_t kIndexBatchPosts = 4'096;
-constexpr std::uint64_t kRemovalPosts = 1'024;  // a write waits at most for one such removal
+// One transaction of the index, and a piece of it that is merged later: larger ones when there is
+// much to do, since fewer pieces cost fewer merges.
+constexpr std::size_t kIndexBatchPostsMin = 4'096;
+constexpr std::size_t kIndexBatchPostsMax = 32'768;
+std::size_t index_batch(std::int64_t lag) {
+  return std::clamp(static_cast<std::size_t>(std::max<std::int64_t>(lag, 0) / 8),
+                    kIndexBatchPostsMin, kIndexBatchPostsMax);
+}
 constexpr std::int64_t kRetentionEveryPosts = 65'536;
-constexpr int kCheckpointPasses = 8;
-constexpr int kPagesForTheWriter = 256;  // 1 MiB
 
 // Background threads pace themselves in real time: this decides when they look, never what they
 // find. Many small index transactions would cost more than a few large ones.
@@ -26,6 +32,8 @@ constexpr auto kIndexPace = std::chrono::milliseconds{200};
 constexpr std::int64_t kIndexSoonPosts = 1'024;  // do not wait for the pace
 constexpr auto kMaintenancePace = std::chrono::seconds{30};
 constexpr auto kErrorPace = std::chrono::seconds{1};
+constexpr auto kCompactionPace = std::chrono::seconds{5};
+constexpr auto kCompactionPauseMax = std::chrono::seconds{2};
 
 std::chrono::steady_clock::time_point pace(std::chrono::milliseconds duration) {
   return std::chrono::steady_clock::now() + duration;
@@ -53,7 +61,7 @@ void Store::Impl::wake_threads(std::int64_t appended) {
   }
   if (wake_maintenance) maintenance_wake.notify_one();
   if (appended > 0) index_wake.notify_one();
-  if (log->last() - index->indexed_until() > static_cast<std::int64_t>(options.index_lag_max)) {
+  if (index_lag() > static_cast<std::int64_t>(options.index_lag_max)) {
     catch_up_wake.notify_one();
   }
 }
@@ -63,7 +71,7 @@ void Store::Impl::wake_threads(std::int64_t appended) {
 Status Store::Impl::index_all() {
   while (!stopping()) {
     const MutexLock lock(index_mu);
-    TRY_ASSIGN(const std::size_t indexed, index->index_some(kIndexBatchPosts));
+    TRY_ASSIGN(const std::size_t indexed, index->index_some(index_batch(index_lag()), log->last()));
     if (indexed == 0) return {};
   }
   return {};
@@ -73,7 +81,7 @@ void Store::Impl::catch_up_thread() {
   name_thread("index-2");
   lower_thread_priority(kCatchUpNice);
   const auto limit = static_cast<std::int64_t>(options.index_lag_max);
-  const auto lag = [&] { return log->last() - index->indexed_until(); };
+  const auto lag = [&] { return index_lag(); };
   while (true) {
     {
       const MutexLock lock(thread_mu);
@@ -84,7 +92,7 @@ void Store::Impl::catch_up_thread() {
       bool failed = false;
       {
         const MutexLock lock(index_mu);
-        failed = !index->index_some(kIndexBatchPosts).ok();
+        failed = !index->index_some(index_batch(index_lag()), log->last()).ok();
       }
       if (failed) {  // the indexer meets the same and reports it
         const MutexLock lock(thread_mu);
@@ -102,9 +110,9 @@ void Store::Impl::index_thread() {
   while (true) {
     {
       const MutexLock lock(thread_mu);
-      while (!stopping() && log->last() <= index->indexed_until()) index_wake.wait(thread_mu);
+      while (!stopping() && index_lag() <= 0) index_wake.wait(thread_mu);
       const auto until = pace(kIndexPace);
-      while (!stopping() && log->last() - index->indexed_until() < kIndexSoonPosts &&
+      while (!stopping() && index_lag() < kIndexSoonPosts &&
              index_wake.wait_until(thread_mu, until)) {
       }
       if (stopping()) return;
@@ -118,65 +126,35 @@ void Store::Impl::index_thread() {
   }
 }
 
-// ---- the write-ahead log of posts.db
-
-// SQLite starts the write-ahead log over once all of it is in the file and no reader needs it. A
-// background pass under constant load is always a few pages short of all; those are folded here,
-// where nothing is written meanwhile. Readers that overlap without end would still let it grow, so
-// from its limit on this waits for them: a moment, and at four times the limit as long as it takes.
-void Store::Impl::fold_wal() {
-  const int pages = wal_pages.load(std::memory_order_relaxed);
-  const bool nearly_folded = wal_nearly_folded.exchange(false);
-  if (pages < wal_pages_next_wait) {
-    if (nearly_folded) {
-      sqlite3_wal_checkpoint_v2(db->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-    }
-    return;
+std::int64_t Store::Impl::index_lag() const {
+  std::int64_t lag = 0;
+  const std::int64_t last = log->last();
+  const auto list = partitions.list();
+  for (const Partition& one : *list) {
+    lag += std::max<std::int64_t>(std::min(one.last, last) - one.indexed_until, 0);
   }
-  const auto wait =
-      pages < 4 * wal_pages_max ? kShortReaderWait : options.query_time_max + kShortReaderWait;
-  sqlite3_busy_timeout(db->handle(), static_cast<int>(wait.count()));
-  const int code =
-      sqlite3_wal_checkpoint_v2(db->handle(), nullptr, SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
-  // What holds it back now may do so for a while: not again at the very next commit.
-  wal_pages_next_wait = code == SQLITE_OK ? wal_pages_max : pages + wal_pages_max / 4;
-}
-
-// While a pass runs, posts go on being written: at 25,000 a second tens of megabytes, which the
-// writer would have to fold. Each further pass leaves less, until it is a moment's work.
-Status Store::Impl::checkpoint() {
-  for (int pass = 0; pass < kCheckpointPasses && !stopping(); ++pass) {
-    int pages = 0;
-    int folded = 0;
-    const int code = sqlite3_wal_checkpoint_v2(checkpoint_db->handle(), nullptr,
-                                               SQLITE_CHECKPOINT_PASSIVE, &pages, &folded);
-    if (code != SQLITE_OK && (code & 0xFF) != SQLITE_BUSY) return checkpoint_db->error(code);
-    // What the log holds beyond what this pass saw, or could not fold for a reader.
-    if (wal_pages.load(std::memory_order_relaxed) - folded <= kPagesForTheWriter) break;
-  }
-  wal_nearly_folded.store(true);
-  return {};
+  return lag;
 }
 
 // ---- retention
 
-Status Store::Impl::retain() {
+Status Store::Impl::maintain() {
+  const MutexLock lock(maintain_mu);
+  {
+    const MutexLock post_lock(post_mu);
+    if (partition_is_full()) TRY(roll());
+  }
+  TRY(finish_closed());
   TRY(retain_by_age());
   TRY(retain_by_size());
-  {
-    const MutexLock lock(index_mu);
-    TRY(index->drop_before(log->first()));
-  }
   return vacuum();
 }
 
-// Removes a few of the oldest posts; lets other writers in between two calls.
-Result<std::uint64_t> Store::Impl::remove_oldest_posts() {
-  const MutexLock lock(write_mu);
-  TRY_ASSIGN(const std::uint64_t removed, log->remove_oldest(kRemovalPosts));
-  posts_expired.fetch_add(removed);
-  after_commit();
-  return removed;
+std::uint64_t Store::Impl::used() const {
+  std::uint64_t bytes = catalog_used.load();
+  const auto list = partitions.list();
+  for (const Partition& one : *list) bytes += one.bytes();
+  return bytes;
 }
 
 Result<bool> Store::Impl::remove_minutes_before(EventTime written_before) {
@@ -189,14 +167,14 @@ Result<bool> Store::Impl::remove_minutes_before(EventTime written_before) {
   return removed;
 }
 
+// Whole partitions, once the youngest post of them is old enough, indexed or not.
 Status Store::Impl::retain_by_age() {
   const EventTime now = clock.wall_now();
   const std::int64_t stored_before = to_millis(now - options.retention);
-  while (!stopping()) {
-    const auto oldest = blocks.first();
-    if (!oldest || oldest->stored_at >= stored_before) break;
-    TRY_ASSIGN(const std::uint64_t removed, remove_oldest_posts());
-    if (removed == 0) break;
+  const auto list = partitions.list();
+  for (const Partition& partition : *list) {
+    if (stopping() || partition.is_open() || partition.stored_until >= stored_before) break;
+    TRY(remove_partition(partition, /*by_age=*/true));
   }
   bool more = true;
   while (more && !stopping()) {
@@ -209,36 +187,38 @@ Status Store::Impl::retain_by_age() {
   return write(remove);
 }
 
-// Posts go first, the oldest first; minutes only when no posts are left. Goes a little below the
-// limit, so as not to come back for every commit. The index of removed posts is freed a shard at a
-// time.
+// Partitions go first, the oldest first, but none that is not indexed: searches should have been
+// able to find it. Minutes only when no closed partition is left. Goes a little below the limit, so
+// as not to come back for every commit.
 Status Store::Impl::retain_by_size() {
+  over_budget.store(false);
   if (used() <= options.bytes_max) return {};
   const std::uint64_t target = options.bytes_max / 100 * 97;
   while (used() > target && !stopping()) {
-    TRY_ASSIGN(const std::uint64_t removed, remove_oldest_posts());
-    if (removed > 0) {
-      const MutexLock lock(index_mu);
-      TRY(index->drop_before(log->first()));
+    const auto list = partitions.list();
+    const bool closed = !list->empty() && !list->front().is_open();
+    if (closed && list->front().indexed()) {
+      TRY(remove_partition(list->front(), /*by_age=*/false));
       continue;
     }
-    TRY_ASSIGN(const bool more, remove_minutes_before(EventTime::max()));
-    if (!more) break;
+    bool more = false;
+    if (!closed) {
+      TRY_ASSIGN(more, remove_minutes_before(EventTime::max()));
+    }
+    if (!more) {
+      over_budget.store(used() > options.bytes_max);
+      break;
+    }
   }
   return {};
 }
 
-// Freed pages are used again; only when much of a file is free is it made smaller.
+// Freed pages of posts.db are used again; only when much of it is free is it made smaller.
 Status Store::Impl::vacuum() {
   bool more = true;
   while (more && !stopping()) {
     const MutexLock lock(write_mu);
     TRY_ASSIGN(more, release_free_pages(*db));
-    if (more) after_commit();
-  }
-  for (more = true; more && !stopping();) {
-    const MutexLock lock(index_mu);
-    TRY_ASSIGN(more, index->release_free_pages());
   }
   return {};
 }
@@ -256,9 +236,68 @@ void Store::Impl::maintenance_thread() {
       appended_since_retention = 0;
     }
     Status done = checkpoint();
-    if (done.ok()) done = retain();
+    prepare_spare();
+    if (done.ok()) done = maintain();
     const MutexLock lock(thread_mu);
     maintenance_error = done.ok() ? "" : done.error().message;
+  }
+}
+
+// ---- compaction
+
+void Store::Impl::pause(std::chrono::milliseconds duration) {
+  const auto until = pace(duration);
+  const MutexLock lock(thread_mu);
+  while (!stopping() && compaction_wake.wait_until(thread_mu, until)) {
+  }
+}
+
+// Merges the index of the oldest closed partition that is whole but in many pieces. False: there is
+// none. `paced`: not faster than the options say.
+Result<bool> Store::Impl::compact_one(bool paced) {
+  const auto list = partitions.list();
+  const auto partition = std::find_if(list->begin(), list->end(), [](const Partition& one) {
+    return !one.is_open() && one.indexed() && !one.compacted;
+  });
+  if (partition == list->end() || stopping()) return false;
+  const std::int64_t number = partition->number;
+  TRY_ASSIGN(
+      auto compaction,
+      IndexCompaction::open({.dir = dir.path(), .vfs = vfs.name(), .store_id = store_id}, number));
+  for (bool more = true; more;) {
+    if (stopping() || !partitions.find(number)) return !stopping();
+    TRY_ASSIGN(const IndexCompaction::Step step, compaction->step());
+    bytes_compacted.fetch_add(step.bytes);
+    more = step.more;
+    if (!paced || !more) continue;
+    const auto wait = std::chrono::milliseconds{
+        step.bytes * 1'000 / std::max<std::uint64_t>(options.compaction_bytes_per_second, 1)};
+    pause(std::min<std::chrono::milliseconds>(wait, kCompactionPauseMax));
+  }
+  TRY_ASSIGN(const std::uint64_t bytes, compaction->finish());
+  TRY(write([&](Database& catalog) -> Status {
+    auto done = partitions.find(number);
+    if (!done) return {};  // removed meanwhile
+    done->compacted = true;
+    return write_partition(catalog, *done);
+  }));
+  partitions.change(number, [&](Partition& one) {
+    one.compacted = true;
+    one.search_bytes = bytes;
+  });
+  return true;
+}
+
+void Store::Impl::compaction_thread() {
+  name_thread("compact");
+  lower_thread_priority(kIndexerNice);
+  while (!stopping()) {
+    const auto more = compact_one(true);
+    if (!more.ok()) {
+      const MutexLock lock(thread_mu);
+      index_error = more.error().message;
+    }
+    if (!more.ok() || !*more) pause(kCompactionPace);
   }
 }
 

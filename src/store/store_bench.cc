@@ -226,12 +226,8 @@ void run(const std::filesystem::path& dir, std::size_t count) {
       lag, static_cast<double>(left) / ms_since(begin) * 1'000,
       static_cast<double>(left) / cpu * 1'000, left);
   const StoreStats stats = store->stats();
-  const auto per_post = [&](const char* file) {
-    return static_cast<double>(std::filesystem::file_size(dir / "all" / file)) /
-           static_cast<double>(stats.posts);
-  };
-  fmt::print("size: {} posts, posts.db {:.0f} bytes a post, search.db {:.0f}\n", stats.posts,
-             per_post("posts.db"), per_post("search.db"));
+  fmt::print("size: {} posts in {} partitions, {:.0f} bytes a post\n", stats.posts, stats.partitions,
+             static_cast<double>(stats.bytes_used) / static_cast<double>(stats.posts));
 
   const std::string& common = posts.word(0);
   const std::string& rare = posts.word(25'000);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -9,13 +8,16 @@
 #include <span>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "core/mutex.h"
 #include "store/block_map.h"
 #include "store/data_dir.h"
 #include "store/label_sets.h"
+#include "store/partition.h"
 #include "store/post_log.h"
 #include "store/post_search.h"
+#include "store/reader.h"
 #include "store/search_index.h"
 #include "store/sqlite.h"
 #include "store/store.h"
@@ -23,10 +25,16 @@
 
 namespace tidewatch {
 
-// The inside of a Store. Opening, writing and reading are in store.cc; what happens in the
-// background (index, checkpoints, retention) is in store_background.cc.
-// Locks: write_mu and index_mu are never held together; thread_mu is taken last. Members without a
-// GUARDED_BY are set by load() and then constant, or safe by themselves.
+// A partition takes at most this part of StoreOptions::bytes_max, and of its retention.
+inline constexpr std::uint64_t kPartitionsPerBudget = 16;
+inline constexpr int kPartitionsPerRetention = 30;
+
+// The inside of a Store. Opening, writing and reading are in store.cc; partitions opened, closed
+// and removed in store_partitions.cc; figures and checks in store_stats.cc; the threads in
+// store_background.cc.
+// Locks, in the order in which they may be taken: maintain_mu (one maintenance at a time), post_mu
+// (the open partition), index_mu, write_mu (posts.db), thread_mu. Members without a GUARDED_BY are
+// set by load() and then constant, or safe by themselves.
 struct Store::Impl {
   Impl(StoreOptions store_options, const Clock& store_clock, DataDir claimed)
       : options(std::move(store_options)),
@@ -41,24 +49,48 @@ struct Store::Impl {
       const std::function<Result<std::ptrdiff_t>(Database&)>& change);
   Status queue_messages(std::span<const OutboxMessage> messages,
                         const std::function<Status(Database&)>& change);
-  void after_commit() REQUIRES(write_mu);
-  void fold_wal() REQUIRES(write_mu);
+  Result<const LabelSet*> label_set(const LabelSchema& labels);
   void wake_threads(std::int64_t appended);
 
+  // Partitions.
+  Result<std::vector<StoredPost>> read_some(std::int64_t& next, std::int64_t end);
+  Status load_partitions(std::int64_t floor);
+  Status load_partition(const Partition& partition);
+  Result<Partition> open_first_partition(std::int64_t floor);
+  Status remove_stray_files(bool moving) REQUIRES(write_mu);
+  std::chrono::milliseconds partition_span() const;
+  bool partition_is_full() REQUIRES(post_mu);
+  Status roll() REQUIRES(post_mu);
+  void prepare_spare();
+  Status finish_closed() REQUIRES(maintain_mu);
+  Status make_id_filter(const Partition& partition);
+  Status remove_partition(const Partition& partition, bool by_age) REQUIRES(maintain_mu);
+  void note_posts_used() REQUIRES(post_mu);
+  void fold_wal() REQUIRES(post_mu);
+  Status checkpoint();
+  Result<bool> compact_one(bool paced);
+  void pause(std::chrono::milliseconds duration);
+
   Status index_all();
-  Status retain();
-  Status retain_by_age();
-  Status retain_by_size();
-  Result<std::uint64_t> remove_oldest_posts();
+  Status maintain() EXCLUDES(maintain_mu);
+  Status retain_by_age() REQUIRES(maintain_mu);
+  Status retain_by_size() REQUIRES(maintain_mu);
   Result<bool> remove_minutes_before(EventTime written_before);
   Status vacuum();
-  Status checkpoint();
   void index_thread();
   void catch_up_thread();
   void maintenance_thread();
+  void compaction_thread();
   bool stopping() const { return stop.load(std::memory_order_acquire); }
+  void say(const std::string& what) const {
+    if (options.say) options.say(what);
+  }
 
-  std::uint64_t used() const { return posts_used.load() + index->used(); }
+  std::uint64_t used() const;
+  std::int64_t index_lag() const;
+  SearchPlace search_place() const {
+    return {label_sets, blocks, partitions, static_cast<std::int64_t>(options.tail_scan_posts_max)};
+  }
 
   const StoreOptions options;
   const Clock& clock;
@@ -66,23 +98,35 @@ struct Store::Impl {
   SyncVfs vfs;
   LabelSets label_sets;
   BlockMap blocks;
+  PartitionMap partitions;
+  std::int64_t store_id = 0;
 
-  Mutex write_mu;
-  std::unique_ptr<Database> db GUARDED_BY(write_mu);
-  std::unique_ptr<PostLog> log;  // its bounds may be read without the lock
+  Mutex maintain_mu;
+
+  Mutex post_mu;
+  std::unique_ptr<PostLog> log;                         // its bounds may be read without the lock
+  std::shared_ptr<PostFile> spare GUARDED_BY(post_mu);  // the next partition's, made beforehand
+  std::vector<std::shared_ptr<PostFile>> retired GUARDED_BY(post_mu);  // to be closed elsewhere
   const int wal_pages_max =
       static_cast<int>(std::clamp<std::uint64_t>(options.wal_bytes_max / 4'096, 16, 1U << 24));
-  std::atomic<int> wal_pages{0};
   std::atomic<bool> wal_nearly_folded{false};  // the background has just been through it
-  int wal_pages_next_wait GUARDED_BY(write_mu) = wal_pages_max;
+  int wal_pages_next_wait GUARDED_BY(post_mu) = wal_pages_max;
+  std::atomic<int> wal_pages{0};
   std::atomic<std::uint64_t> commits{0};
-  std::atomic<std::uint64_t> posts_used{0};
   std::atomic<std::uint64_t> posts_expired{0};
-  std::atomic<std::int64_t> outbox_waiting{0};
+  std::atomic<std::uint64_t> removed_by_age{0};
+  std::atomic<std::uint64_t> removed_by_size{0};
+  std::atomic<std::uint64_t> bytes_compacted{0};
+  std::atomic<bool> over_budget{false};
 
   Mutex index_mu;
-  std::unique_ptr<SearchIndex> index;       // writes under index_mu
-  std::unique_ptr<Database> checkpoint_db;  // of the maintenance thread alone
+  std::unique_ptr<SearchIndex> index;
+
+  Mutex write_mu;
+  std::unique_ptr<Database> db GUARDED_BY(write_mu);  // posts.db
+  std::atomic<std::uint64_t> catalog_used{0};
+  std::atomic<std::int64_t> outbox_waiting{0};
+
   std::unique_ptr<ReaderPool> readers;
 
   std::atomic<bool> stop{false};
@@ -90,6 +134,7 @@ struct Store::Impl {
   CondVar index_wake;
   CondVar catch_up_wake;  // the index is further behind than it may be
   CondVar maintenance_wake;
+  CondVar compaction_wake;
   bool maintenance_due GUARDED_BY(thread_mu) = false;
   std::int64_t appended_since_retention GUARDED_BY(thread_mu) = 0;
   std::string index_error GUARDED_BY(thread_mu);
@@ -97,6 +142,7 @@ struct Store::Impl {
   std::jthread indexer;
   std::jthread catcher_up;
   std::jthread maintainer;
+  std::jthread compactor;
 };
 
 }  // namespace tidewatch

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <random>
 
 #include "store/search_query.h"
@@ -77,7 +78,6 @@ TEST_F(StoreSearchTest, FindsWhatPeopleTypeAndNothingElse) {
       {"words, not a phrase", "new york", {"york2", "york"}},
       {"a phrase in curly quotes", "“new york”", {"york"}},
       {"a hyphenated word is a phrase", "new-york", {"york"}},
-      {"an unclosed phrase", "\"new york", {"york"}},
       {"emoji", "\U0001F602", {"emoji"}},
       {"emoji and text", "笑死我了\U0001F602", {"emoji"}},
       {"a hashtag", "#退款难#", {"refund"}},
@@ -85,19 +85,24 @@ TEST_F(StoreSearchTest, FindsWhatPeopleTypeAndNothingElse) {
       {"a hashtag that is only a word there", "#退款#", {}},
       {"a name is not the beginning of another", "@张三", {"mention"}},
       {"the text of a name", "张三", {"zhang", "mention", "name"}},
-      {"operators are text", "NOT AND OR NEAR", {"operators"}},
-      {"operators are text, in part", "a AND pizza", {}},
-      {"FTS5 syntax is text", "NEAR(d)", {"operators"}},
-      {"FTS5 syntax is text, too", "a AND b OR c", {"operators"}},
-      {"column filters are text", "terms:退款", {}},
+      {"operators in quotes are text", "\"NOT\" \"AND\"", {"operators"}},
+      {"lower-case operators are text", "or not", {"operators"}},
+      {"OR", "客服 OR 转发", {"refund", "repost"}},
+      {"brackets", "(客服 OR 投诉) 退款", {"quotes", "refund"}},
+      {"NOT as a word", "退款 NOT 客服", {"quotes"}},
+      {"AND", "退款 AND 客服", {"refund"}},
+      {"NEAR", "退款 NEAR/4 到账", {}},
+      {"NEAR, further", "到账 NEAR/7 退款", {"refund"}},
+      {"a regular expression", "/退 ?款/", {"refund2", "quotes", "refund"}},
+      {"a regular expression within words", "/phone1[0-9]/", {"fullwidth", "phone"}},
+      {"a field", "emotion:neutral", {"empty"}},
+      {"a field and a word", "emotion:angry 退款 -客服", {"quotes"}},
+      {"without a field", "-emotion:angry", {"empty"}},
+      {"without any of several", "款 -(客服 OR 投诉)", {"refund2"}},
       {"stars", "退款*", {"quotes", "refund"}},
       {"a quoted word", "\"不退款\"", {"quotes"}},
       {"accents", "café", {"cafe"}},
-      {"only punctuation", "?!…", {}},
-      {"only a minus", "-", {}},
-      {"only quotes", "\"\"", {}},
-      {"a quote in a word", "a\"b", {"operators"}},
-      {"SQL", "'; DROP TABLE posts; --", {}},
+      {"a quote in a word", "a\"b\"", {"operators"}},
       {"a phrase with a separator that the text lacks",
        "\"退,款\"",
        {"refund2", "quotes", "refund"}},
@@ -119,22 +124,53 @@ TEST_F(StoreSearchTest, FindsWhatPeopleTypeAndNothingElse) {
   }
 }
 
-TEST_F(StoreSearchTest, RefusesAQueryThatIsTooLong) {
+// As POST /v1/rules/validate says it.
+TEST_F(StoreSearchTest, SaysWhatIsWrongWithAQuery) {
   auto store = open_store(quiet_options(dir_.path()), clock_);
-  std::string query;
-  while (query.size() < (1U << 20)) query += "转发微博";
-  const auto refused = store->posts({.q = query});
-  ASSERT_FALSE(refused.ok());
-  EXPECT_EQ(refused.error().code, Code::kInvalidArgument);
-  EXPECT_THAT(refused.error().message, HasSubstr("q:"));
-  // The longest that is allowed, all of different words.
-  std::string longest;
-  for (int i = 0; longest.size() < kSearchQueryBytesMax - 8; ++i)
-    longest += std::to_string(i) + " ";
-  std::vector<ScoredPost> posts = {make_post("all", longest), make_post("some", "0 1 2 3")};
+  auto names =
+      std::make_shared<SearchNames>(SearchNames{*TopicTree::create(labels(), {}), labels()});
+  const std::vector<std::pair<std::string, std::string>> wrong = {
+      {"退款 OR", "q: column 6: the query ends where a word should stand; write one"},
+      {"退款 (客服", "q: column 4: this ( is never closed; write )"},
+      {"\"new york", "q: column 1: this quote is never closed"},
+      {"退款 reigon:广东", "q: column 4: 'reigon:' is not a field; fields are"},
+      {"/[/", "q: column 1: not a regular expression"},
+      {"?!…", "q: column 1: there is nothing to look for"},
+      {"a topic:nothing", "'nothing' is no topic; topics are economy, finance"},
+      {std::string(kQueryBytesMax + 1, 'a'), "q: column 1: the query is 4097 bytes long"},
+  };
+  for (const auto& [q, message] : wrong) {
+    const auto refused = store->posts({.q = q, .names = names});
+    ASSERT_FALSE(refused.ok()) << q;
+    EXPECT_EQ(refused.error().code, Code::kInvalidArgument) << q;
+    EXPECT_THAT(refused.error().message, HasSubstr(message)) << q;
+  }
+}
+
+// Names of groups and sets, where the engine gives the store names to look up.
+TEST_F(StoreSearchTest, LooksNamesUp) {
+  auto store = open_store(quiet_options(dir_.path()), clock_);
+  auto tree = TopicTree::create(labels(), {{"money", {"finance", "sport"}}});
+  ASSERT_EQ(problem(tree), "");
+  auto names = std::make_shared<SearchNames>(SearchNames{*tree, labels()});
+  std::vector<ScoredPost> posts;
+  for (int i = 0; i < 6; ++i) {
+    posts.push_back(make_post(std::to_string(i), "退款"));
+    posts.back().scores.emotion = static_cast<std::uint8_t>(i);
+    posts.back().scores.topic = static_cast<std::uint8_t>(i % 3);
+  }
   ASSERT_EQ(problem(store->append(posts, labels())), "");
-  ASSERT_EQ(problem(store->index_now()), "");
-  EXPECT_THAT(find(*store, {.q = longest}), ElementsAre("all"));
+  for (const char* way : {"scan", "index"}) {
+    EXPECT_THAT(find(*store, {.q = "emotion:negative", .names = names}), ElementsAre("4", "1", "0"))
+        << way;
+    EXPECT_THAT(find(*store, {.q = "topic:money -emotion:negative", .names = names}),
+                ElementsAre("5", "3", "2"))
+        << way;
+    EXPECT_THAT(find(*store, {.topic = "money", .emotion = "negative", .names = names}),
+                ElementsAre("0"))
+        << way;
+    ASSERT_EQ(problem(store->index_now()), "");
+  }
 }
 
 TEST_F(StoreSearchTest, RefusesAWrongLimit) {
@@ -199,12 +235,15 @@ TEST_F(StoreSearchTest, TextCannotPretendToBeAField) {
 
 TEST_F(StoreSearchTest, PagesByKeyset) {
   StoreOptions options = quiet_options(dir_.path());
-  options.index_shard_posts = 100;
+  options.partition_posts_max = 100;
   auto store = open_store(options, clock_);
   auto posts = make_posts(1'000);
-  ASSERT_EQ(problem(store->append(std::span(posts).first(900), labels())), "");
+  for (std::size_t at = 0; at < 900; at += 90) {
+    ASSERT_EQ(problem(store->append(std::span(posts).subspan(at, 90), labels())), "");
+  }
   ASSERT_EQ(problem(store->index_now()), "");
   ASSERT_EQ(problem(store->append(std::span(posts).last(100), labels())), "");
+  EXPECT_GE(store->stats().partitions, 5U);
   for (const char* q : {"天气", ""}) {
     PostQuery query{.q = q, .limit = 37};
     std::uint64_t expected = 1'000;
@@ -230,21 +269,37 @@ class ImpatientClock final : public Clock {
   mutable std::atomic<std::int64_t> looks_{0};
 };
 
-TEST_F(StoreSearchTest, EndsASearchThatTakesTooLong) {
+// A search whose time is up says so and can be gone on with: in the end it has looked at
+// everything.
+TEST_F(StoreSearchTest, ASearchThatTakesTooLongIsGoneOnWith) {
   const ImpatientClock clock;
   StoreOptions options = quiet_options(dir_.path());
   options.query_time_max = std::chrono::milliseconds{50};
+  options.partition_posts_max = 1'000;
   auto store = open_store(options, clock);
-  auto posts = make_posts(5'000);
-  ASSERT_EQ(problem(store->append(posts, labels())), "");
+  for (int i = 0; i < 5; ++i) {
+    auto posts = make_posts(1'000, "b" + std::to_string(i) + "_");
+    if (i == 0) posts[3].post.text = "天暖";
+    ASSERT_EQ(problem(store->append(posts, labels())), "");
+  }
   for (const char* way : {"scan", "index"}) {
-    const auto slow = store->posts({.q = "天气", .author = "nobody", .limit = 10});
-    const auto slow_scan = store->posts({.q = "-天气", .limit = 10});
-    ASSERT_FALSE(slow_scan.ok()) << way;
-    EXPECT_EQ(slow_scan.error().code, Code::kDeadlineExceeded) << way;
-    EXPECT_THAT(slow_scan.error().message, HasSubstr("limit")) << way;
+    PostQuery query{.q = "天 -天气", .limit = 10};
+    std::vector<std::string> found;
+    int pages = 0;
+    bool complete = false;
+    for (; !complete && pages < 1'000; ++pages) {
+      const auto page = store->posts(query);
+      ASSERT_EQ(problem(page), "") << way;
+      for (const std::string& id : ids_of(*page)) found.push_back(id);
+      complete = page->complete;
+      ASSERT_EQ(page->next.has_value(), !complete) << way;
+      EXPECT_TRUE(page->searched_from.has_value());
+      if (!complete) query.before = *page->next;
+    }
+    EXPECT_TRUE(complete) << way;
+    EXPECT_THAT(found, ElementsAre("b0_3")) << way;
     if (std::string(way) == "scan") {
-      EXPECT_FALSE(slow.ok());
+      EXPECT_GT(pages, 3);
     }
     // The reader is fit for the next query.
     EXPECT_EQ(find(*store, {.q = "天气", .limit = 3}).size(), 3U) << way;
@@ -259,6 +314,8 @@ TEST_F(StoreSearchTest, AgreesWithLookingAtEveryPost) {
   const std::vector<std::string> pieces = {"转",  "发",         "微", "博", "退", "款",
                                            "new", "York",       "7",  " ",  ",",  "#",
                                            "@",   "\U0001F602", "-",  "\"", "Ａ"};
+  const std::vector<std::string> operators = {" OR ", " NOT ",    " -",     "(",
+                                              ")",    " NEAR/2 ", "/转.发/"};
   const auto random_text = [&](unsigned length_max) {
     std::string text;
     for (std::size_t length = random() % length_max; length > 0; --length) {
@@ -267,26 +324,120 @@ TEST_F(StoreSearchTest, AgreesWithLookingAtEveryPost) {
     return text;
   };
   StoreOptions options = quiet_options(dir_.path());
-  options.index_shard_posts = 300;
+  options.partition_posts_max = 300;
   auto store = open_store(options, clock_);
   std::vector<ScoredPost> posts;
   posts.reserve(1'000);
   for (int i = 0; i < 1'000; ++i) posts.push_back(make_post(std::to_string(i), random_text(20)));
   ASSERT_EQ(problem(store->append(posts, labels())), "");
   ASSERT_EQ(problem(store->index_now()), "");
-  FoldedText folded;
-  for (int round = 0; round < 500; ++round) {
-    const std::string q = random_text(5);
-    const auto parsed = parse_search_query(q);
-    ASSERT_TRUE(parsed.ok());
-    std::vector<std::string> expected;
-    for (auto post = posts.rbegin(); post != posts.rend() && !parsed->finds_nothing(); ++post) {
-      fold_text(post->post.text, folded);
-      if (matches(*parsed, folded)) expected.push_back(post->post.id);
+  int asked = 0;
+  for (int round = 0; round < 2'000; ++round) {
+    std::string q = random_text(5);
+    for (std::size_t more = random() % 3; more > 0; --more) {
+      q += operators[random() % operators.size()] + random_text(4);
     }
-    EXPECT_THAT(find(*store, {.q = q, .limit = 1'000}), ElementsAreArray(expected))
+    const auto parsed = SearchQuery::parse(q, nullptr);
+    const auto page = store->posts({.q = q, .limit = 1'000});
+    ASSERT_EQ(parsed.ok(), page.ok()) << q;
+    if (!parsed.ok()) continue;
+    ++asked;
+    std::vector<std::string> expected;
+    SearchText text;
+    for (auto post = posts.rbegin(); post != posts.rend(); ++post) {
+      text.set(post->post.text);
+      if (parsed->matches({.text = post->post.text, .topic = "health", .emotion = "angry"}, text)) {
+        expected.push_back(post->post.id);
+      }
+    }
+    EXPECT_THAT(ids_of(*page), ElementsAreArray(expected))
         << "seed " << kSeed << " round " << round << " q: " << q;
   }
+  EXPECT_GT(asked, 500);
+}
+
+// ---- summaries
+
+TEST_F(StoreSearchTest, SummarisesWhatAQueryFinds) {
+  auto names =
+      std::make_shared<SearchNames>(SearchNames{*TopicTree::create(labels(), {}), labels()});
+  StoreOptions options = quiet_options(dir_.path());
+  options.partition_posts_max = 50;
+  auto store = open_store(options, clock_);
+  for (int batch = 0; batch < 3; ++batch) {
+    std::vector<ScoredPost> posts;
+    for (int i = batch * 40; i < batch * 40 + 40; ++i) {
+      ScoredPost post = make_post(std::to_string(i), i % 2 == 0 ? "退款" : "天气", i * 1'000);
+      post.post.author = "a" + std::to_string(i % 3);
+      post.post.source = "weibo";
+      if (i % 4 != 0) post.post.region = i % 4 == 1 ? "广东 深圳" : "广东省";
+      post.scores.emotion = i % 10 == 0 ? 4 : 3;
+      post.scores.topic = static_cast<std::uint8_t>(i % 3);
+      posts.push_back(std::move(post));
+    }
+    ASSERT_EQ(problem(store->append(posts, labels())), "");
+  }
+  using Facet = PostSummary::Facet;
+  for (const char* way : {"scan", "index"}) {
+    SCOPED_TRACE(way);
+    const auto all = store->summary({.names = names}, 12);
+    ASSERT_EQ(problem(all), "");
+    EXPECT_EQ(all->posts, 120U);
+    EXPECT_TRUE(all->exact);
+    EXPECT_EQ(all->bucket, std::chrono::seconds{10});
+    ASSERT_EQ(all->histogram.size(), 12U);
+    for (const PostSummary::Bucket& bucket : all->histogram) {
+      EXPECT_EQ(bucket.posts, 10U);
+      EXPECT_EQ(bucket.negative, 1U);
+    }
+    const auto some =
+        store->summary({.q = "退款", .until = from_millis(60'000), .names = names}, 6);
+    ASSERT_EQ(problem(some), "");
+    EXPECT_EQ(some->posts, 30U);
+    EXPECT_EQ(some->topics, (Facet{{"finance", 10}, {"health", 10}, {"sport", 10}}));
+    EXPECT_EQ(some->regions, (Facet{{"unknown", 15}, {"广东", 15}}))
+        << "cities count for provinces";
+    EXPECT_EQ(some->emotions, (Facet{{"neutral", 24}, {"sad", 6}}));
+    EXPECT_EQ(some->authors, (Facet{{"a0", 10}, {"a1", 10}, {"a2", 10}}));
+    EXPECT_EQ(some->sources, (Facet{{"weibo", 30}}));
+    EXPECT_EQ(store->summary({.q = "nothing"}, 5)->posts, 0U);
+    EXPECT_EQ(store->summary({.since = from_millis(900'000)}, 5)->posts, 0U);
+    ASSERT_EQ(problem(store->index_now()), "");
+  }
+  EXPECT_FALSE(store->summary({}, 0).ok());
+  EXPECT_FALSE(store->summary({}, kSummaryBucketsMax + 1).ok());
+  EXPECT_FALSE(store->summary({.q = "("}, 5).ok());
+}
+
+// More than are read: estimated from a sample, near the truth.
+TEST_F(StoreSearchTest, EstimatesASummaryOfMany) {
+  StoreOptions options = quiet_options(dir_.path());
+  options.partition_posts_max = 20'000;
+  auto store = open_store(options, clock_);
+  constexpr int kPosts = 80'000;
+  for (int begin = 0; begin < kPosts; begin += 20'000) {
+    std::vector<ScoredPost> posts;
+    for (int i = begin; i < begin + 20'000; ++i) {
+      posts.push_back(make_post(std::to_string(i), i % 4 == 0 ? "退款" : "天气好", i));
+      posts.back().scores.topic = static_cast<std::uint8_t>(i % 5 == 0 ? 0 : 1);
+    }
+    ASSERT_EQ(problem(store->append(posts, labels())), "");
+  }
+  ASSERT_EQ(problem(store->index_now()), "");
+  for (const char* q : {"", "天气"}) {
+    const double truth = *q == 0 ? kPosts : kPosts * 0.75;
+    const auto summary = store->summary({.q = q}, 8);
+    ASSERT_EQ(problem(summary), "");
+    EXPECT_FALSE(summary->exact) << q;
+    EXPECT_NEAR(static_cast<double>(summary->posts), truth, truth * 0.1) << q;
+    ASSERT_FALSE(summary->topics.empty());
+    EXPECT_EQ(summary->topics[0].first, "health");
+    EXPECT_NEAR(static_cast<double>(summary->topics[0].second), truth * 0.8, truth * 0.1) << q;
+    for (const PostSummary::Bucket& bucket : summary->histogram) {
+      EXPECT_NEAR(static_cast<double>(bucket.posts), truth / 8, truth / 8 * 0.5) << q;
+    }
+  }
+  EXPECT_TRUE(store->summary({.q = "天气", .until = from_millis(4'000)}, 8)->exact);
 }
 
 }  // namespace

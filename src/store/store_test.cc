@@ -10,6 +10,7 @@
 #include <set>
 #include <thread>
 
+#include "store/partition.h"
 #include "store/schema.h"
 #include "store/sqlite.h"
 #include "store/store_test_support.h"
@@ -244,7 +245,7 @@ TEST_F(StoreTest, RebuildsADamagedIndex) {
     ASSERT_EQ(problem(store->index_now()), "");
     EXPECT_EQ(store->stats().index_lag_posts, 0U);
   }
-  std::ofstream(dir_.path() / "search.db", std::ios::trunc) << std::string(8'192, 'x');
+  std::ofstream(partition_search_path(dir_.path(), 1), std::ios::trunc) << std::string(8'192, 'x');
   auto store = open();
   EXPECT_EQ(store->stats().index_lag_posts, 20U);
   ASSERT_EQ(problem(store->index_now()), "");
@@ -266,7 +267,8 @@ TEST_F(StoreTest, CheckSeesWhatIsWrong) {
   append(*store, make_posts(5));
   EXPECT_EQ(problem(store->check()), "");
   for (const auto& [sql, message] : damages) {
-    auto db = Database::open(dir_.path() / "posts.db", Database::Mode::kReadWrite, "unix");
+    auto db =
+        Database::open(partition_posts_path(dir_.path(), 1), Database::Mode::kReadWrite, "unix");
     ASSERT_EQ(problem((*db)->exec(sql)), "");
     const Status checked = store->check();
     ASSERT_FALSE(checked.ok()) << sql;
@@ -482,6 +484,7 @@ TEST_F(StoreTest, KeepsTheHistoryOfAnAlert) {
 }
 
 constexpr const char* kDowngradeTo1 = R"sql(
+DROP TABLE partitions;
 DROP TABLE alert_history;
 DROP TABLE alert_tellings;
 ALTER TABLE alerts DROP COLUMN muted_until;
@@ -659,10 +662,10 @@ TEST_F(StoreTest, AFullOutboxRefusesAndKeepsWhatItHas) {
 
 // ---- retention
 
+// Partitions go as a whole, once the youngest post of them is old enough.
 TEST_F(StoreTest, RemovesPostsByTheAgeOfTheirStorage) {
   StoreOptions options = quiet_options(dir_.path());
   options.retention = hours{10};
-  options.index_shard_posts = 1'000;
   auto store = open_store(options, clock_);
   append(*store, make_posts(6'000, "old"));
   ASSERT_EQ(problem(store->index_now()), "");
@@ -671,17 +674,20 @@ TEST_F(StoreTest, RemovesPostsByTheAgeOfTheirStorage) {
   ASSERT_EQ(problem(store->index_now()), "");
   ASSERT_EQ(problem(store->retain_now()), "");
   EXPECT_EQ(store->stats().posts, 11'000U) << "nothing is old enough";
+  EXPECT_EQ(store->stats().partitions, 2U) << "a partition takes a thirtieth of the retention";
 
   clock_.advance(hours{3});
   const std::uint64_t used_before = store->stats().bytes_used;
   ASSERT_EQ(problem(store->retain_now()), "");
-  // The block in which old and new meet (4,096 to 8,191) is as young as its youngest post.
-  EXPECT_EQ(store->stats().first.value, 4'096U);
-  EXPECT_EQ(store->stats().posts, 11'000U - 4'095U);
-  EXPECT_EQ(store->stats().posts_expired, 4'095U);
+  EXPECT_EQ(store->stats().first.value, 6'001U);
+  EXPECT_EQ(store->stats().posts, 5'000U);
+  EXPECT_EQ(store->stats().posts_expired, 6'000U);
+  EXPECT_EQ(store->stats().partitions_removed_by_age, 1U);
   EXPECT_LT(store->stats().bytes_used, used_before);
   EXPECT_FALSE(store->post("old0")->has_value());
-  EXPECT_TRUE(store->post("old4095")->has_value());
+  EXPECT_TRUE(store->post("new0")->has_value());
+  EXPECT_FALSE(std::filesystem::exists(partition_posts_path(dir_.path(), 1)));
+  EXPECT_FALSE(std::filesystem::exists(partition_search_path(dir_.path(), 1)));
   EXPECT_EQ(store->posts({.q = "天气", .limit = 1'000})->posts.size(), 1'000U);
   EXPECT_EQ(problem(store->check()), "");
 
@@ -699,12 +705,13 @@ TEST_F(StoreTest, RemovesPostsByTheAgeOfTheirStorage) {
   EXPECT_EQ(problem(store->check()), "");
 }
 
-TEST_F(StoreTest, RemovesTheOldestPostsByTotalSize) {
+TEST_F(StoreTest, RemovesTheOldestPartitionsByTotalSize) {
   StoreOptions options = quiet_options(dir_.path());
-  options.bytes_max = 3U << 19;
-  options.index_shard_posts = 1'000;
+  options.bytes_max = 4U << 20;
+  std::vector<std::string> said;
+  options.say = [&](const std::string& what) { said.push_back(what); };
   auto store = open_store(options, clock_);
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 30; ++i) {
     append(*store, make_posts(1'000, "batch" + std::to_string(i) + "_"));
     ASSERT_EQ(problem(store->index_now()), "");
     ASSERT_EQ(problem(store->retain_now()), "");
@@ -712,19 +719,41 @@ TEST_F(StoreTest, RemovesTheOldestPostsByTotalSize) {
   }
   const StoreStats stats = store->stats();
   EXPECT_GT(stats.posts, 2'000U);
-  EXPECT_LT(stats.posts, 20'000U);
-  EXPECT_EQ(stats.last.value, 20'000U);
-  EXPECT_TRUE(store->post("batch19_999")->has_value());
+  EXPECT_LT(stats.posts, 30'000U);
+  EXPECT_EQ(stats.last.value, 30'000U);
+  EXPECT_GT(stats.partitions_removed_by_size, 0U);
+  EXPECT_FALSE(stats.over_budget);
+  ASSERT_FALSE(said.empty());
+  EXPECT_THAT(said.front(), HasSubstr("removed partition 1 ("));
+  EXPECT_TRUE(store->post("batch29_999")->has_value());
   EXPECT_FALSE(store->post("batch0_0")->has_value());
-  // Freed pages are used again: the files do not grow with what passed through them.
-  EXPECT_LT(std::filesystem::file_size(dir_.path() / "posts.db"), 2 * options.bytes_max);
   EXPECT_EQ(problem(store->check()), "");
+}
+
+// What no search could have found yet is kept, and the store says that it is too large.
+TEST_F(StoreTest, KeepsWhatIsNotIndexedBeyondTheSizeLimit) {
+  StoreOptions options = quiet_options(dir_.path());
+  options.bytes_max = 1U << 20;
+  auto store = open_store(options, clock_);
+  for (int i = 0; i < 10; ++i) append(*store, make_posts(1'000, "b" + std::to_string(i) + "_"));
+  ASSERT_EQ(problem(store->retain_now()), "");
+  EXPECT_EQ(store->stats().posts, 10'000U);
+  EXPECT_TRUE(store->stats().over_budget);
+  ASSERT_EQ(problem(store->index_now()), "");
+  ASSERT_EQ(problem(store->retain_now()), "");
+  EXPECT_LT(store->stats().posts, 10'000U);
+  EXPECT_LE(store->stats().bytes_used, options.bytes_max);
+  EXPECT_FALSE(store->stats().over_budget);
 }
 
 TEST_F(StoreTest, AFileThatIsMostlyFreeGetsSmaller) {
   StoreOptions options = quiet_options(dir_.path());
   auto store = open_store(options, clock_);
-  append(*store, make_posts(10'000));
+  std::vector<MinuteCounts> minutes;
+  minutes.reserve(20'000);
+  for (int i = 0; i < 20'000; ++i)
+    minutes.push_back(minute_of("key" + std::to_string(i % 50), std::int64_t{60} * i, 1));
+  ASSERT_EQ(problem(store->put_minutes(minutes, labels())), "");
   clock_.advance(options.retention + hours{1});
   ASSERT_EQ(problem(store->retain_now()), "");
   store.reset();
@@ -743,6 +772,124 @@ TEST_F(StoreTest, AFileThatIsMostlyFreeGetsSmaller) {
   }
   EXPECT_LT(size(), full / 4);
   EXPECT_EQ(problem(open()->check()), "");
+}
+
+// ---- partitions
+
+TEST_F(StoreTest, AnIdIsWrittenOnceAcrossPartitions) {
+  StoreOptions options = quiet_options(dir_.path());
+  options.partition_posts_max = 1'000;
+  auto store = open_store(options, clock_);
+  for (int i = 0; i < 5; ++i) append(*store, make_posts(1'000, "b" + std::to_string(i) + "_"));
+  EXPECT_EQ(store->stats().partitions, 5U);
+  const auto resent = [&] {
+    for (int i = 0; i < 5; ++i) {
+      const auto again = append(*store, make_posts(10, "b" + std::to_string(i) + "_"));
+      for (std::size_t k = 0; k < again.size(); ++k) {
+        EXPECT_FALSE(again[k].is_new);
+        EXPECT_EQ(again[k].sequence.value, static_cast<std::uint64_t>(i) * 1'000 + k + 1);
+      }
+    }
+  };
+  resent();  // by asking the files
+  ASSERT_EQ(problem(store->retain_now()), "");
+  resent();  // by the filters made now
+  store.reset();
+  store = open_store(options, clock_);
+  resent();  // by the filters as they were kept
+  EXPECT_EQ(store->stats().posts, 5'000U);
+  EXPECT_EQ(append(*store, {make_post("fresh", "x")})[0].sequence.value, 5'001U);
+  EXPECT_EQ((*store->post("b1_7"))->sequence.value, 1'008U);
+  EXPECT_EQ(problem(store->check()), "");
+}
+
+TEST_F(StoreTest, CheckSeesAnIdInTwoPartitions) {
+  StoreOptions options = quiet_options(dir_.path());
+  options.partition_posts_max = 100;
+  auto store = open_store(options, clock_);
+  append(*store, make_posts(100, "a"));
+  append(*store, make_posts(100, "b"));
+  {
+    auto db =
+        Database::open(partition_posts_path(dir_.path(), 2), Database::Mode::kReadWrite, "unix");
+    const std::string key = std::to_string(id_key("a5"));
+    ASSERT_EQ(
+        problem((*db)->exec("UPDATE posts SET id='a5', id_key=" + key + " WHERE sequence=150")),
+        "");
+  }
+  const Status checked = store->check();
+  ASSERT_FALSE(checked.ok());
+  EXPECT_THAT(checked.error().message, HasSubstr("post 150 is there twice"));
+}
+
+TEST_F(StoreTest, CompactionChangesNothingThatIsFound) {
+  StoreOptions options = quiet_options(dir_.path());
+  options.partition_posts_max = 5'000;
+  auto store = open_store(options, clock_);
+  for (int i = 0; i < 15; ++i) {
+    append(*store, make_posts(1'000, "b" + std::to_string(i) + "_"));
+    ASSERT_EQ(problem(store->index_now()), "");
+  }
+  const auto found = [&] {
+    std::vector<std::string> ids;
+    PostQuery query{.q = "真好7 OR 真好77", .limit = 1'000};
+    const auto page = store->posts(query);
+    EXPECT_EQ(problem(page), "");
+    return ids_of(*page);
+  };
+  const auto before = found();
+  EXPECT_EQ(before.size(), 30U);
+  ASSERT_EQ(problem(store->compact_now()), "");
+  EXPECT_EQ(store->stats().partitions, 3U);
+  EXPECT_EQ(store->stats().partitions_compacted, 2U) << "not the one that is written to";
+  EXPECT_GT(store->stats().bytes_compacted, 0U);
+  EXPECT_EQ(found(), before);
+  store.reset();
+  store = open_store(options, clock_);
+  EXPECT_EQ(store->stats().partitions_compacted, 2U);
+  EXPECT_EQ(found(), before);
+  EXPECT_EQ(problem(store->check()), "");
+}
+
+TEST_F(StoreTest, RemovesTheFileOfAPartitionThatWasNeverBegun) {
+  open().reset();
+  std::ofstream(partition_posts_path(dir_.path(), 2)) << "";
+  std::ofstream(partition_search_path(dir_.path(), 2)) << "";
+  EXPECT_NE(open(), nullptr);
+  EXPECT_FALSE(std::filesystem::exists(partition_posts_path(dir_.path(), 2)));
+  EXPECT_FALSE(std::filesystem::exists(partition_search_path(dir_.path(), 2)));
+}
+
+// Files that do not belong together, as after half a restore: nothing is removed, nothing is lost.
+TEST_F(StoreTest, RefusesPartitionsThatDoNotFit) {
+  {
+    auto store = open();
+    append(*store, make_posts(10));
+  }
+  const auto posts = partition_posts_path(dir_.path(), 1);
+  const auto aside = dir_.path() / "aside";
+  std::filesystem::rename(posts, aside);
+  const auto without = Store::open(quiet_options(dir_.path()), clock_);
+  ASSERT_FALSE(without.ok());
+  EXPECT_EQ(without.error().code, Code::kDataLoss);
+  EXPECT_THAT(without.error().message, HasSubstr("posts-000001.db"));
+  std::filesystem::rename(aside, posts);
+  {
+    TempDir other;
+    open_store(quiet_options(other.path()), clock_).reset();
+    std::filesystem::copy_file(posts, partition_posts_path(other.path(), 2));
+    const auto unknown = Store::open(quiet_options(other.path()), clock_);
+    ASSERT_FALSE(unknown.ok());
+    EXPECT_EQ(unknown.error().code, Code::kDataLoss);
+    EXPECT_TRUE(std::filesystem::exists(partition_posts_path(other.path(), 2)));
+    std::filesystem::remove(partition_posts_path(other.path(), 2));
+    std::filesystem::copy_file(posts, partition_posts_path(other.path(), 1),
+                               std::filesystem::copy_options::overwrite_existing);
+    const auto foreign = Store::open(quiet_options(other.path()), clock_);
+    ASSERT_FALSE(foreign.ok());
+    EXPECT_THAT(foreign.error().message, HasSubstr("another store"));
+  }
+  EXPECT_EQ(open()->stats().posts, 10U);
 }
 
 TEST_F(StoreTest, RemovesOldMinutesAlertsAndDeliveredMessages) {
@@ -815,7 +962,7 @@ TEST_F(StoreTest, ReadsWritesAndRetentionGoOnTogether) {
   options.background = true;
   options.bytes_max = 4U << 20;
   options.wal_bytes_max = 256U << 10;
-  options.index_shard_posts = 1'000;
+  options.partition_posts_max = 1'000;
   auto store = open_store(options, clock_);
   std::atomic<bool> done{false};
   {
@@ -854,7 +1001,11 @@ TEST_F(StoreTest, ReadsWritesAndRetentionGoOnTogether) {
   const StoreStats stats = store->stats();
   EXPECT_EQ(stats.last.value, 30'000U);
   EXPECT_GT(stats.posts_expired, 0U);
-  EXPECT_LT(std::filesystem::file_size(dir_.path() / "posts.db-wal"), 8U << 20);
+  for (const auto& file : std::filesystem::directory_iterator(dir_.path())) {
+    if (file.path().extension() == ".db-wal") {
+      EXPECT_LT(file.file_size(), 8U << 20) << file;
+    }
+  }
   EXPECT_EQ(problem(store->check()), "");
 }
 

@@ -105,33 +105,36 @@ TEST_F(StoreWriterTest, SaysWhichPostsWereThereBefore) {
   EXPECT_THAT(is_new, ::testing::ElementsAre(true, true, false, true, false));
 }
 
-// Follows the write-ahead log of posts.db and the acknowledgements in one sequence.
+// Follows a write-ahead log and the acknowledgements in one sequence.
 class WalWatcher final : public FileHooks {
  public:
+  explicit WalWatcher(std::string wal) : wal_(std::move(wal)) {}
   int before_write(const std::string& file, std::int64_t, int) override {
-    if (file == kWal) {
+    if (file == wal_) {
       unsynced_writes.fetch_add(1);
       if (write_result != SQLITE_OK) return write_result;
     }
     return SQLITE_OK;
   }
   int before_sync(const std::string& file) override {
-    return file == kWal ? sync_result.load() : SQLITE_OK;
+    return file == wal_ ? sync_result.load() : SQLITE_OK;
   }
   void after_sync(const std::string& file) override {
-    if (file != kWal) return;
+    if (file != wal_) return;
     unsynced_writes.store(0);
     syncs.fetch_add(1);
   }
-  static constexpr const char* kWal = "posts.db-wal";
   std::atomic<int> unsynced_writes{0};
   std::atomic<std::uint64_t> syncs{0};
   std::atomic<int> write_result{SQLITE_OK};
   std::atomic<int> sync_result{SQLITE_OK};
+
+ private:
+  const std::string wal_;
 };
 
 TEST_F(StoreWriterTest, EveryAcknowledgementFollowsAnFsyncThatCoversIt) {
-  WalWatcher watcher;
+  WalWatcher watcher("posts-000001.db-wal");
   StoreOptions options = quiet_options(dir_.path());
   options.hooks = &watcher;
   auto store = open_store(options, clock_);
@@ -154,12 +157,12 @@ TEST_F(StoreWriterTest, EveryAcknowledgementFollowsAnFsyncThatCoversIt) {
   const StoreStats stats = store->stats();
   EXPECT_GE(stats.fsyncs, stats.commits);
   EXPECT_EQ(stats.fsyncs, watcher.syncs);
-  EXPECT_EQ(stats.fsyncs_by_file.at("posts.db-wal"), stats.fsyncs);
+  EXPECT_EQ(stats.fsyncs_by_file.at("posts-000001.db-wal"), stats.fsyncs);
 }
 
 // The other writes that callers rely on.
 TEST_F(StoreWriterTest, MinutesAlertsAndMessagesAreSyncedBeforeTheCallReturns) {
-  WalWatcher watcher;
+  WalWatcher watcher("posts.db-wal");
   StoreOptions options = quiet_options(dir_.path());
   options.hooks = &watcher;
   auto store = open_store(options, clock_);
@@ -199,7 +202,7 @@ TEST_F(StoreWriterTest, AFailedTransactionAcknowledgesNothingAndALaterOneSucceed
       {"disk broken", SQLITE_IOERR_WRITE, SQLITE_OK, Code::kUnavailable, "check it"},
       {"sync broken", SQLITE_OK, SQLITE_IOERR_FSYNC, Code::kUnavailable, "check it"},
   };
-  WalWatcher watcher;
+  WalWatcher watcher("posts-000001.db-wal");
   StoreOptions options = quiet_options(dir_.path());
   options.hooks = &watcher;
   auto store = open_store(options, clock_);
@@ -232,7 +235,8 @@ TEST_F(StoreWriterTest, AFailedTransactionAcknowledgesNothingAndALaterOneSucceed
     writer.drain();
     ASSERT_FALSE(last.ok()) << c.name;
     EXPECT_EQ(last.error().code, c.code) << c.name << ": " << last.error().message;
-    EXPECT_THAT(last.error().message, HasSubstr((dir_.path() / "posts.db").string())) << c.name;
+    EXPECT_THAT(last.error().message, HasSubstr((dir_.path() / "posts-000001.db").string()))
+        << c.name;
     EXPECT_THAT(last.error().message, HasSubstr(c.hint)) << c.name;
     EXPECT_FALSE((*store->post(id + " while")).has_value()) << c.name;
     watcher.write_result = watcher.sync_result = SQLITE_OK;
@@ -252,7 +256,7 @@ TEST_F(StoreWriterTest, AFailedTransactionAcknowledgesNothingAndALaterOneSucceed
 class BrokenIndexDisk final : public FileHooks {
  public:
   int before_write(const std::string& file, std::int64_t, int) override {
-    return broken && file.starts_with("search.db") ? SQLITE_FULL : SQLITE_OK;
+    return broken && file.starts_with("search-000001.db") ? SQLITE_FULL : SQLITE_OK;
   }
   std::atomic<bool> broken{false};
 };
@@ -267,7 +271,7 @@ TEST_F(StoreWriterTest, AFailingIndexNeitherBlocksNorLoses) {
   ASSERT_EQ(problem(store->append(posts, labels())), "");
   const Status failed = store->index_now();
   ASSERT_FALSE(failed.ok());
-  EXPECT_THAT(failed.error().message, HasSubstr("search.db"));
+  EXPECT_THAT(failed.error().message, HasSubstr("search-000001.db"));
   EXPECT_EQ(store->stats().index_lag_posts, 3'000U);
   disk.broken = false;
   ASSERT_EQ(problem(store->index_now()), "");

@@ -27,6 +27,8 @@ struct SyncVfs::File {
   sqlite3_file base;
   SyncVfs* owner;
   Counter* counter;
+  const char* path;  // of a database or its log, as long as the file is open; else null
+  int flush_fd;      // to send what is written to the disk early; -1: not needed so far
   // Of a database or its log: what was written and not yet sent to the disk.
   sqlite3_int64 unsent_begin;
   sqlite3_int64 unsent_end;
@@ -57,15 +59,18 @@ struct SyncVfs::Methods {
   // commits meanwhile wait until all of that is on the disk (a tenth of a second and more), so it
   // is sent on as it comes, and the thread that writes much waits, not the one that commits.
   static void send_on(File& f, sqlite3_int64 offset, int size) {
-    if (f.counter->flush_fd < 0) return;
+    if (f.path == nullptr) return;
     if (f.unsent_bytes == 0) f.unsent_begin = f.unsent_end = offset;
     f.unsent_begin = std::min(f.unsent_begin, offset);
     f.unsent_end = std::max(f.unsent_end, offset + size);
     f.unsent_bytes += size;
     if (f.unsent_bytes < kSendBytes) return;
+    // Opened by those alone that write much. (Closing it lets go of this process's POSIX locks on
+    // the file: those of readers, which keep nobody out who opens it to read.)
+    if (f.flush_fd < 0) f.flush_fd = ::open(f.path, O_RDONLY | O_CLOEXEC);
     // A hint: its failure only makes the sync at the end longer.
     static_cast<void>(::sync_file_range(
-        f.counter->flush_fd, f.unsent_begin, f.unsent_end - f.unsent_begin,
+        f.flush_fd, f.unsent_begin, f.unsent_end - f.unsent_begin,
         SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER));
     f.unsent_bytes = 0;
   }
@@ -84,18 +89,22 @@ struct SyncVfs::Methods {
   }
   static int open(sqlite3_vfs* v, sqlite3_filename path, sqlite3_file* f, int flags, int* out) {
     auto* owner = static_cast<SyncVfs*>(v->pAppData);
-    File* opened = new (f) File{{}, owner, &owner->counter(path), 0, 0, 0};
+    File* opened = new (f) File{{}, owner, &owner->counter(path), nullptr, -1, 0, 0, 0};
     opened->real()->pMethods = nullptr;
     const int code = owner->real_->xOpen(owner->real_, path, opened->real(), flags, out);
     if (opened->real()->pMethods != nullptr) opened->base.pMethods = &io_table;
     if (code == SQLITE_OK && (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)) != 0) {
-      owner->open_for_flushing(*opened->counter, path);
+      opened->path = path;
     }
     return code;
   }
 
   // Everything else is passed on.
-  static int close(sqlite3_file* f) { return io(f).xClose(real(f)); }
+  static int close(sqlite3_file* f) {
+    const int code = io(f).xClose(real(f));
+    if (file(f)->flush_fd >= 0) ::close(file(f)->flush_fd);
+    return code;
+  }
   static int read(sqlite3_file* f, void* to, int size, sqlite3_int64 offset) {
     return io(f).xRead(real(f), to, size, offset);
   }
@@ -197,20 +206,7 @@ SyncVfs::SyncVfs(FileHooks* hooks) : hooks_(hooks), real_(sqlite3_vfs_find(nullp
   sqlite3_vfs_register(&vfs_, 0);
 }
 
-SyncVfs::~SyncVfs() {
-  sqlite3_vfs_unregister(&vfs_);
-  const MutexLock lock(mu_);
-  for (const auto& [file, counter] : counters_) {
-    if (counter->flush_fd >= 0) ::close(counter->flush_fd);
-  }
-}
-
-// Opened once and closed when no connection is left: closing any descriptor of a file drops the
-// locks that this process has on it.
-void SyncVfs::open_for_flushing(Counter& counter, const char* path) {
-  const MutexLock lock(mu_);
-  if (counter.flush_fd < 0) counter.flush_fd = ::open(path, O_RDONLY | O_CLOEXEC);
-}
+SyncVfs::~SyncVfs() { sqlite3_vfs_unregister(&vfs_); }
 
 SyncVfs::Counter& SyncVfs::counter(const char* path) {
   // SQLite's own temporary files have no name.

@@ -47,18 +47,16 @@ class SyncVfs {
   struct Counter {
     std::string file;
     std::atomic<std::uint64_t> syncs{0};
-    std::atomic<int> flush_fd{-1};  // to send what is written to the disk early
   };
   struct File;
   Counter& counter(const char* path);
-  void open_for_flushing(Counter& counter, const char* path);
 
   FileHooks* const hooks_;
   std::string name_;
   sqlite3_vfs* real_;
   sqlite3_vfs vfs_{};
   mutable Mutex mu_;
-  // Entries are never removed: at most the handful of files of a store.
+  // Entries are never removed: four for each partition ever opened, less than 1 KiB.
   std::map<std::string, std::unique_ptr<Counter>> counters_ GUARDED_BY(mu_);
 };
 

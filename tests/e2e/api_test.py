@@ -107,6 +107,55 @@ class ApiTest(unittest.TestCase):
         self.assertEqual(len(more["posts"]), 13)
         self.assertEqual(self.engine.get("/v1/posts", q="没有这个词啊")["posts"], [])
 
+    def test_searches_with_the_language_of_rules(self):
+        posts = [
+            {"id": "b-1", "text": "鲸鱼座退款三天了,客服不理人", "region": "广东省深圳市", "source": "Weibo", "author": "甲"},
+            {"id": "b-2", "text": "鲸鱼座退钱了", "region": "广东", "author": "乙"},
+            {"id": "b-3", "text": "鲸鱼座广告退款", "region": "北京", "author": "甲"},
+        ]
+        status, _, _ = self.engine.post_lines(posts)
+        self.assertEqual(status, 200)
+
+        def ids(**query):
+            return sorted(post["id"] for post in self.engine.get("/v1/posts", **query)["posts"])
+
+        self.assertEqual(ids(q="鲸鱼座 (退款 OR 退钱) -广告"), ["b-1", "b-2"])
+        self.assertEqual(ids(q="鲸鱼座 NEAR/2 退款"), ["b-1", "b-3"])
+        self.assertEqual(ids(q="鲸鱼座 /退[款钱]了/"), ["b-2"])
+        self.assertEqual(ids(q="鲸鱼座", region="广东"), ["b-1", "b-2"])
+        self.assertEqual(ids(q="鲸鱼座 region:深圳 source:weibo"), ["b-1"])
+        self.assertEqual(ids(q="鲸鱼座", source="weibo"), ["b-1"])
+        self.assertEqual(ids(q="鲸鱼座", author="甲", since="1h"), ["b-1", "b-3"])
+        self.assertEqual(ids(q="鲸鱼座", until="1600000000"), [])
+
+        page = self.engine.get("/v1/posts", q="鲸鱼座 退款 -广告", limit=1)
+        self.assertEqual((page["complete"], page["next"]), (True, None))
+        found = page["posts"][0]
+        marked = [found["snippet"][begin:end] for begin, end in found["highlights"]]
+        self.assertEqual(marked, ["鲸鱼座退款"])
+
+        seen, cursor = [], ""
+        while cursor is not None:
+            page = self.engine.get("/v1/posts", q="鲸鱼座", limit=1, before=cursor)
+            seen += [post["id"] for post in page["posts"]]
+            cursor = page["next"]
+        self.assertEqual(seen, ["b-3", "b-2", "b-1"])
+
+        summary = self.engine.get("/v1/posts/summary", q="鲸鱼座", buckets=10)
+        self.assertEqual((summary["posts"], summary["exact"]), (3, True))
+        self.assertEqual(sum(bucket["posts"] for bucket in summary["histogram"]), 3)
+        self.assertEqual(len(summary["histogram"]), 10)
+        self.assertEqual(summary["regions"], [{"name": "广东", "posts": 2}, {"name": "北京", "posts": 1}])
+        self.assertEqual(summary["authors"][0], {"name": "甲", "posts": 2})
+
+        for path in ("/v1/posts", "/v1/posts/summary"):
+            status, _, problem = self.engine.request("GET", path + "?q=a%20topic:x")
+            self.assertEqual(status, 400)
+            self.assertIn("q: column 9: 'x' is no topic; topics are", problem["detail"])
+        stats = self.engine.get("/v1/stats")["store"]
+        self.assertGreaterEqual(stats["posts"], 3)
+        self.assertEqual((stats["partitions"], stats["over_budget"]), (1, False))
+
     def test_classifies_without_storing(self):
         status, _, answer = self.engine.request(
             "POST", "/v1/classify", '{"texts":["今天真开心[哈哈]","国足又输了","" ]}'.encode()
@@ -122,6 +171,10 @@ class ApiTest(unittest.TestCase):
         for method, path, body, status in [
             ("GET", "/v1/nothing", None, 404),
             ("GET", "/v1/posts?limit=abc", None, 400),
+            ("GET", "/v1/posts?before=abc", None, 400),
+            ("GET", "/v1/posts?since=yesterday", None, 400),
+            ("GET", "/v1/posts?q=%22open", None, 400),
+            ("GET", "/v1/posts/summary?buckets=0", None, 400),
             ("GET", "/v1/trends?window=1", None, 400),
             ("GET", "/v1/topics/nokey/series", None, 400),
             ("GET", "/v1/alerts/al_nope", None, 404),

@@ -7,6 +7,7 @@
 #include "app/bench/bench_options.h"
 #include "app/bench/detect_bench.h"
 #include "app/bench/nab_bench.h"
+#include "app/bench/store_bench.h"
 #include "app/engine_options.h"
 
 namespace tidewatch {
@@ -133,6 +134,31 @@ void add_detect(CLI::App& bench, int& status) {
   app->callback([detect, &status] { status = run_bench_detect(*detect); });
 }
 
+void add_store(CLI::App& bench, int& status) {
+  const auto store = std::make_shared<BenchStoreOptions>();
+  CLI::App* app =
+      bench.add_subcommand("store", "Searches over a large store while posts are written to it");
+  app->add_option("--posts", store->posts, "Made-up posts in the store (default 1000000)")
+      ->check(CLI::Range(10'000ULL, 1'000'000'000ULL));
+  app->add_option("--data-dir", store->data_dir,
+                  "Keep the store here, and go on with what is there (default: a temporary folder, "
+                  "removed at the end)");
+  app->add_option("--rate", store->rate, "Posts a second while it measures (default 2000)")
+      ->check(CLI::Range(1.0, 1e6));
+  app->add_option("--searches", store->searches,
+                  "Searches a second, all kinds in turn (default 10)")
+      ->check(CLI::Range(0.1, 10'000.0));
+  app->add_option("--seconds", store->seconds,
+                  "Length of ingest alone and of ingest with searches, each (default 60)")
+      ->check(CLI::Range(1.0, 86'400.0));
+  app->add_option("--rounds", store->rounds, "So often both, in turn (default 2)")
+      ->check(CLI::Range(1, 100));
+  app->add_option("--seed", store->seed, "The same seed makes the same posts");
+  app->add_flag("--build-only", store->build_only, "Fill the store and end");
+  app->add_flag("--json", store->json, "Print one JSON object");
+  app->callback([store, &status] { status = run_bench_store(*store); });
+}
+
 }  // namespace
 
 void add_bench_commands(CLI::App& bench, int& status) {
@@ -172,6 +198,7 @@ void add_bench_commands(CLI::App& bench, int& status) {
   infer_app->add_flag("--json", infer->json, "Print one JSON object");
   infer_app->callback([infer, &status] { status = run_bench_infer(*infer); });
   add_detect(bench, status);
+  add_store(bench, status);
 
   const auto nab = std::make_shared<BenchNabOptions>();
   CLI::App* nab_app = bench.add_subcommand(

@@ -206,6 +206,9 @@ Result<std::string> FakeEngine::retry_channel(const std::string& name) {
   return asked("retry_channel", name);
 }
 Result<std::string> FakeEngine::posts(const Params& params) { return asked("posts", "", params); }
+Result<std::string> FakeEngine::posts_summary(const Params& params) {
+  return asked("posts_summary", "", params);
+}
 Result<std::string> FakeEngine::post(const std::string& id) { return asked("post", id); }
 Result<std::string> FakeEngine::models() { return asked("models", ""); }
 ControlAnswer FakeEngine::control_model(ModelAction action, const std::string& model,

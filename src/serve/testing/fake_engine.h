@@ -73,6 +73,7 @@ class FakeEngine final : public Engine {
   Result<std::string> retry_message(const std::string& id) override;
   Result<std::string> retry_channel(const std::string& name) override;
   Result<std::string> posts(const Params& params) override;
+  Result<std::string> posts_summary(const Params& params) override;
   Result<std::string> post(const std::string& id) override;
   Result<std::string> models() override;
   ControlAnswer control_model(ModelAction action, const std::string& model,
