@@ -48,6 +48,7 @@ enum class Handler : std::uint8_t {
   kChannelRetry,
   kPosts,
   kPost,
+  kReport,
   kRules,
   kRule,
   kRulePut,
