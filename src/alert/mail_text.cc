@@ -60,20 +60,54 @@ std::string mail_address(std::string_view mailbox) {
   return std::string(mailbox);
 }
 
-std::string mail_message(const MailHead& head, std::string_view body) {
+namespace {
+
+void append_base64(std::string& out, std::string_view bytes) {
+  for (std::size_t at = 0; at < bytes.size(); at += kLineBytes) {
+    out += base64(bytes.substr(at, kLineBytes)) + "\r\n";
+  }
+}
+
+constexpr std::string_view kTextHead =
+    "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n";
+
+// A name that cannot end its quotes: letters, digits, '.', '-', '_'.
+std::string plain_name(std::string_view name) {
+  std::string out;
+  for (const char c : name) {
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                       c == '.' || c == '-' || c == '_';
+    out += plain ? c : '_';
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string mail_message(const MailHead& head, std::string_view body,
+                         const MailAttachment& attachment) {
   std::string to;
   for (const std::string& mailbox : head.to) to += (to.empty() ? "" : ",\r\n ") + mailbox;
   std::string out = "From: " + head.from + "\r\nTo: " + to + "\r\n";
   out += "Subject: " + encode_subject(head.subject) + "\r\n";
   out += "Date: " + date_text(head.date) + "\r\n";
   out += "Message-ID: <" + head.message_id + ">\r\n";
-  out +=
-      "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
-      "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n";
-  for (std::size_t at = 0; at < body.size(); at += kLineBytes) {
-    out += base64(body.substr(at, kLineBytes)) + "\r\n";
+  out += "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n";
+  if (attachment.name.empty()) {
+    out += kTextHead;
+    append_base64(out, body);
+    return out;
   }
-  return out;
+  // Base64 has no "=_", so that no part can hold the boundary.
+  constexpr std::string_view kBoundary = "=_tidewatch_part";
+  out += "Content-Type: multipart/mixed; boundary=\"" + std::string(kBoundary) + "\"\r\n\r\n";
+  out += "--" + std::string(kBoundary) + "\r\n" + std::string(kTextHead);
+  append_base64(out, body);
+  out += "--" + std::string(kBoundary) + "\r\nContent-Type: " + attachment.type +
+         "\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=\"" +
+         plain_name(attachment.name) + "\"\r\n\r\n";
+  append_base64(out, attachment.bytes);
+  return out + "--" + std::string(kBoundary) + "--\r\n";
 }
 
 }  // namespace tidewatch

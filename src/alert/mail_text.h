@@ -17,9 +17,16 @@ struct MailHead {
   EventTime date{};
 };
 
-// One message of RFC 5322: encoded subject (RFC 2047), text/plain in UTF-8 as base64, CRLF. Nothing
-// in subject or body can add a header.
-std::string mail_message(const MailHead& head, std::string_view body);
+struct MailAttachment {
+  std::string name;  // of the file, ASCII; empty: there is none
+  std::string type;  // text/html; charset=utf-8
+  std::string bytes;
+};
+
+// One message of RFC 5322: encoded subject (RFC 2047), text/plain in UTF-8 as base64, CRLF; with an
+// attachment multipart/mixed (RFC 2046). Nothing in subject, body or attachment can add a header.
+std::string mail_message(const MailHead& head, std::string_view body,
+                         const MailAttachment& attachment = {});
 
 // The address alone: "Desk <desk@example.org>" gives desk@example.org. Empty: it is none.
 std::string mail_address(std::string_view mailbox);

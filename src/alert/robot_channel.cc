@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "alert/alert_message.h"
+#include "alert/report_message.h"
 
 namespace tidewatch {
 
@@ -31,8 +31,8 @@ Result<std::unique_ptr<RobotChannel>> RobotChannel::create(RobotOptions options,
 void RobotChannel::stop() { http_->stop(); }
 
 Status RobotChannel::send(const OutboxMessage& message) {
-  TRY_ASSIGN(const AlertMessage content, message_from_json(message.body));
-  const MessageText text = message_text(content, options_.language, options_.time_zone);
+  TRY_ASSIGN(const MessageText text,
+             outbox_text(message.body, options_.language, options_.time_zone));
   TRY_ASSIGN(const HttpAnswer answer,
              http_->post(robot_request(options_.kind, options_.secrets, http_->url().target, text,
                                        clock_.wall_now())));

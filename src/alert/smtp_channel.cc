@@ -7,12 +7,15 @@
 #include <array>
 #include <atomic>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <mutex>
+#include <sstream>
 #include <utility>
 
-#include "alert/alert_message.h"
 #include "alert/http_post.h"
 #include "alert/mail_text.h"
+#include "alert/report_message.h"
 #include "alert/signature.h"
 #include "core/mutex.h"
 
@@ -51,6 +54,20 @@ std::size_t hear(char* from, std::size_t size, std::size_t count, void* self) {
   return size * count;
 }
 
+constexpr std::size_t kPageBytesMax = 8U << 20;
+
+// The page of a report, to be attached; nothing when it is gone or too long for a mail.
+MailAttachment page_of(std::string_view body) {
+  const auto report = report_message_from_json(body);
+  if (!report || report->file.empty()) return {};
+  std::ifstream in(report->file, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  if (!in || text.view().size() > kPageBytesMax) return {};
+  return {std::filesystem::path(report->file).filename().string(), "text/html; charset=utf-8",
+          text.str()};
+}
+
 std::uint16_t port_of(const SmtpOptions& options) {
   if (options.port != 0) return options.port;
   if (options.security == MailSecurity::kTls) return 465;
@@ -69,8 +86,8 @@ class SmtpChannel::Impl {
   const std::string& name() const { return options_.name; }
 
   Status send(const OutboxMessage& message) {
-    TRY_ASSIGN(const AlertMessage content, message_from_json(message.body));
-    const MessageText text = message_text(content, options_.language, options_.time_zone);
+    TRY_ASSIGN(const MessageText text,
+               outbox_text(message.body, options_.language, options_.time_zone));
     MailHead head;
     head.from = options_.from;
     head.to = options_.to;
@@ -79,7 +96,7 @@ class SmtpChannel::Impl {
     head.message_id = lower_hex(hmac_sha256("tidewatch", message.dedupe_key)).substr(0, 32) + "@" +
                       mail_address(options_.from).substr(mail_address(options_.from).find('@') + 1);
     head.date = clock_.wall_now();
-    return transfer(mail_message(head, plain_text(text)));
+    return transfer(mail_message(head, plain_text(text), page_of(message.body)));
   }
 
   void stop() {

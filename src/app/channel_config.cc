@@ -356,7 +356,8 @@ Status read_subscribers(const toml::node& node, const std::string& file,
 }
 
 Status match_subscribers(const std::string& file, const std::vector<ChannelOptions>& channels,
-                         std::vector<Subscriber>& subscribers) {
+                         std::vector<Subscriber>& subscribers,
+                         const std::vector<std::string>& other_uses) {
   std::set<std::string> known;
   for (const ChannelOptions& channel : channels) known.insert(channel_name(channel));
   if (subscribers.empty()) {
@@ -380,6 +381,7 @@ Status match_subscribers(const std::string& file, const std::vector<ChannelOptio
                                subscriber.name, channel, fmt::join(known, ", "))};
     }
   }
+  used.insert(other_uses.begin(), other_uses.end());
   for (const std::string& channel : known) {
     if (used.contains(channel)) continue;
     return Error{Code::kInvalidArgument,

@@ -38,8 +38,10 @@ Status read_subscribers(const toml::node& node, const std::string& file,
 
 // Checks that subscribers and channels fit: every channel that is named exists, and every channel
 // has a subscriber. Without subscribers there is one, "everyone", with all channels and no rules.
+// `other_uses`: channels that need no subscriber, because reports go over them.
 Status match_subscribers(const std::string& file, const std::vector<ChannelOptions>& channels,
-                         std::vector<Subscriber>& subscribers);
+                         std::vector<Subscriber>& subscribers,
+                         const std::vector<std::string>& other_uses = {});
 
 Result<std::unique_ptr<Channel>> make_channel(const ChannelOptions& options, const Clock& clock);
 

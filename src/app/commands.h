@@ -128,6 +128,21 @@ struct BenchTokenizeOptions {
 };
 int run_bench_tokenize(const BenchTokenizeOptions& options);
 
+struct ReportCommandOptions {
+  CommonOptions common;
+  std::string topic;
+  std::string since = "24h";
+  std::string until;  // empty: now
+  std::string output;
+  std::string csv_dir;
+  std::string json_file;
+  std::string data_dir;
+  std::string url;  // of a running engine; empty: the data folder is read
+  std::string language = "zh";
+  std::string time_zone = "+08:00";
+};
+int run_report(const ReportCommandOptions& options);
+
 int run_models(const CommonOptions& options, bool json);
 
 }  // namespace tidewatch

@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "app/config_table.h"
+#include "app/report_config.h"
 #include "infer/backend_choice.h"
 
 namespace tidewatch {
@@ -337,21 +338,27 @@ Result<Config> parse_config(std::string_view text, const std::string& name) {
       TRY(read_subscribers(node, name, config.subscribers));
       continue;
     }
+    if (key.str() == "reports") {
+      TRY(read_reports(node, name, config.reports));
+      continue;
+    }
     const auto section = sections.find(key.str());
     if (section == sections.end() || !node.is_table()) {
       return Error{
           Code::kInvalidArgument,
           fmt::format("{}, line {}: '{}' is not a known section; known are [server], [grpc], "
                       "[data], [model], [cascade], [swap], [canary], [batch], [ingest], [watch], "
-                      "[topics], [detect], [log], [[rule]], [[webhook]], [[channel]] and "
-                      "[[subscriber]]",
+                      "[topics], [detect], [log], [[rule]], [[webhook]], [[channel]], "
+                      "[[subscriber]] and [[reports]]",
                       name, node.source().begin.line, key.str())};
     }
     Table table(*node.as_table(), section->first, name);
     section->second(table, config);
     TRY(table.finish());
   }
-  TRY(match_subscribers(name, config.channels, config.subscribers));
+  TRY_ASSIGN(const std::vector<std::string> reported,
+             match_reports(name, config.channels, config.reports));
+  TRY(match_subscribers(name, config.channels, config.subscribers, reported));
   TRY(add_rules(text, name, /*rules_only=*/false, config));
   if (!config.rules_dir.empty()) TRY(read_rules_dir(config.rules_dir, config));
   config.inference.margins.topic_floor = config.aggregate.topic_probability_min;

@@ -16,6 +16,7 @@
 #include "ingest/post_decoder.h"
 #include "observe/log.h"
 #include "query/topic_tree.h"
+#include "report/report_schedule.h"
 #include "rules/rule.h"
 #include "serve/grpc/grpc_server.h"
 #include "serve/http_server.h"
@@ -47,6 +48,7 @@ struct Config {
   std::string thresholds_file;           // [detect]: of `calibrate-alerts`; empty: none
   std::vector<ChannelOptions> channels;  // [[webhook]] and [[channel]], but for the log
   std::vector<Subscriber> subscribers;   // "everyone" when the file has none
+  std::vector<ReportSchedule> reports;   // [[reports]]
   std::string public_url;                // of the dashboard, for links in messages; may be empty
   std::vector<Rule> rules;  // of the file itself, then of the files of rules_dir, by file name
   std::filesystem::path rules_dir;  // *.toml with [[rule]]; empty: none

@@ -38,6 +38,7 @@ class EngineApi final : public Engine {
   Result<std::string> channels() override;
   Result<std::string> retry_message(const std::string& id) override;
   Result<std::string> retry_channel(const std::string& name) override;
+  Result<std::string> report(const Params& params) override;
   Result<std::string> posts(const Params& params) override;
   Result<std::string> posts_summary(const Params& params) override;
   Result<std::string> post(const std::string& id) override;

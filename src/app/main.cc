@@ -220,6 +220,25 @@ int main(int argc, char** argv) {
   simulate_app->add_option("--truth", simulate.truth_file, "File for the planted events as NDJSON");
   simulate_app->callback([&] { status = run_simulate(simulate); });
 
+  ReportCommandOptions report;
+  CLI::App* report_app = app.add_subcommand(
+      "report", "Make a report of a period: one HTML page, and CSV or JSON of its figures");
+  report_app->add_option("--config", report.common.config_file, "Configuration file (TOML)");
+  report_app->add_option("--topic", report.topic,
+                         "A topic, or a key such as finance@广东 or #高考# (default: everything)");
+  report_app->add_option("--since", report.since, "Begin: 24h, 7d, or RFC 3339 (default 24h)");
+  report_app->add_option("--until", report.until, "End, likewise (default: now)");
+  report_app->add_option("--output", report.output, "HTML file to write; - is standard output");
+  report_app->add_option("--csv", report.csv_dir, "Folder for the figures as CSV files");
+  report_app->add_option("--json", report.json_file, "File for the figures as one JSON object");
+  report_app->add_option("--data-dir", report.data_dir, "Data folder of an engine that is stopped");
+  report_app->add_option("--url", report.url, "Running engine to ask instead");
+  report_app->add_option("--lang", report.language, "'zh' (default) or 'en'")
+      ->check(CLI::IsMember({"zh", "en"}));
+  report_app->add_option("--time-zone", report.time_zone,
+                         "For the times on the page (default +08:00)");
+  report_app->callback([&] { status = run_report(report); });
+
   CLI::App* bench_app = app.add_subcommand("bench", "Benchmarks");
   bench_app->require_subcommand(1);
   BenchTokenizeOptions bench_tokenize;

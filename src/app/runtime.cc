@@ -106,6 +106,12 @@ Status Runtime::open() {
                                            if (hooks_.on_stored) hooks_.on_stored(posts);
                                            counting_->push(posts);
                                          });
+  if (mode_ == Mode::kServe && !config_.reports.empty()) {
+    TRY_ASSIGN(reports_, ReportDesk::create(report_options(), clock_, *store_, [this] {
+                 if (sender_) sender_->notify();
+               }));
+    reports_->start();
+  }
   return {};
 }
 
@@ -131,6 +137,18 @@ Status Runtime::start_sender() {
   return {};
 }
 
+ReportDesk::Options Runtime::report_options() const {
+  ReportDesk::Options options;
+  options.schedules = config_.reports;
+  options.folder = config_.store.dir / "reports";
+  options.known_topics = inference_->labels().topics;
+  options.topic_probability_min = static_cast<double>(config_.aggregate.topic_probability_min);
+  options.public_url = config_.public_url;
+  // A minute is counted once it is past, and what may be late with it.
+  options.grace = config_.aggregate.lateness + std::chrono::seconds{90};
+  return options;
+}
+
 Runtime::~Runtime() { stop(); }
 
 void Runtime::finish() {
@@ -139,6 +157,7 @@ void Runtime::finish() {
 }
 
 void Runtime::stop() {
+  reports_.reset();
   if (pipeline_) pipeline_->drain();
   pipeline_.reset();
   rules_.reset();

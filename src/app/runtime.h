@@ -14,6 +14,7 @@
 #include "app/inference.h"
 #include "app/model_control.h"
 #include "app/pipeline.h"
+#include "app/report_desk.h"
 #include "app/rule_book.h"
 #include "app/stage_times.h"
 #include "core/clock.h"
@@ -74,6 +75,7 @@ class Runtime {
   Status open();
   Status open_control();
   Status start_sender();
+  ReportDesk::Options report_options() const;
 
   const Config config_;
   const Mode mode_;
@@ -93,6 +95,7 @@ class Runtime {
   std::unique_ptr<Counting> counting_;
   std::unique_ptr<RuleBook> rules_;
   std::unique_ptr<Pipeline> pipeline_;
+  std::unique_ptr<ReportDesk> reports_;
 };
 
 }  // namespace tidewatch

@@ -119,6 +119,19 @@ Answer problem(const Error& error) {
   return answer;
 }
 
+void as_report(std::string_view format, Answer& answer) {
+  answer.headers.emplace_back("Cache-Control", "no-store");
+  if (format == "csv") {
+    answer.content_type = "text/csv; charset=utf-8";
+    answer.headers.emplace_back("Content-Disposition", "attachment; filename=\"tidewatch.csv\"");
+  } else if (format == "html") {
+    answer.content_type = "text/html; charset=utf-8";
+    answer.headers.emplace_back(
+        "Content-Security-Policy",
+        "default-src 'none'; style-src 'unsafe-inline'; sandbox allow-popups");
+  }
+}
+
 Answer as_inference_error(Answer answer) {
   simdjson::dom::parser parser;
   std::string_view detail;

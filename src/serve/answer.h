@@ -44,6 +44,9 @@ Answer as_inference_error(Answer problem);
 // The document, or the problem.
 Answer json_answer(Result<std::string> document);
 
+// Sets what a report is sent as. A page may load nothing and run nothing, whatever it holds.
+void as_report(std::string_view format, Answer& answer);
+
 // Members of an ingest answer: "accepted":1,… without the braces.
 std::string summary_members(const IngestSummary& summary);
 // Chooses status and body as docs/api.md says. `retry_after_seconds` is for 429 and 503.

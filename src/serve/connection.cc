@@ -366,11 +366,17 @@ awaitable<Answer> Connection::dispatch(Exchange& exchange) {
         return engine.rules(action, argument, {});
       };
       break;
+    case Handler::kReport:
+      work = [&] { return engine.report(params); };
+      break;
     case Handler::kMetrics:
       work = [&] { return Result<std::string>(engine.metrics_text()); };
       break;
   }
   Answer answer_now = co_await query(std::move(work));
+  if (exchange.match.entry->handler == Handler::kReport && answer_now.status == 200) {
+    as_report(exchange.target.param("format").value_or("html"), answer_now);
+  }
   if (exchange.match.entry->handler == Handler::kMetrics && answer_now.status == 200) {
     answer_now.content_type = Metrics::kContentType;
   }

@@ -182,6 +182,10 @@ class Engine {
   virtual Result<std::string> channels() = 0;
   virtual Result<std::string> retry_message(const std::string& id) = 0;
   virtual Result<std::string> retry_channel(const std::string& name) = 0;
+  // A page, JSON or CSV, as `format` says (html when absent).
+  virtual Result<std::string> report(const Params& /*params*/) {
+    return Error{Code::kUnimplemented, "this engine makes no reports"};
+  }
   virtual Result<std::string> posts(const Params& params) = 0;
   virtual Result<std::string> posts_summary(const Params& /*params*/) {
     return Error{Code::kUnimplemented, "this engine counts no posts"};

@@ -322,8 +322,12 @@ Result<bool> parse_index_request(std::string_view body) {
   if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return false;
   dom::parser parser;
   TRY_ASSIGN(const dom::object object, parse_object(parser, body));
+  const auto member = object["ready"];
   bool ready = false;
-  if (object["ready"].get_bool().get(ready) != simdjson::SUCCESS) ready = false;
+  if (member.error() != simdjson::NO_SUCH_FIELD &&
+      member.get_bool().get(ready) != simdjson::SUCCESS) {
+    return Error{Code::kInvalidArgument, "'ready' must be true or false"};
+  }
   return ready;
 }
 

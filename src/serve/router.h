@@ -50,6 +50,7 @@ enum class Handler : std::uint8_t {
   kPosts,
   kPostsSummary,
   kPost,
+  kReport,
   kRules,
   kRule,
   kRulePut,
