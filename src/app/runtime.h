@@ -15,6 +15,7 @@
 #include "app/model_control.h"
 #include "app/pipeline.h"
 #include "app/rule_book.h"
+#include "app/source_desk.h"
 #include "app/stage_times.h"
 #include "core/clock.h"
 #include "core/mutex.h"
@@ -65,6 +66,7 @@ class Runtime {
   OutboxSender* sender() { return sender_.get(); }  // null in a replay
   RuleBook& rules() { return *rules_; }
   Pipeline& pipeline() { return *pipeline_; }
+  SourceDesk* sources() { return sources_.get(); }  // null in a replay
   FreshIds& fresh_ids() { return *fresh_ids_; }
   // Brings the gauges that are read rather than counted up to date (before a scrape).
   void refresh_gauges();
@@ -93,6 +95,7 @@ class Runtime {
   std::unique_ptr<Counting> counting_;
   std::unique_ptr<RuleBook> rules_;
   std::unique_ptr<Pipeline> pipeline_;
+  std::unique_ptr<SourceDesk> sources_;
 };
 
 }  // namespace tidewatch

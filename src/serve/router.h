@@ -46,6 +46,7 @@ enum class Handler : std::uint8_t {
   kOutboxRetry,
   kChannels,
   kChannelRetry,
+  kSources,
   kPosts,
   kPost,
   kRules,
