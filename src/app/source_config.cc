@@ -66,10 +66,29 @@ KafkaOptions read_kafka(ConfigTable& t, const toml::node& entry, const std::stri
   return kafka;
 }
 
+void read_seconds(ConfigTable& t, const char* key, std::chrono::seconds& value, std::uint64_t low,
+                  std::uint64_t high) {
+  std::uint64_t seconds = static_cast<std::uint64_t>(value.count());
+  t.number(key, seconds, low, high);
+  value = std::chrono::seconds{seconds};
+}
+
+FeedOptions read_feed(ConfigTable& t, const toml::node& entry, const std::string& name) {
+  FeedOptions feed;
+  feed.name = name;
+  t.texts("urls", feed.urls, 200);
+  read_seconds(t, "interval_seconds", feed.interval, 1, 86'400);
+  t.number("body_bytes_max", feed.body_bytes_max, 1 << 10, 64 << 20);
+  t.text("ca_file", feed.ca_file);
+  if (feed.urls.empty()) t.fail(entry, "urls", "is missing: [\"https://news.example/rss\"]");
+  return feed;
+}
+
 SourceOptions read_source(ConfigTable& t, const toml::node& entry, const std::string& type,
                           const std::string& name) {
   if (type == "kafka") return read_kafka(t, entry, name);
-  t.fail(entry, "type", fmt::format("'{}' is not a type; there is kafka", type));
+  if (type == "rss") return read_feed(t, entry, name);
+  t.fail(entry, "type", fmt::format("'{}' is not a type; there are kafka and rss", type));
   return KafkaOptions{};
 }
 

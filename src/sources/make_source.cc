@@ -12,6 +12,9 @@ struct Maker {
   Result<std::unique_ptr<Source>> operator()(const KafkaOptions& options) const {
     return KafkaSource::create(options, context);
   }
+  Result<std::unique_ptr<Source>> operator()(const FeedOptions& options) const {
+    return FeedSource::create(options, context, make_http_fetch());
+  }
 };
 
 }  // namespace

@@ -6,12 +6,13 @@
 #include <variant>
 
 #include "core/result.h"
+#include "sources/feed_source.h"
 #include "sources/kafka_options.h"
 #include "sources/source.h"
 
 namespace tidewatch {
 
-using SourceOptions = std::variant<KafkaOptions>;
+using SourceOptions = std::variant<KafkaOptions, FeedOptions>;
 
 const std::string& source_name(const SourceOptions& options);
 

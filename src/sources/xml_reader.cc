@@ -82,9 +82,16 @@ class XmlReader::Impl {
   static void text(void* self, const char* bytes, int size) {
     static_cast<Impl*>(self)->handler_.on_text({bytes, static_cast<std::size_t>(size)});
   }
-  static int external(XML_Parser /*parser*/, const char* /*context*/, const char* /*base*/,
+  // Whatever stands outside is empty. Of a DTD that has to be said by reading it: only then does
+  // expat take entities that it does not know for ones that might stand there.
+  static int external(XML_Parser parser, const char* context, const char* /*base*/,
                       const char* /*system_id*/, const char* /*public_id*/) {
-    return XML_STATUS_OK;  // as if it were empty
+    if (context != nullptr) return XML_STATUS_OK;
+    const XML_Parser empty = XML_ExternalEntityParserCreate(parser, nullptr, nullptr);
+    if (empty == nullptr) return XML_STATUS_ERROR;
+    const XML_Status read = XML_Parse(empty, "", 0, 1);
+    XML_ParserFree(empty);
+    return read;
   }
   static void skipped(void* self, const char* name, int is_parameter) {
     if (is_parameter == 0) static_cast<Impl*>(self)->handler_.on_entity(name);
