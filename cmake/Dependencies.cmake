@@ -5,6 +5,7 @@
 # apt: libsimdjson-dev libsqlite3-dev libssl-dev libboost1.81-dev libfmt-dev libspdlog-dev
 # apt: libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libgtest-dev libgmock-dev libbenchmark-dev libxxhash-dev libre2-dev
 # apt: libcurl4-openssl-dev zlib1g-dev libzstd-dev prometheus-cpp-dev
+# apt: librdkafka-dev libexpat1-dev libzip-dev
 # apt: libabsl-dev tzdata libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
 # apt: python3 python3-venv nodejs npm
 # apt-test: zstd curl chromium fonts-noto-cjk sqlite3
@@ -53,6 +54,12 @@ pkg_check_modules(xxhash QUIET IMPORTED_TARGET libxxhash)
 tidewatch_require("xxHash" xxhash_FOUND libxxhash-dev)
 pkg_check_modules(re2 QUIET IMPORTED_TARGET re2)
 tidewatch_require("RE2" re2_FOUND libre2-dev)
+pkg_check_modules(rdkafka QUIET IMPORTED_TARGET rdkafka++>=2.0 rdkafka>=2.0)
+tidewatch_require("librdkafka 2.0" rdkafka_FOUND librdkafka-dev)
+find_package(EXPAT 2.5 QUIET)
+tidewatch_require("expat 2.5" EXPAT_FOUND libexpat1-dev)
+pkg_check_modules(libzip QUIET IMPORTED_TARGET libzip)
+tidewatch_require("libzip" libzip_FOUND libzip-dev)
 find_package(Protobuf 3.21 QUIET)
 tidewatch_require("Protobuf" Protobuf_FOUND "libprotobuf-dev protobuf-compiler")
 pkg_check_modules(grpc QUIET IMPORTED_TARGET grpc++>=1.51)

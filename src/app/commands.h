@@ -110,6 +110,22 @@ struct SwapCommandOptions {
 };
 int run_swap(const SwapCommandOptions& options);
 
+struct ImportOptions {
+  CommonOptions common;
+  std::string file;              // CSV or .xlsx; "-": CSV on standard input
+  std::vector<std::string> map;  // MEMBER=COLUMN
+  std::string encoding = "auto";
+  std::string utc_offset = "+08:00";  // of times that name none
+  std::string source;                 // of posts without one
+  std::string url = "http://127.0.0.1:8000";
+  std::string data_dir;  // instead of the url: the folder of an engine that is not running
+  bool no_header = false;
+  bool dry_run = false;
+  bool restart = false;  // do not go on where an import of the same file ended
+  bool json = false;
+};
+int run_import(const ImportOptions& options);
+
 struct SimulateCommandOptions {
   std::uint64_t seed = 1;
   std::uint32_t minutes = 10;

@@ -334,6 +334,10 @@ Result<Config> parse_config(std::string_view text, const std::string& name) {
       TRY(status);
       continue;
     }
+    if (key.str() == "sources") {
+      TRY(read_sources(node, name, config.sources));
+      continue;
+    }
     if (key.str() == "subscriber") {
       TRY(read_subscribers(node, name, config.subscribers));
       continue;
@@ -348,7 +352,7 @@ Result<Config> parse_config(std::string_view text, const std::string& name) {
           Code::kInvalidArgument,
           fmt::format("{}, line {}: '{}' is not a known section; known are [server], [grpc], "
                       "[data], [model], [cascade], [swap], [canary], [batch], [ingest], [watch], "
-                      "[topics], [detect], [log], [[rule]], [[webhook]], [[channel]], "
+                      "[topics], [detect], [log], [[rule]], [[sources]], [[webhook]], [[channel]], "
                       "[[subscriber]] and [[reports]]",
                       name, node.source().begin.line, key.str())};
     }

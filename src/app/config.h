@@ -11,6 +11,7 @@
 #include "app/inference.h"
 #include "app/model_control.h"
 #include "app/pipeline.h"
+#include "app/source_config.h"
 #include "core/result.h"
 #include "detect/detector.h"
 #include "ingest/post_decoder.h"
@@ -49,6 +50,7 @@ struct Config {
   std::vector<ChannelOptions> channels;  // [[webhook]] and [[channel]], but for the log
   std::vector<Subscriber> subscribers;   // "everyone" when the file has none
   std::vector<ReportSchedule> reports;   // [[reports]]
+  std::vector<SourceOptions> sources;    // [[sources]]
   std::string public_url;                // of the dashboard, for links in messages; may be empty
   std::vector<Rule> rules;  // of the file itself, then of the files of rules_dir, by file name
   std::filesystem::path rules_dir;  // *.toml with [[rule]]; empty: none

@@ -36,6 +36,7 @@ class EngineApi final : public Engine {
                                    std::string_view request_json) override;
   Result<std::string> outbox(const Params& params) override;
   Result<std::string> channels() override;
+  Result<std::string> sources() override;
   Result<std::string> retry_message(const std::string& id) override;
   Result<std::string> retry_channel(const std::string& name) override;
   Result<std::string> report(const Params& params) override;

@@ -205,6 +205,34 @@ int main(int argc, char** argv) {
   swap_app->add_flag("--json", swap.json, "Print the answer as one JSON object");
   swap_app->callback([&] { status = run_swap(swap); });
 
+  ImportOptions import;
+  CLI::App* import_app = app.add_subcommand(
+      "import", "Bring posts from a CSV file or an Excel workbook, with its columns mapped");
+  add_common(*import_app, import.common);
+  import_app->add_option("file", import.file, "CSV or .xlsx; - is CSV on standard input")
+      ->required();
+  import_app
+      ->add_option("--map", import.map,
+                   "Columns by name or #number: text=内容,time=发布时间; 'url=' takes none")
+      ->delimiter(',');
+  import_app->add_option("--encoding", import.encoding, "Of CSV (default auto)")
+      ->check(CLI::IsMember({"auto", "utf-8", "gb18030"}));
+  import_app->add_option("--utc-offset", import.utc_offset,
+                         "Of times that name none (default +08:00)");
+  import_app->add_option("--source", import.source, "Source of posts without one");
+  CLI::Option* import_url = import_app->add_option(
+      "--url", import.url, "The running engine (default http://127.0.0.1:8000)");
+  import_app
+      ->add_option("--data-dir", import.data_dir,
+                   "Instead: the data folder of an engine that is not running")
+      ->excludes(import_url);
+  import_app->add_flag("--no-header", import.no_header, "The first row is a post");
+  import_app->add_flag("--dry-run", import.dry_run, "Check every row, and import nothing");
+  import_app->add_flag("--restart", import.restart,
+                       "Begin anew instead of where an import of the same file ended");
+  import_app->add_flag("--json", import.json, "Print one JSON object");
+  import_app->callback([&] { status = run_import(import); });
+
   SimulateCommandOptions simulate;
   CLI::App* simulate_app = app.add_subcommand(
       "simulate", "Write a believable Chinese stream as NDJSON, with the truth beside it");

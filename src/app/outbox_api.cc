@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// EngineApi's part for messages on their way to people: the outbox and its channels.
+// EngineApi's part for where messages go and where posts come from: outbox, channels, sources.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -103,6 +103,11 @@ Result<std::string> EngineApi::channels() {
                     {"last_error", state.last_error}});
   }
   return dump({{"channels", std::move(list)}});
+}
+
+Result<std::string> EngineApi::sources() {
+  const SourceDesk* sources = runtime_.sources();
+  return sources != nullptr ? sources->json() : Engine::sources();
 }
 
 Result<std::string> EngineApi::retry_message(const std::string& id) {

@@ -112,6 +112,10 @@ Status Runtime::open() {
                }));
     reports_->start();
   }
+  if (mode_ == Mode::kServe) {
+    TRY_ASSIGN(sources_, SourceDesk::create(config_.sources, config_.decode, config_.store.dir,
+                                            *pipeline_, metrics_, clock_));
+  }
   return {};
 }
 
@@ -157,6 +161,7 @@ void Runtime::finish() {
 }
 
 void Runtime::stop() {
+  sources_.reset();
   reports_.reset();
   if (pipeline_) pipeline_->drain();
   pipeline_.reset();
@@ -202,6 +207,7 @@ void Runtime::refresh_gauges() {
       bring_up(state.name, "dead", state.totals.dead);
     }
   }
+  if (sources_) sources_->refresh(metrics_);
   metrics_.open_alerts().set(static_cast<double>(counting_->open_alerts()));
   metrics_.queue_depth("ingest").set(static_cast<double>(pipeline_->in_flight()));
   metrics_.queue_depth("infer").set(static_cast<double>(inference_->queue_depth()));

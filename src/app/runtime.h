@@ -16,6 +16,7 @@
 #include "app/pipeline.h"
 #include "app/report_desk.h"
 #include "app/rule_book.h"
+#include "app/source_desk.h"
 #include "app/stage_times.h"
 #include "core/clock.h"
 #include "core/mutex.h"
@@ -66,6 +67,7 @@ class Runtime {
   OutboxSender* sender() { return sender_.get(); }  // null in a replay
   RuleBook& rules() { return *rules_; }
   Pipeline& pipeline() { return *pipeline_; }
+  SourceDesk* sources() { return sources_.get(); }  // null in a replay
   FreshIds& fresh_ids() { return *fresh_ids_; }
   // Brings the gauges that are read rather than counted up to date (before a scrape).
   void refresh_gauges();
@@ -96,6 +98,7 @@ class Runtime {
   std::unique_ptr<RuleBook> rules_;
   std::unique_ptr<Pipeline> pipeline_;
   std::unique_ptr<ReportDesk> reports_;
+  std::unique_ptr<SourceDesk> sources_;
 };
 
 }  // namespace tidewatch

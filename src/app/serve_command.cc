@@ -70,6 +70,7 @@ Status serve(const ServeOptions& options) {
        {"model", runtime->inference().name()},
        {"data_dir", config.store.dir.string()}});
 
+  runtime->sources()->start();
   std::optional<DemoSource> demo;
   if (options.demo) demo.emplace(*runtime, options.demo_rate);
 

@@ -2,11 +2,6 @@
 // swap: asks a running engine to put another engine file in a model's place.
 #include <fmt/format.h>
 
-#include <boost/asio/connect.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -14,52 +9,13 @@
 #include "alert/webhook_url.h"
 #include "app/cli_support.h"
 #include "app/commands.h"
+#include "app/engine_client.h"
 #include "infer/engine_file.h"
 
 namespace tidewatch {
 namespace {
 
-namespace beast = boost::beast;
-namespace http = beast::http;
-using tcp = boost::asio::ip::tcp;
 using Json = nlohmann::ordered_json;
-
-constexpr std::size_t kAnswerBytesMax = 1U << 20;
-
-struct HttpAnswer {
-  unsigned status = 0;
-  std::string body;
-};
-
-// Loading and validating may take a while: there is no time limit but the server's.
-Result<HttpAnswer> post(const WebhookUrl& url, const std::string& target, const std::string& body) {
-  boost::asio::io_context context;
-  beast::tcp_stream stream(context);
-  tcp::resolver resolver(context);
-  beast::error_code error;
-  const auto failed = [&](std::string_view what) {
-    return Error{Code::kUnavailable, fmt::format("{}: {}: {}; is `tidewatch serve` running there?",
-                                                 url.origin(), what, error.message())};
-  };
-  const auto found = resolver.resolve(url.host, std::to_string(url.port), error);
-  if (error) return failed("no such host");
-  stream.connect(found, error);
-  if (error) return failed("cannot connect");
-  http::request<http::string_body> request{http::verb::post, target, 11};
-  request.set(http::field::host, url.host_header());
-  request.set(http::field::content_type, "application/json");
-  request.set(http::field::connection, "close");
-  request.body() = body;
-  request.prepare_payload();
-  http::write(stream, request, error);
-  if (error) return failed("cannot send");
-  beast::flat_buffer buffer;
-  http::response_parser<http::string_body> parser;
-  parser.body_limit(kAnswerBytesMax);
-  http::read(stream, buffer, parser, error);
-  if (error && error != http::error::end_of_stream) return failed("no answer");
-  return HttpAnswer{parser.get().result_int(), parser.get().body()};
-}
 
 void print_figures(const Json& answer) {
   const auto figures = answer.find("figures");
@@ -80,14 +36,14 @@ Status swap(const SwapCommandOptions& options) {
     return Error{Code::kInvalidArgument, "give the engine's name, or --rollback"};
   }
   if (!options.rollback) TRY(check_engine_name(options.engine));
-  TRY_ASSIGN(const WebhookUrl url, parse_webhook_url(options.url));
-  if (url.tls) return Error{Code::kInvalidArgument, "--url: only http:// is spoken here"};
+  TRY_ASSIGN(const WebhookUrl url, parse_engine_url(options.url));
   const std::string target =
       options.rollback ? fmt::format("/v1/models/{}/rollback", options.model) : "/swap-engine";
   const Json request = options.rollback
                            ? Json::object()
                            : Json{{"model", options.model}, {"new_engine", options.engine}};
-  TRY_ASSIGN(const HttpAnswer answer, post(url, target, request.dump()));
+  TRY_ASSIGN(const EngineAnswer answer,
+             post_to_engine(url, target, "application/json", request.dump()));
   const Json json = Json::parse(answer.body, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) {
     return Error{Code::kUnavailable,

@@ -117,7 +117,7 @@ class PostDecoder::Impl {
   Impl(DecodeLimits limits, const Clock& clock, FreshIds& fresh_ids)
       : limits_(limits), clock_(clock), fresh_ids_(fresh_ids) {}
 
-  std::variant<Post, DecodeError> decode(std::string_view line) {
+  std::variant<Post, DecodeError> decode(std::string_view line, std::string_view fallback_id) {
     if (line.size() > limits_.line_bytes_max) return line_too_long(limits_);
     post_ = Post{};
     has_text_ = has_time_ = false;
@@ -128,7 +128,9 @@ class PostDecoder::Impl {
       return DecodeError{"text", "missing; every post needs a text (it may be empty)"};
     }
     if (!has_time_) post_.time = clock_.wall_now();
-    if (post_.id.empty()) post_.id = fresh_ids_.next();
+    if (post_.id.empty()) {
+      post_.id = fallback_id.empty() ? fresh_ids_.next() : std::string(fallback_id);
+    }
     return std::move(post_);
   }
 
@@ -382,8 +384,9 @@ PostDecoder::~PostDecoder() = default;
 PostDecoder::PostDecoder(PostDecoder&&) noexcept = default;
 PostDecoder& PostDecoder::operator=(PostDecoder&&) noexcept = default;
 
-std::variant<Post, DecodeError> PostDecoder::decode(std::string_view line) {
-  return impl_->decode(line);
+std::variant<Post, DecodeError> PostDecoder::decode(std::string_view line,
+                                                    std::string_view fallback_id) {
+  return impl_->decode(line, fallback_id);
 }
 
 DecodeError line_too_long(const DecodeLimits& limits) {

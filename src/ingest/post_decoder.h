@@ -63,7 +63,9 @@ class PostDecoder {
   PostDecoder(PostDecoder&&) noexcept;
   PostDecoder& operator=(PostDecoder&&) noexcept;
 
-  std::variant<Post, DecodeError> decode(std::string_view line);
+  // `fallback_id` is the id of a post that came without one; empty: a fresh id. A source that can
+  // deliver the same line twice derives it from where the line stands.
+  std::variant<Post, DecodeError> decode(std::string_view line, std::string_view fallback_id = {});
 
  private:
   class Impl;

@@ -65,6 +65,12 @@ TEST_F(PostDecoderTest, OnlyTextIsNeeded) {
   EXPECT_EQ(post(R"({"text":""})").id, "fresh-3") << "a bad line takes no id";
 }
 
+TEST_F(PostDecoderTest, AFallbackIdStandsInForAFreshOne) {
+  EXPECT_EQ(std::get<Post>(decoder_.decode(R"({"text":"a"})", "topic:0:7")).id, "topic:0:7");
+  EXPECT_EQ(std::get<Post>(decoder_.decode(R"({"text":"a","id":"own"})", "topic:0:7")).id, "own");
+  EXPECT_EQ(post(R"({"text":"a"})").id, "fresh-1");
+}
+
 TEST_F(PostDecoderTest, NullIsAbsentExceptForText) {
   const Post read = post(
       R"({"id":null,"text":"x","time":null,"source":null,"author":null,"region":null,"repost_of":null,)"

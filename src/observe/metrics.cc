@@ -191,6 +191,7 @@ struct Metrics::Families {
   Gauge outbox_messages;
   Gauge dead_letters;
   Labelled<Counter> channel_messages;
+  Labelled<Metrics::SourceFigures> sources;
   Gauge live_clients;
   Gauge http_connections;
   Labelled<Metrics::Route> routes;
@@ -199,6 +200,7 @@ struct Metrics::Families {
   void scrape_models(Scrape& out) const;
   void scrape_swaps(Scrape& out) const;
   void scrape_outlets(Scrape& out) const;
+  void scrape_sources(Scrape& out) const;
   static void scrape_process(Scrape& out);
 };
 
@@ -312,6 +314,36 @@ void Metrics::Families::scrape_swaps(Scrape& out) const {
       out.gauge(std::move(labels), value.value());
     });
   }
+}
+
+void Metrics::Families::scrape_sources(Scrape& out) const {
+  const auto label = [](const auto& values) { return Labels{{"source", values[0]}}; };
+  out.begin("tidewatch_source_posts_total", "Messages of a source by what became of them",
+            MetricType::Counter);
+  sources.each([&](const auto& values, const Metrics::SourceFigures& one) {
+    out.counter({{"source", values[0]}, {"result", "stored"}}, one.stored);
+    out.counter({{"source", values[0]}, {"result", "duplicate"}}, one.duplicates);
+    out.counter({{"source", values[0]}, {"result", "rejected"}}, one.rejected);
+  });
+  out.begin("tidewatch_source_errors_total", "Connections and requests of a source that failed",
+            MetricType::Counter);
+  sources.each([&](const auto& values, const Metrics::SourceFigures& one) {
+    out.counter(label(values), one.errors);
+  });
+  out.begin("tidewatch_source_slowed_total", "Times that a source waited for the engine",
+            MetricType::Counter);
+  sources.each([&](const auto& values, const Metrics::SourceFigures& one) {
+    out.counter(label(values), one.slowed);
+  });
+  out.begin("tidewatch_source_lag", "What waits at the other side: messages or seconds",
+            MetricType::Gauge);
+  sources.each([&](const auto& values, const Metrics::SourceFigures& one) {
+    if (!std::isnan(one.lag.value())) out.gauge(label(values), one.lag.value());
+  });
+  out.begin("tidewatch_source_up", "Whether posts of a source can come", MetricType::Gauge);
+  sources.each([&](const auto& values, const Metrics::SourceFigures& one) {
+    out.gauge(label(values), one.up.value());
+  });
 }
 
 void Metrics::Families::scrape_outlets(Scrape& out) const {
@@ -487,6 +519,9 @@ Gauge& Metrics::dead_letters() noexcept { return families_->dead_letters; }
 Counter& Metrics::channel_messages(std::string_view channel, std::string_view result) {
   return families_->channel_messages.get({std::string(channel), std::string(result)});
 }
+Metrics::SourceFigures& Metrics::source(std::string_view name) {
+  return families_->sources.get({std::string(name)});
+}
 Gauge& Metrics::live_clients() noexcept { return families_->live_clients; }
 Gauge& Metrics::http_connections() noexcept { return families_->http_connections; }
 
@@ -510,6 +545,7 @@ std::string Metrics::expose() const {
   families_->scrape_models(out);
   families_->scrape_swaps(out);
   families_->scrape_outlets(out);
+  families_->scrape_sources(out);
   Families::scrape_process(out);
   return out.text();
 }

@@ -112,6 +112,21 @@ class Metrics {
   // tidewatch_channel_messages_total{channel,result}; result is delivered, failed (an attempt) or
   // dead.
   Counter& channel_messages(std::string_view channel, std::string_view result);
+
+  // One connector's figures: tidewatch_source_posts_total{source,result} (stored, duplicate,
+  // rejected), _errors_total, _slowed_total (times that the engine was behind), _lag (left out
+  // while it is NaN) and _up (1 while posts can come), each {source}.
+  struct SourceFigures {
+    Counter stored;
+    Counter duplicates;
+    Counter rejected;
+    Counter errors;
+    Counter slowed;
+    Gauge lag;
+    Gauge up;
+  };
+  SourceFigures& source(std::string_view name);
+
   Gauge& live_clients() noexcept;      // tidewatch_live_clients
   Gauge& http_connections() noexcept;  // tidewatch_http_connections
 

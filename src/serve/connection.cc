@@ -348,6 +348,9 @@ awaitable<Answer> Connection::dispatch(Exchange& exchange) {
     case Handler::kChannels:
       work = [&] { return engine.channels(); };
       break;
+    case Handler::kSources:
+      work = [&] { return engine.sources(); };
+      break;
     case Handler::kPosts:
       work = [&] { return engine.posts(params); };
       break;

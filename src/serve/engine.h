@@ -180,6 +180,8 @@ class Engine {
   // Messages that wait for delivery or are dead letters, and the channels that they go over.
   virtual Result<std::string> outbox(const Params& params) = 0;
   virtual Result<std::string> channels() = 0;
+  // The connectors that bring posts from elsewhere, and how they fare; cheap.
+  virtual Result<std::string> sources() { return std::string(R"({"sources":[]})"); }
   virtual Result<std::string> retry_message(const std::string& id) = 0;
   virtual Result<std::string> retry_channel(const std::string& name) = 0;
   // A page, JSON or CSV, as `format` says (html when absent).

@@ -31,6 +31,7 @@ constexpr RouteEntry kRoutes[] = {
     {"GET", "/v1/channels", Handler::kChannels},
     {"POST", "/v1/channels/{name}/retry", Handler::kChannelRetry},
     {"GET", "/v1/report", Handler::kReport},
+    {"GET", "/v1/sources", Handler::kSources},
     {"GET", "/v1/rules", Handler::kRules},
     {"GET", "/v1/rules/{name}", Handler::kRule},
     {"PUT", "/v1/rules/{name}", Handler::kRulePut},

@@ -47,6 +47,7 @@ enum class Handler : std::uint8_t {
   kOutboxRetry,
   kChannels,
   kChannelRetry,
+  kSources,
   kPosts,
   kPostsSummary,
   kPost,
