@@ -34,18 +34,17 @@ Result<std::unique_ptr<Database>> Reader::connect(const std::filesystem::path& p
 }
 
 void Reader::start(std::chrono::milliseconds time_max) {
-  deadline_ = half_time_ = SteadyTime::max();
-  if (time_max.count() == 0) return;
-  half_time_ = clock_.steady_now() + time_max / 2;
-  deadline_ = half_time_ + time_max / 2;
+  time_max_ = time_max;
+  deadline_ = time_max.count() == 0 ? SteadyTime::max() : clock_.steady_now() + time_max;
 }
 
 bool Reader::expired() const {
   return deadline_ != SteadyTime::max() && clock_.steady_now() > deadline_;
 }
 
-bool Reader::half_expired() const {
-  return half_time_ != SteadyTime::max() && clock_.steady_now() > half_time_;
+bool Reader::spent(int percent) const {
+  return deadline_ != SteadyTime::max() &&
+         clock_.steady_now() > deadline_ - time_max_ * (100 - percent) / 100;
 }
 
 Result<PartitionReader*> Reader::partition(std::int64_t number) {

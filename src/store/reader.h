@@ -38,7 +38,8 @@ class Reader {
   // From here on statements are interrupted once `time_max` has passed; 0: never.
   void start(std::chrono::milliseconds time_max);
   bool expired() const;
-  bool half_expired() const;  // half of the time is gone
+  // Whether so much of the time is gone.
+  bool spent(int percent) const;
 
   Database& catalog() { return *catalog_; }  // posts.db
   // Good until the next call. kUnavailable: it is not there (any more).
@@ -57,7 +58,7 @@ class Reader {
   const std::string vfs_;
   const Clock& clock_;
   SteadyTime deadline_ = SteadyTime::max();
-  SteadyTime half_time_ = SteadyTime::max();
+  std::chrono::milliseconds time_max_{0};
   std::unique_ptr<Database> catalog_;
   std::vector<std::unique_ptr<PartitionReader>> partitions_;  // the last used one at the end
 };
