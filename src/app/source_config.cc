@@ -5,6 +5,7 @@
 
 #include <toml++/toml.h>
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "app/config_secret.h"
@@ -84,11 +85,50 @@ FeedOptions read_feed(ConfigTable& t, const toml::node& entry, const std::string
   return feed;
 }
 
+JetstreamOptions read_jetstream(ConfigTable& t, const std::string& name) {
+  JetstreamOptions bluesky;
+  bluesky.name = name;
+  t.text("url", bluesky.url);
+  t.texts("langs", bluesky.langs, 50);
+  t.text("ca_file", bluesky.ca_file);
+  read_seconds(t, "rewind_seconds", bluesky.rewind, 0, 3'600);
+  return bluesky;
+}
+
+MastodonOptions read_mastodon(ConfigTable& t, const toml::node& entry, const std::string& name) {
+  MastodonOptions mastodon;
+  mastodon.name = name;
+  t.text("url", mastodon.url);
+  t.text("stream", mastodon.stream);
+  t.text("tag", mastodon.tag);
+  t.text("list", mastodon.list);
+  read_secret(t, "token", mastodon.token);
+  t.texts("langs", mastodon.langs, 50);
+  t.text("ca_file", mastodon.ca_file);
+  read_seconds(t, "overlap_seconds", mastodon.overlap, 0, 86'400);
+  constexpr std::array<std::string_view, 5> kStreams{"public", "public/local", "public/remote",
+                                                     "hashtag", "list"};
+  if (mastodon.url.empty()) t.fail(entry, "url", "is missing: \"https://mastodon.social\"");
+  if (std::find(kStreams.begin(), kStreams.end(), mastodon.stream) == kStreams.end()) {
+    t.fail(entry, "stream", fmt::format("must be one of {}", fmt::join(kStreams, ", ")));
+  }
+  if ((mastodon.stream == "hashtag") == mastodon.tag.empty()) {
+    t.fail(entry, "tag", "belongs to the stream hashtag: its name without #");
+  }
+  if ((mastodon.stream == "list") == mastodon.list.empty()) {
+    t.fail(entry, "list", "belongs to the stream list: its id");
+  }
+  return mastodon;
+}
+
 SourceOptions read_source(ConfigTable& t, const toml::node& entry, const std::string& type,
                           const std::string& name) {
   if (type == "kafka") return read_kafka(t, entry, name);
   if (type == "rss") return read_feed(t, entry, name);
-  t.fail(entry, "type", fmt::format("'{}' is not a type; there are kafka and rss", type));
+  if (type == "bluesky") return read_jetstream(t, name);
+  if (type == "mastodon") return read_mastodon(t, entry, name);
+  t.fail(entry, "type",
+         fmt::format("'{}' is not a type; there are kafka, rss, mastodon and bluesky", type));
   return KafkaOptions{};
 }
 

@@ -15,6 +15,12 @@ struct Maker {
   Result<std::unique_ptr<Source>> operator()(const FeedOptions& options) const {
     return FeedSource::create(options, context, make_http_fetch());
   }
+  Result<std::unique_ptr<Source>> operator()(const JetstreamOptions& options) const {
+    return JetstreamSource::create(options, context, make_web_socket());
+  }
+  Result<std::unique_ptr<Source>> operator()(const MastodonOptions& options) const {
+    return MastodonSource::create(options, context, make_http_fetch(), make_http_fetch());
+  }
 };
 
 }  // namespace

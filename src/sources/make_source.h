@@ -7,12 +7,14 @@
 
 #include "core/result.h"
 #include "sources/feed_source.h"
+#include "sources/jetstream_source.h"
 #include "sources/kafka_options.h"
+#include "sources/mastodon_source.h"
 #include "sources/source.h"
 
 namespace tidewatch {
 
-using SourceOptions = std::variant<KafkaOptions, FeedOptions>;
+using SourceOptions = std::variant<KafkaOptions, FeedOptions, JetstreamOptions, MastodonOptions>;
 
 const std::string& source_name(const SourceOptions& options);
 

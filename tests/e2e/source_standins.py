@@ -2,10 +2,15 @@
 """Local stand-ins of the servers that connectors read from, by the protocols' own documents (Python
 standard library only)."""
 
+import base64
 import gzip
+import hashlib
 import http.server
+import json
 import os
+import socketserver
 import ssl
+import struct
 import subprocess
 import threading
 import urllib.parse
@@ -108,3 +113,184 @@ class FeedServer(HttpStandin):
             body = gzip.compress(body)
             headers["Content_Encoding"] = "gzip"
         return handler.reply(200, body, **headers)
+
+
+class JetstreamServer:
+    """Bluesky's Jetstream at /subscribe (RFC 6455, no extensions): keeps `events` (number, lang) and
+    sends those after the cursor, then each new one. `drop()` ends every connection without a word;
+    `garbage` is sent once at the next connection."""
+
+    GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+    START_US = 1_795_408_265_000_000
+
+    def __init__(self, certificate=None, key=None):
+        self.events = []
+        self.asked = []
+        self.garbage = None
+        self.changed = threading.Condition()
+        self.generation = 0
+        server = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                try:
+                    server.serve(self)
+                except (OSError, ValueError):
+                    pass
+
+        class Server(socketserver.ThreadingTCPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_):
+                pass
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.scheme = "ws"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, key)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+            self.scheme = "wss"
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def url(self):
+        return f"{self.scheme}://localhost:{self.port}/subscribe"
+
+    def add(self, count, lang="zh"):
+        with self.changed:
+            self.events += [lang] * count
+            self.changed.notify_all()
+
+    def drop(self):
+        with self.changed:
+            self.generation += 1
+            self.changed.notify_all()
+
+    def stop(self):
+        self.drop()
+        self.server.shutdown()
+        self.server.server_close()
+
+    def serve(self, handler):
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            line = handler.rfile.readline(65536)
+            if not line:
+                return
+            head += line
+        lines = head.decode().split("\r\n")
+        url = urllib.parse.urlparse(lines[0].split(" ")[1])
+        headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines[1:] if ": " in line)}
+        query = dict(urllib.parse.parse_qsl(url.query))
+        if url.path != "/subscribe" or query.get("wantedCollections") != "app.bsky.feed.post" \
+                or headers.get("upgrade", "").lower() != "websocket" or headers["sec-websocket-version"] != "13":
+            handler.wfile.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            return
+        accept = base64.b64encode(hashlib.sha1((headers["sec-websocket-key"] + self.GUID).encode()).digest()).decode()
+        handler.wfile.write(("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                             f"Sec-WebSocket-Accept: {accept}\r\n\r\n").encode())
+        with self.changed:
+            self.asked.append(query)
+            generation = self.generation
+            garbage, self.garbage = self.garbage, None
+        if garbage is not None:
+            self.send(handler, garbage)
+        sent = 0
+        if "cursor" in query:
+            sent = max(0, int(query["cursor"]) - self.START_US)
+        else:
+            sent = len(self.events)  # a stream without a cursor is live
+        while True:
+            with self.changed:
+                while sent >= len(self.events) and generation == self.generation:
+                    self.changed.wait()
+                if generation != self.generation:
+                    return
+                upto = len(self.events)
+            for n in range(sent, upto):
+                self.send(handler, self.event(n))
+            sent = upto
+
+    def event(self, n):
+        return json.dumps({
+            "did": f"did:plc:{n % 7}", "time_us": self.START_US + n + 1, "kind": "commit",
+            "commit": {"rev": "r", "operation": "create", "collection": "app.bsky.feed.post", "rkey": f"k{n}",
+                       "cid": "c", "record": {"$type": "app.bsky.feed.post", "text": f"第{n}条", "langs": [self.events[n]],
+                                              "createdAt": "2026-11-23T04:31:04.500Z"}}}).encode()
+
+    @staticmethod
+    def send(handler, payload):
+        if len(payload) < 126:
+            head = struct.pack("!BB", 0x81, len(payload))
+        elif len(payload) < 65536:
+            head = struct.pack("!BBH", 0x81, 126, len(payload))
+        else:
+            head = struct.pack("!BBQ", 0x81, 127, len(payload))
+        handler.wfile.write(head + payload)
+
+
+class MastodonServer(HttpStandin):
+    """A Mastodon instance: the public stream and timeline of `statuses`. `drop()` ends every stream;
+    `garbage` is sent once at the next one."""
+
+    TOKEN = "reader-token"
+
+    def __init__(self):
+        self.count = 0
+        self.garbage = None
+        self.changed = threading.Condition()
+        self.generation = 0
+        super().__init__()
+
+    def add(self, count):
+        with self.changed:
+            self.count += count
+            self.changed.notify_all()
+
+    def drop(self):
+        with self.changed:
+            self.generation += 1
+            self.changed.notify_all()
+
+    def stop(self):
+        self.drop()
+        super().stop()
+
+    # Ids as Mastodon makes them: milliseconds << 16, one status a second.
+    @staticmethod
+    def id_of(n):
+        return (1_795_408_265_000 + n * 1000) << 16
+
+    def status(self, n):
+        return {"id": str(self.id_of(n)), "uri": f"https://m.example/s/{n}", "url": f"https://m.example/@a/{n}",
+                "created_at": "2026-11-23T04:31:05.000Z", "content": f"<p>第{n}条<br>&amp;</p>", "language": "zh",
+                "spoiler_text": "", "reblog": None, "favourites_count": 0, "reblogs_count": 0,
+                "account": {"acct": "a", "url": "https://m.example/@a"}}
+
+    def answer(self, handler, path, query):
+        if handler.headers.get("Authorization") != f"Bearer {self.TOKEN}":
+            return handler.reply(401, b'{"error":"The access token is invalid"}')
+        if path == "/api/v1/timelines/public":
+            after = [n for n in range(self.count) if self.id_of(n) > int(query["min_id"])]
+            page = [self.status(n) for n in reversed(after[:int(query["limit"])])]
+            return handler.reply(200, json.dumps(page).encode(), Content_Type="application/json")
+        if path != "/api/v1/streaming/public":
+            return handler.reply(404)
+        with self.changed:
+            generation, sent = self.generation, self.count
+            garbage, self.garbage = self.garbage, None
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/event-stream")
+        handler.end_headers()
+        handler.wfile.write(b":)\n\n" + (garbage or b""))
+        while True:
+            with self.changed:
+                while sent >= self.count and generation == self.generation:
+                    self.changed.wait()
+                if generation != self.generation:
+                    return None
+                upto = self.count
+            for n in range(sent, upto):
+                handler.wfile.write(f"event: update\ndata: {json.dumps(self.status(n))}\n\n".encode())
+            sent = upto

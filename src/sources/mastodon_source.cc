@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sources/mastodon_source.h"
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "core/rfc3339.h"
+#include "ingest/post_rules.h"
+#include "sources/backoff.h"
+#include "sources/delivery_lane.h"
+#include "sources/durable_file.h"
+#include "sources/html_text.h"
+#include "sources/sse_parser.h"
+
+namespace tidewatch {
+namespace {
+
+using Json = nlohmann::json;
+using Lane = DeliveryLane<std::string>;
+
+constexpr std::chrono::seconds kSaveEvery{5};
+constexpr std::chrono::seconds kDrainTime{10};
+constexpr std::chrono::seconds kPageTime{60};
+constexpr int kPagesMax = 100;
+constexpr int kPageStatuses = 40;
+constexpr std::size_t kIdBytesMax = 250;
+constexpr std::size_t kStatusBytesMax = 8 << 20;
+
+std::string text_of(const Json& object, const char* key) {
+  const auto member = object.find(key);
+  return member != object.end() && member->is_string() ? member->get<std::string>() : std::string{};
+}
+
+// For a part of an address.
+std::string percent_encoded(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                       c == '_' || c == '-';
+    out += plain ? std::string(1, c) : fmt::format("%{:02X}", byte);
+  }
+  return out;
+}
+
+std::optional<std::int64_t> count_of(const Json& object, const char* key) {
+  const auto member = object.find(key);
+  if (member == object.end() || !member->is_number_integer()) return std::nullopt;
+  return std::max<std::int64_t>(0, member->get<std::int64_t>());
+}
+
+// A status is the same on every instance by its URI.
+std::string post_id(const Json& status) {
+  std::string uri = text_of(status, "uri");
+  if (uri.size() <= kIdBytesMax) return uri;
+  return fmt::format("mastodon:{:016x}", XXH64(uri.data(), uri.size(), 0));
+}
+
+bool speaks(const std::string& lang, const std::vector<std::string>& langs) {
+  return langs.empty() || std::any_of(langs.begin(), langs.end(), [&](const std::string& wanted) {
+           return lang == wanted || lang.starts_with(wanted + "-");
+         });
+}
+
+Result<MastodonStatus> read_status(const Json& json, const std::vector<std::string>& langs) {
+  if (!json.is_object()) return Error{Code::kInvalidArgument, "not a JSON object"};
+  MastodonStatus status;
+  status.id = text_of(json, "id");
+  Post& post = status.post;
+  post.id = post_id(json);
+  const auto time = parse_rfc3339(text_of(json, "created_at"));
+  if (status.id.empty() || post.id.empty() || !time) {
+    return Error{Code::kInvalidArgument, "a status without id, uri or created_at"};
+  }
+  post.time = *time;
+  const auto boosted = json.find("reblog");
+  if (boosted != json.end() && boosted->is_object()) {
+    post.repost_of = post_id(*boosted);
+  } else {
+    const std::string warning = text_of(json, "spoiler_text");
+    post.text = html_text(text_of(json, "content"));
+    if (!warning.empty()) post.text = warning + "\n" + post.text;
+  }
+  const auto account = json.find("account");
+  if (account != json.end() && account->is_object()) {
+    post.author = text_of(*account, "url");
+    if (post.author.empty()) post.author = text_of(*account, "acct");
+  }
+  post.url = text_of(json, "url");
+  post.likes = count_of(json, "favourites_count");
+  post.reposts = count_of(json, "reblogs_count");
+  status.wanted = speaks(text_of(json, "language"), langs);
+  return status;
+}
+
+}  // namespace
+
+Result<MastodonStatus> parse_mastodon_status(std::string_view json,
+                                             const std::vector<std::string>& langs) {
+  return read_status(Json::parse(json, nullptr, /*allow_exceptions=*/false), langs);
+}
+
+bool id_before(std::string_view a, std::string_view b) {
+  return a.size() != b.size() ? a.size() < b.size() : a < b;
+}
+
+std::string id_earlier(const std::string& id, std::chrono::seconds by) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), number);
+  const std::uint64_t back = static_cast<std::uint64_t>(std::chrono::milliseconds{by}.count())
+                             << 16;
+  if (error != std::errc{} || end != id.data() + id.size() || number <= back) return id;
+  return std::to_string(number - back);
+}
+
+class MastodonSource::Impl {
+ public:
+  Impl(MastodonOptions options, const SourceContext& context, std::unique_ptr<HttpFetch> stream,
+       std::unique_ptr<HttpFetch> rest)
+      : options_(std::move(options)),
+        context_(context),
+        stream_(std::move(stream)),
+        rest_(std::move(rest)),
+        status_(options_.name, "mastodon", "seconds", context.clock),
+        ids_(options_.name),
+        rules_(context.limits, ids_),
+        rejects_(context.dir / (options_.name + ".rejected.ndjson")),
+        cursor_file_(context.dir / (options_.name + ".cursor")),
+        backoff_({std::chrono::seconds{1}, std::chrono::minutes{5}},
+                 std::hash<std::string>{}(options_.name)) {}
+
+  const SourceStatus& status() const { return status_; }
+
+  void run(const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      const Status ended = follow(stop);
+      if (stop.stop_requested()) break;
+      status_.failed(ended.error().message);
+      status_.set_state(SourceState::kWaiting);
+      const auto wait = backoff_.next(ended.error().retry_after);
+      status_.set_next_attempt(context_.clock.wall_now() + wait);
+      context_.pauser.pause(stop, wait);
+      status_.set_next_attempt(std::nullopt);
+    }
+    status_.set_state(SourceState::kStopped);
+  }
+
+ private:
+  // One connection; always ends with why.
+  Error follow(const std::stop_token& stop) {
+    const auto kept = read_whole(cursor_file_);
+    if (!kept) return kept.error();
+    cursor_ = *kept;
+    lane_ = std::make_shared<Lane>();
+    next_save_ = context_.clock.steady_now() + kSaveEvery;
+    Status fault;
+    bool open = false;
+    SseParser parser;
+    const auto reply = stream_->get(request(stream_address()), stop, [&](std::string_view bytes) {
+      if (!open) fault = catch_up(stop);  // nothing falls between the two: the stream is open
+      open = true;
+      if (!fault) return false;
+      status_.set_state(SourceState::kRunning);
+      const auto fed = parser.feed(bytes, [&](std::string_view event, std::string_view data) {
+        fault = take_event(event, data, stop);
+        return fault.ok();
+      });
+      if (!fed) fault = fed.error();
+      return fed && *fed;
+    });
+    lane_->drain(context_.clock.steady_now() + kDrainTime);
+    const Status saved = save();
+    if (!fault) return fault.error();
+    if (!saved) return saved.error();
+    if (!reply) return reply.error();
+    if (reply->status != 200) return status_error(options_.url, *reply);
+    return Error{Code::kUnavailable, address_origin(options_.url) + ": the stream ended"};
+  }
+
+  HttpGet request(std::string url) const {
+    HttpGet get;
+    get.url = std::move(url);
+    get.ca_file = options_.ca_file;
+    get.body_bytes_max = kStatusBytesMax;
+    if (!options_.token.empty()) {
+      get.headers.emplace_back("Authorization", "Bearer " + options_.token);
+    }
+    return get;
+  }
+
+  std::string stream_address() const {
+    std::string address = options_.url + "/api/v1/streaming/" + options_.stream;
+    if (options_.stream == "hashtag") address += "?tag=" + percent_encoded(options_.tag);
+    if (options_.stream == "list") address += "?list=" + percent_encoded(options_.list);
+    return address;
+  }
+
+  std::string timeline_address(const std::string& min_id) const {
+    std::string timeline = "public?";
+    if (options_.stream == "public/local") timeline += "local=true&";
+    if (options_.stream == "public/remote") timeline += "remote=true&";
+    if (options_.stream == "hashtag") timeline = "tag/" + percent_encoded(options_.tag) + "?";
+    if (options_.stream == "list") timeline = "list/" + percent_encoded(options_.list) + "?";
+    return fmt::format("{}/api/v1/timelines/{}limit={}&min_id={}", options_.url, timeline,
+                       kPageStatuses, min_id);
+  }
+
+  // What came since the cursor, page by page, the oldest first. Without a cursor: nothing.
+  Status catch_up(const std::stop_token& stop) {
+    if (cursor_.empty()) return {};
+    std::string from = id_earlier(cursor_, options_.overlap);
+    for (int page = 0; page < kPagesMax; ++page) {
+      HttpGet get = request(timeline_address(from));
+      get.total_timeout = kPageTime;
+      TRY_ASSIGN(const HttpReply reply, rest_->get(get, stop));
+      if (reply.status != 200) return status_error(options_.url, reply);
+      Json statuses = Json::parse(reply.body, nullptr, /*allow_exceptions=*/false);
+      if (!statuses.is_array()) {
+        return Error{Code::kUnavailable,
+                     address_origin(options_.url) + ": the timeline is no list of statuses"};
+      }
+      if (statuses.empty()) return {};
+      const std::string before = from;
+      for (auto one = statuses.rbegin(); one != statuses.rend(); ++one) {
+        const std::string id = one->is_object() ? text_of(*one, "id") : "";
+        if (id_before(from, id)) from = id;
+        TRY(take_status(*one, one->dump(-1, ' ', false, Json::error_handler_t::replace), stop));
+      }
+      if (from == before) return {};  // the server ignores min_id: it would go on for ever
+    }
+    status_.failed(fmt::format("{}: more than {} statuses came meanwhile; the oldest were taken",
+                               address_origin(options_.url), kPagesMax * kPageStatuses));
+    return {};
+  }
+
+  Status take_event(std::string_view event, std::string_view data, const std::stop_token& stop) {
+    if (event == "update") {
+      TRY(take_status(Json::parse(data, nullptr, /*allow_exceptions=*/false), data, stop));
+    }
+    if (context_.clock.steady_now() < next_save_) return {};
+    next_save_ = context_.clock.steady_now() + kSaveEvery;
+    return save();
+  }
+
+  // `text` is what it was read from.
+  Status take_status(const Json& json, std::string_view text, const std::stop_token& stop) {
+    status_.heard();
+    backoff_.reset();
+    auto read = read_status(json, options_.langs);
+    if (!read) return set_aside(text, read.error().message);
+    Post& post = read->post;
+    if (!id_before(read->id, newest_)) newest_ = read->id;
+    if (!read->wanted) {
+      lane_->open(newest_, 0);
+      return {};
+    }
+    post.source = options_.name;
+    if (const auto error = rules_.apply(post, context_.clock.wall_now())) {
+      return set_aside(text, error->field + ": " + error->reason);
+    }
+    const std::uint64_t ticket = lane_->open(newest_, 1);
+    if (deliver(context_, status_, stop, post, lane_, ticket)) return {};
+    lane_->told(ticket, Receipt::kFailed, "stopped");
+    return Error{Code::kCancelled, "stopped"};
+  }
+
+  Status set_aside(std::string_view text, std::string_view reason) {
+    status_.rejected();
+    return rejects_.append(to_rfc3339(context_.clock.wall_now()), address_origin(options_.url),
+                           reason, text);
+  }
+
+  // The cursor, which never goes back, and the counts; the error when a post could not be stored.
+  Status save() {
+    const Lane::Counts counts = lane_->take_counts();
+    status_.count(counts.stored, counts.duplicates);
+    const auto durable = lane_->durable();
+    if (durable && id_before(cursor_, *durable)) {
+      TRY(rejects_.sync());
+      TRY(write_durably(cursor_file_, *durable));
+      cursor_ = *durable;
+    }
+    if (const auto failure = lane_->failure()) {
+      return Error{Code::kUnavailable, "posts cannot be stored: " + *failure};
+    }
+    return {};
+  }
+
+  const MastodonOptions options_;
+  const SourceContext context_;
+  const std::unique_ptr<HttpFetch> stream_;
+  const std::unique_ptr<HttpFetch> rest_;
+  SourceStatus status_;
+  FreshIds ids_;  // never asked: every status has an id
+  const PostRules rules_;
+  RejectFile rejects_;
+  const std::filesystem::path cursor_file_;
+  Backoff backoff_;
+  std::string cursor_;          // as it stands in the file
+  std::string newest_;          // of all that came
+  std::shared_ptr<Lane> lane_;  // of the connection
+  SteadyTime next_save_{};
+};
+
+MastodonSource::MastodonSource(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+MastodonSource::~MastodonSource() = default;
+
+Result<std::unique_ptr<Source>> MastodonSource::create(MastodonOptions options,
+                                                       const SourceContext& context,
+                                                       std::unique_ptr<HttpFetch> stream,
+                                                       std::unique_ptr<HttpFetch> rest) {
+  if (const Status good = check_address(options.url, {"http", "https"}); !good) {
+    return Error{Code::kInvalidArgument, fmt::format("source '{}': the address {} {}", options.name,
+                                                     options.url, good.error().message)};
+  }
+  while (options.url.ends_with('/')) options.url.pop_back();
+  return std::unique_ptr<Source>(new MastodonSource(
+      std::make_unique<Impl>(std::move(options), context, std::move(stream), std::move(rest))));
+}
+
+void MastodonSource::run(const std::stop_token& stop) { impl_->run(stop); }
+const SourceStatus& MastodonSource::status() const { return impl_->status(); }
+
+}  // namespace tidewatch
