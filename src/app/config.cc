@@ -306,7 +306,31 @@ void read_log(Table& t, Config& c) {
   }
 }
 
+using Sections = std::vector<std::pair<std::string, std::function<void(Table&, Config&)>>>;
+
+// In the order of `tidewatch init`.
+const Sections& all_sections() {
+  static const Sections sections{
+      {"server", read_server}, {"grpc", read_grpc},     {"data", read_data},
+      {"model", read_model},   {"ingest", read_ingest}, {"watch", read_watch},
+      {"detect", read_detect}, {"log", read_log},       {"cascade", read_cascade},
+      {"batch", read_batch},   {"swap", read_swap},     {"canary", read_canary}};
+  return sections;
+}
+
 }  // namespace
+
+std::vector<ConfigOption> config_options() {
+  std::vector<ConfigOption> options;
+  const toml::table nothing;
+  const std::string no_file;
+  for (const auto& [name, read] : all_sections()) {
+    Config config;
+    Table table(nothing, name, no_file, &options);
+    read(table, config);
+  }
+  return options;
+}
 
 Result<Config> parse_config(std::string_view text, const std::string& name) {
   toml::table root;
@@ -317,11 +341,7 @@ Result<Config> parse_config(std::string_view text, const std::string& name) {
                                                      std::string{e.description()})};
   }
   Config config;
-  const std::map<std::string, std::function<void(Table&, Config&)>, std::less<>> sections{
-      {"server", read_server}, {"grpc", read_grpc},       {"data", read_data},
-      {"model", read_model},   {"cascade", read_cascade}, {"batch", read_batch},
-      {"ingest", read_ingest}, {"swap", read_swap},       {"canary", read_canary},
-      {"watch", read_watch},   {"detect", read_detect},   {"log", read_log}};
+  const Sections& sections = all_sections();
   for (const auto& [key, node] : root) {
     if (key.str() == "webhook" || key.str() == "channel") {
       TRY(read_channels(node, std::string(key.str()), name, config.channels));
@@ -346,7 +366,9 @@ Result<Config> parse_config(std::string_view text, const std::string& name) {
       TRY(read_reports(node, name, config.reports));
       continue;
     }
-    const auto section = sections.find(key.str());
+    const auto section =
+        std::find_if(sections.begin(), sections.end(),
+                     [&, name = key.str()](const auto& each) { return each.first == name; });
     if (section == sections.end() || !node.is_table()) {
       return Error{
           Code::kInvalidArgument,

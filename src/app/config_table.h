@@ -12,18 +12,24 @@
 #include <string_view>
 #include <vector>
 
+#include "app/config_option.h"
 #include "core/result.h"
 
 namespace tidewatch {
 
-// Reads the keys of one table and notices those that nobody asked for.
+// Reads the keys of one table and notices those that nobody asked for. With `options` it also notes
+// what was asked for, with its default.
 class ConfigTable {
  public:
-  ConfigTable(const toml::table& table, std::string path, const std::string& file)
-      : table_(table), path_(std::move(path)), file_(file) {}
+  ConfigTable(const toml::table& table, std::string path, const std::string& file,
+              std::vector<ConfigOption>* options = nullptr)
+      : table_(table), path_(std::move(path)), file_(file), options_(options) {}
 
   template <typename Number>
   void number(const char* key, Number& value, std::uint64_t low, std::uint64_t high) {
+    const bool any = high >= static_cast<std::uint64_t>(INT64_MAX);
+    note(key, fmt::format("{}", value),
+         any ? fmt::format("{} or more", low) : fmt::format("{} to {}", low, high));
     const toml::node* node = take(key);
     if (node == nullptr) return;
     const auto read = node->value_exact<std::int64_t>();
@@ -35,6 +41,7 @@ class ConfigTable {
     value = static_cast<Number>(*read);
   }
   void text(const char* key, std::string& value) {
+    note(key, fmt::format("\"{}\"", value), "");
     const toml::node* node = take(key);
     if (node == nullptr) return;
     if (const auto read = node->value_exact<std::string>()) {
@@ -44,6 +51,7 @@ class ConfigTable {
     }
   }
   void flag(const char* key, bool& value) {
+    note(key, value ? "true" : "false", "");
     const toml::node* node = take(key);
     if (node == nullptr) return;
     if (const auto read = node->value_exact<bool>()) {
@@ -53,6 +61,7 @@ class ConfigTable {
     }
   }
   void texts(const char* key, std::vector<std::string>& values, std::size_t count_max) {
+    note(key, "[]", fmt::format("at most {}", count_max));
     const toml::node* node = take(key);
     if (node == nullptr) return;
     const toml::array* array = node->as_array();
@@ -68,6 +77,7 @@ class ConfigTable {
     }
   }
   void decimal(const char* key, double& value, double low, double high) {
+    note(key, fmt::format("{:.6g}", value), fmt::format("{:.6g} to {:.6g}", low, high));
     const toml::node* node = take(key);
     if (node == nullptr) return;
     const auto read = node->value<double>();
@@ -79,6 +89,8 @@ class ConfigTable {
   // Exactly as many numbers as the array holds.
   template <std::size_t kCount>
   void decimals(const char* key, std::array<double, kCount>& values, double low, double high) {
+    note(key, fmt::format("[{:.6g}]", fmt::join(values, ", ")),
+         fmt::format("each {:.6g} to {:.6g}", low, high));
     const toml::node* node = take(key);
     if (node == nullptr) return;
     const std::string what = fmt::format("must be {} numbers from {} to {}", kCount, low, high);
@@ -92,6 +104,7 @@ class ConfigTable {
   }
   const toml::node* take(const char* key) {
     known_.push_back(key);
+    note(key, "", "");
     return table_.get(key);
   }
   void fail(const toml::node& node, std::string_view key, std::string_view what) {
@@ -110,6 +123,18 @@ class ConfigTable {
   }
 
  private:
+  void note(const char* key, std::string standard, std::string allowed) {
+    if (options_ == nullptr) return;
+    const auto known = std::find_if(
+        options_->begin(), options_->end(),
+        [&](const ConfigOption& option) { return option.section == path_ && option.key == key; });
+    if (known == options_->end()) {
+      options_->push_back({path_, key, std::move(standard), std::move(allowed)});
+    } else if (known->standard.empty()) {
+      known->standard = std::move(standard);
+      known->allowed = std::move(allowed);
+    }
+  }
   void fail_at(std::uint32_t line, std::string_view key, std::string_view what) {
     if (error_) return;
     error_ = Error{Code::kInvalidArgument, fmt::format("{}, line {}: {}{}{} {}", file_, line, path_,
@@ -119,6 +144,7 @@ class ConfigTable {
   const toml::table& table_;
   const std::string path_;
   const std::string& file_;
+  std::vector<ConfigOption>* const options_;
   std::vector<std::string> known_;
   std::optional<Error> error_;
 };

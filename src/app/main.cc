@@ -8,6 +8,7 @@
 #include "app/calibrate_alerts.h"
 #include "app/commands.h"
 #include "app/engine_options.h"
+#include "app/first_steps.h"
 #include "app/version.h"
 
 namespace {
@@ -276,6 +277,34 @@ int main(int argc, char** argv) {
   bench_tokenize_app->add_flag("--json", bench_tokenize.json, "Print one JSON object");
   bench_tokenize_app->callback([&] { status = run_bench_tokenize(bench_tokenize); });
   add_bench_commands(*bench_app, status);
+
+  InitOptions init;
+  CLI::App* init_app =
+      app.add_subcommand("init", "Write a commented configuration with every option");
+  init_app->add_option("--output", init.output, "File to write (default tidewatch.toml); - prints it");
+  init_app->add_flag("--force", init.force, "Write over a file that is there");
+  init_app->callback([&] { status = run_init(init); });
+
+  DoctorOptions doctor;
+  CLI::App* doctor_app = app.add_subcommand(
+      "doctor", "Check machine, disk, ports, models and configuration, and say what to do");
+  add_common(*doctor_app, doctor.common);
+  add_precision(*doctor_app, doctor.common);
+  doctor_app->add_option("--data-dir", doctor.data_dir, "Data folder to check");
+  doctor_app->add_flag("--json", doctor.json, "Print one JSON object");
+  doctor_app->callback([&] { status = run_doctor(doctor); });
+
+  std::string completion_of;
+  CLI::App* completion_app = app.add_subcommand(
+      "completion", "Print the completion of a shell, or the manual page ('man')");
+  completion_app->add_option("shell", completion_of, "bash, zsh, fish, or man")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish", "man"}));
+  completion_app->callback([&] {
+    const std::string text = completion_of == "man" ? manual_page(app, version_text())
+                                                    : completion_script(app, completion_of);
+    std::fwrite(text.data(), 1, text.size(), stdout);
+  });
 
   CommonOptions models;
   bool models_json = false;

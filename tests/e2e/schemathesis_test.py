@@ -45,7 +45,7 @@ class SchemathesisTest(unittest.TestCase):
         run = subprocess.run(
             [program, "--config-file", os.path.join(FOLDER, "schemathesis.toml")]
             + ["run", f"http://127.0.0.1:{self.engine.port}/openapi.json"]
-            + ["--max-examples", "30", "--request-timeout", "20", "--no-shrink"]
+            + ["--max-examples", "12", "--request-timeout", "20", "--no-shrink"]
             + ["--report", "json", "--report-json-path", report],
             cwd=self.folder.name,
             env={**os.environ, "PYTHONPATH": FOLDER, "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"},
