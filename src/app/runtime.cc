@@ -64,6 +64,10 @@ Status Runtime::open() {
   }
   if (!created) return created.error();
   inference_ = *std::move(created);
+  if (const Status topics = check_topics(config_.subscribers, inference_->labels().topics);
+      !topics) {
+    return Error{topics.error().code, "[[subscriber]]: " + topics.error().message};
+  }
   TRY_ASSIGN(store_, Store::open(config_.store, clock_));
   TRY(open_control());
   fresh_ids_ = std::make_unique<FreshIds>(fresh_prefix(mode_, clock_, store_->stats().last));
