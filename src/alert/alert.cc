@@ -64,7 +64,9 @@ Json to_object(const Alert& alert) {
               {"accounts", accounts_json(alert.shape.accounts)},
               {"cascade", cascade_json(alert.shape.cascade)},
               {"shape_posts", alert.shape.posts},
-              {"forecast", forecast_json(alert.forecast)}};
+              {"forecast", forecast_json(alert.forecast)},
+              {"provinces", alert.provinces},
+              {"acceleration", alert.acceleration ? Json(*alert.acceleration) : Json()}};
 }
 
 std::string dump(const Json& object) {
@@ -96,6 +98,12 @@ void read_shape(const Json& object, Alert& alert) {
       cascade != object.end() && cascade->is_object()) {
     alert.shape.cascade = {text_in(*cascade, "root"), count_in(*cascade, "posts"),
                            count_in(*cascade, "depth"), count_in(*cascade, "breadth")};
+  }
+  for (const Json& province : object.value("provinces", Json::array())) {
+    if (province.is_string()) alert.provinces.push_back(province.get<std::string>());
+  }
+  if (const auto found = object.find("acceleration"); found != object.end() && found->is_number()) {
+    alert.acceleration = found->get<double>();
   }
   const auto forecast = object.find("forecast");
   if (forecast == object.end() || !forecast->is_object()) return;

@@ -50,6 +50,11 @@ struct Alert {
   std::optional<EventTime> muted_until{};                // wall clock: nobody is told before
   WaveShape shape{};                                     // top accounts and cascade
   std::optional<AlertForecast> forecast{};
+  // Of a volume wave over all regions: the provinces it is in when it is not in all, largest ratio
+  // first.
+  std::vector<std::string> provinces{};
+  // Change of the rate's logarithm a minute (0.1: about 10 % more each minute), as the forecast.
+  std::optional<double> acceleration{};
 };
 
 // What happened to an alert: the first three come from the stream, the others from people or from

@@ -108,6 +108,7 @@ struct Part {
   KeyCounts since_onset;  // of this time
   Forecast forecast;      // the last one; all nought: none yet
   std::int64_t forecast_at = 0;
+  std::vector<std::string> provinces;  // the last ones that were told
 
   Sums sums() const {
     Sums total = before;
@@ -171,6 +172,7 @@ void take(Part& part, const Change& change, EventTime told_at) {
       part.forecast = change.forecast;
       part.forecast_at = change.at;
     }
+    part.provinces = change.regions;
   }
 }
 
@@ -456,13 +458,16 @@ class AlertManager::State {
     alert.authors = sums.authors;
     alert.texts = sums.texts;
     set_emotions(alert, sums);
+    alert.provinces = lead.provinces;
     if (lead.ended) {
       alert.forecast.reset();
+      alert.acceleration.reset();
     } else if (lead.forecast.high > 0) {
       constexpr double kMinutes = kForecastAhead.count();
       alert.forecast = AlertForecast{from_seconds(lead.forecast_at) + kForecastAhead,
                                      lead.forecast.low / kMinutes, lead.forecast.posts / kMinutes,
                                      lead.forecast.high / kMinutes};
+      alert.acceleration = lead.forecast.acceleration;
     }
 
     SeverityInput input;

@@ -164,6 +164,7 @@ TEST_F(AlertManagerTest, SaysWhereTheWaveIsGoingWhileItGoesOn) {
   source_.add(KeyId{1}, "p", 5);
   ASSERT_EQ(apply({volume(kStarted, 100)}).size(), 1U);
   Change later = volume(kContinues, 200, 60);
+  later.regions = {"广东", "浙江"};
   later.forecast = {.posts = 900, .low = 300, .high = 1'800, .acceleration = 0.1};
   auto updates = apply({later});
   ASSERT_EQ(updates.size(), 1U);
@@ -172,9 +173,13 @@ TEST_F(AlertManagerTest, SaysWhereTheWaveIsGoingWhileItGoesOn) {
   EXPECT_DOUBLE_EQ(updates[0].alert.forecast->low, 10);
   EXPECT_DOUBLE_EQ(updates[0].alert.forecast->expected, 30);
   EXPECT_DOUBLE_EQ(updates[0].alert.forecast->high, 60);
+  EXPECT_EQ(updates[0].alert.provinces, (std::vector<std::string>{"广东", "浙江"}));
+  EXPECT_EQ(updates[0].alert.acceleration, 0.1);
   updates = apply({volume(kEnded, 300)});
   ASSERT_EQ(updates.size(), 1U);
   EXPECT_FALSE(updates[0].alert.forecast);
+  EXPECT_FALSE(updates[0].alert.acceleration);
+  EXPECT_EQ(updates[0].alert.provinces.size(), 2u);  // where it was
 }
 
 TEST_F(AlertManagerTest, TellsAtMostOneUpdateAMinute) {

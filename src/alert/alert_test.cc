@@ -78,7 +78,7 @@ TEST(AlertJson, HasTheShapeOfTheApi) {
   Alert alert = full_alert();
   alert.closed_at.reset();
   const auto json = nlohmann::json::parse(to_json(alert, AlertEvent::kOpened));
-  EXPECT_EQ(json.size(), 27U);
+  EXPECT_EQ(json.size(), 29U);
   EXPECT_EQ(json["event"], "opened");
   EXPECT_TRUE(json["closed_at"].is_null());
   EXPECT_EQ(json["updated_at"], "2023-11-14T22:15:20.500Z");

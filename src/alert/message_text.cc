@@ -133,6 +133,27 @@ std::string forecast_fact(const AlertForecast& forecast, const TimeZone& zone, b
          number(forecast.expected) + (zh ? " 条/分(" : " posts/min (") + range + ")";
 }
 
+std::string provinces_fact(const Alert& alert, bool zh) {
+  constexpr std::size_t kShown = 8;
+  std::vector<std::string> shown = alert.provinces;
+  std::string rest;
+  if (shown.size() > kShown) {
+    rest =
+        (zh ? " 等 " : " and more, ") + std::to_string(shown.size()) + (zh ? " 个省份" : " in all");
+    shown.resize(kShown);
+  }
+  return (zh ? "集中在 " : "Mostly in ") + joined(shown, zh ? "、" : ", ") + rest;
+}
+
+// Nothing when the rate is about steady.
+std::string acceleration_fact(double acceleration, bool zh) {
+  const double percent = std::expm1(acceleration) * 100;
+  if (std::abs(percent) < 2) return {};
+  const std::string amount = std::to_string(std::lround(std::abs(percent))) + " %";
+  if (zh) return (percent > 0 ? "仍在加速,每分钟 +" : "正在减速,每分钟 -") + amount;
+  return (percent > 0 ? "Speeding up, +" : "Slowing down, -") + amount + " a minute";
+}
+
 std::string headline_of(const AlertMessage& message, bool zh) {
   const Alert& alert = message.alert;
   if (zh) {
@@ -161,6 +182,11 @@ MessageText message_text(const AlertMessage& message, MessageLanguage language,
   }
   if (!alert.shape.accounts.empty()) text.facts.push_back(accounts_fact(alert, zh));
   if (alert.shape.cascade.posts > 0) text.facts.push_back(cascade_fact(alert.shape.cascade, zh));
+  if (!alert.provinces.empty()) text.facts.push_back(provinces_fact(alert, zh));
+  if (alert.acceleration) {
+    std::string fact = acceleration_fact(*alert.acceleration, zh);
+    if (!fact.empty()) text.facts.push_back(std::move(fact));
+  }
   if (alert.forecast) text.facts.push_back(forecast_fact(*alert.forecast, time_zone, zh));
   if (!message.note.empty()) text.facts.push_back((zh ? "说明 " : "Note: ") + message.note);
   for (std::string& fact : text.facts) fact = one_line(std::move(fact));

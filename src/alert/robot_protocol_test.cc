@@ -36,6 +36,8 @@ AlertMessage message() {
   made.alert.terms = {"退款", "<!channel> [x](http://evil.example)"};
   made.alert.shape = {120, {{"大V", 3, 41}}, {"root", 70, 2, 60}};
   made.alert.forecast = AlertForecast{kNow + std::chrono::minutes{30}, 80, 120, 200};
+  made.alert.provinces = {"广东", "浙江"};
+  made.alert.acceleration = 0.1;
   made.event = "opened";
   made.link = "https://tw.example/#/alerts/al_1";
   made.evidence_posts = {{"p1", "气死\n我了 <b>&", "ann", "https://p.example/1", kNow},
@@ -56,9 +58,10 @@ TEST(MessageText, SaysWhatChangedWhereAndWho) {
   EXPECT_EQ(zh.headline, "【严重·新预警】财经 · 广东:负面占比升至 68%");
   EXPECT_EQ(zh.facts[0], "负面占比 21% → 68%,始于 11-15 06:13");
   const std::string all = plain_text(zh);
-  for (const char* part : {"愤怒 61%、悲伤 20%", "退款", "大V(发 3,被转 41)", "深 2 层",
-                           "预计 11-15 06:43 120 条/分(80–200)", "气死 我了", "https://p.example/1",
-                           "(转发)", "https://tw.example/"}) {
+  for (const char* part :
+       {"愤怒 61%、悲伤 20%", "退款", "大V(发 3,被转 41)", "深 2 层",
+        "预计 11-15 06:43 120 条/分(80–200)", "集中在 广东、浙江", "仍在加速,每分钟 +11 %",
+        "气死 我了", "https://p.example/1", "(转发)", "https://tw.example/"}) {
     EXPECT_THAT(all, HasSubstr(part));
   }
   EXPECT_THAT(all, Not(HasSubstr("javascript")));

@@ -87,12 +87,68 @@ std::string reason_against(const Subscriber& subscriber, const Alert& alert, Ale
   return {};
 }
 
+// Whether one of the keys is this one, or stands for all of its kind.
+bool names_key(const std::vector<std::string>& keys, std::string_view key) {
+  return std::any_of(keys.begin(), keys.end(), [&](const std::string& named) {
+    if (named == "rule:*" || named == "kw:*") {
+      return key.starts_with(std::string_view{named}.substr(0, named.size() - 1));
+    }
+    return named == key;
+  });
+}
+
+// Insertions, deletions and replacements of bytes between two names (V. I. Levenshtein, 1966).
+std::size_t edits_between(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row.back();
+}
+
+// Null when none is near enough to be what was meant: half of the letters may differ.
+const std::string* nearest_of(std::string_view name, std::span<const std::string> names) {
+  const std::string* nearest = nullptr;
+  std::size_t fewest = name.size() / 2 + 1;
+  for (const std::string& candidate : names) {
+    const std::size_t edits = edits_between(name, candidate);
+    if (edits >= fewest) continue;
+    fewest = edits;
+    nearest = &candidate;
+  }
+  return nearest;
+}
+
 }  // namespace
+
+Status check_topics(std::span<const Subscriber> subscribers, std::span<const std::string> topics) {
+  for (const Subscriber& subscriber : subscribers) {
+    for (const std::string& topic : subscriber.topics) {
+      if (topic == "*" || std::find(topics.begin(), topics.end(), topic) != topics.end()) continue;
+      std::string reason = "subscriber '" + subscriber.name + "' names the topic '" + topic +
+                           "', which no model has";
+      if (const std::string* const nearest = nearest_of(topic, topics); nearest != nullptr) {
+        reason += "; did you mean '" + *nearest + "'?";
+      }
+      reason += " Topics: *";
+      for (const std::string& known : topics) reason += ", " + known;
+      return Error{Code::kInvalidArgument, std::move(reason)};
+    }
+  }
+  return {};
+}
 
 bool wants(const Subscriber& subscriber, const Alert& alert) {
   if (severity_in(alert) < subscriber.severity_min) return false;
   if (!subscriber.kinds.empty() && !contains(subscriber.kinds, alert.kind)) return false;
-  if (contains(subscriber.keys, alert.key)) return true;
+  if (names_key(subscriber.keys, alert.key)) return true;
   if (subscriber.topics.empty() && subscriber.regions.empty()) return subscriber.keys.empty();
   return (subscriber.topics.empty() || contains(subscriber.topics, alert.topic)) &&
          (subscriber.regions.empty() || takes_in_region(subscriber.regions, alert.region));

@@ -14,6 +14,7 @@
 #include "alert/severity.h"
 #include "alert/time_zone.h"
 #include "core/clock.h"
+#include "core/result.h"
 
 namespace tidewatch {
 
@@ -38,7 +39,9 @@ struct Subscriber {
   std::vector<std::string> topics;   // labels of the model; "*": alerts over all topics
   std::vector<std::string> regions;  // a province takes in its cities ("广东" has "广东 深圳")
   std::vector<std::string> kinds;    // volume, negative, emergent, coordinated
-  std::vector<std::string> keys;     // text forms (#高考#, kw:退款); beside topics and regions
+  // Text forms (#高考#, kw:退款, rule:退款潮), beside topics and regions. "rule:*": every rule;
+  // "kw:*": every keyword.
+  std::vector<std::string> keys;
   Severity severity_min = Severity::kInfo;
   std::set<AlertEvent> events{AlertEvent::kOpened, AlertEvent::kUpdated, AlertEvent::kClosed};
 
@@ -78,6 +81,10 @@ struct Verdict {
   std::string reason;              // why not, for the log: "muted", "cooldown", …; empty when told
   std::optional<Telling> telling;  // as it is afterwards; nothing: the subscriber has no part in it
 };
+
+// Whether all topics that subscribers name are among those of the model, or "*". kInvalidArgument
+// names the subscriber, the topic and the nearest one that there is.
+Status check_topics(std::span<const Subscriber> subscribers, std::span<const std::string> topics);
 
 // Whether the subscriber wants alerts of this sort.
 bool wants(const Subscriber& subscriber, const Alert& alert);

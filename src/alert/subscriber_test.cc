@@ -13,6 +13,7 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using E = AlertEvent;
 
 EventTime at(const char* time) { return parse_rfc3339(time).value(); }
@@ -260,6 +261,39 @@ TEST(TimeZone, ReadsNamesAndOffsets) {
   const TimeZone berlin = *TimeZone::parse("Europe/Berlin");
   EXPECT_EQ(to_rfc3339(berlin.next(at("2026-10-24T20:00:00Z"), 7 * 60)),
             to_rfc3339(at("2026-10-25T06:00:00Z")));
+}
+
+TEST(Subscriber, TakesAllRulesByOneKey) {
+  Subscriber subscriber;
+  subscriber.topics = {"car"};
+  subscriber.keys = {"rule:*"};
+  Alert alert = alert_of();
+  EXPECT_FALSE(wants(subscriber, alert));
+  alert.key = "rule:退款潮";
+  alert.topic = alert.region = "*";
+  EXPECT_TRUE(wants(subscriber, alert));
+  alert.key = "kw:退款";
+  EXPECT_FALSE(wants(subscriber, alert));
+  alert.key = "*@*";
+  EXPECT_FALSE(wants(subscriber, alert));
+}
+
+TEST(Subscriber, AMisspeltTopicIsToldWithTheNearestOne) {
+  const std::vector<std::string> topics{"car", "finance", "tech"};
+  Subscriber subscriber;
+  subscriber.name = "desk";
+  subscriber.topics = {"*", "tech"};
+  EXPECT_TRUE(check_topics(std::span{&subscriber, 1}, topics));
+  subscriber.topics = {"finanse"};
+  const Status misspelt = check_topics(std::span{&subscriber, 1}, topics);
+  ASSERT_FALSE(misspelt);
+  for (const char* part :
+       {"'desk'", "'finanse'", "did you mean 'finance'?", "car, finance, tech"}) {
+    EXPECT_THAT(misspelt.error().message, HasSubstr(part));
+  }
+  subscriber.topics = {"财经新闻"};
+  EXPECT_THAT(check_topics(std::span{&subscriber, 1}, topics).error().message,
+              Not(HasSubstr("did you mean")));
 }
 
 }  // namespace

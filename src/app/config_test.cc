@@ -22,7 +22,7 @@ TEST(ConfigTest, ThresholdsComeInAFileOfTheirOwn) {
   std::ofstream(dir / "tidewatch.toml") << "[detect]\nthresholds_file = \"alerts.toml\"\n";
   const auto missing = read_config(dir / "tidewatch.toml");
   std::ofstream(dir / "alerts.toml")
-      << "volume_thresholds = [10, 20, 30, 40]\nburst_thresholds = [5, 6, 7, 8.5]\n";
+      << "volume_thresholds = [10, 20, 30, 40, 50]\nburst_thresholds = [5, 6, 7, 8.5, 9]\n";
   const auto config = read_config(dir / "tidewatch.toml");
   std::ofstream(dir / "alerts.toml") << "volume_thresholds = [10, 20, 30]\n";
   const auto bad = read_config(dir / "tidewatch.toml");
@@ -33,7 +33,7 @@ TEST(ConfigTest, ThresholdsComeInAFileOfTheirOwn) {
   EXPECT_EQ(config->detect.volume_thresholds[2], 30);
   EXPECT_EQ(config->detect.burst_thresholds[3], 8.5);
   ASSERT_FALSE(bad.ok());
-  EXPECT_NE(bad.error().message.find("must be 4 numbers"), std::string::npos);
+  EXPECT_NE(bad.error().message.find("must be 5 numbers"), std::string::npos);
 }
 
 TEST(ConfigTest, EmptyMeansTheDefaults) {

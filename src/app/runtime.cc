@@ -64,6 +64,10 @@ Status Runtime::open() {
   }
   if (!created) return created.error();
   inference_ = *std::move(created);
+  if (const Status topics = check_topics(config_.subscribers, inference_->labels().topics);
+      !topics) {
+    return Error{topics.error().code, "[[subscriber]]: " + topics.error().message};
+  }
   StoreOptions store = config_.store;
   store.say = [](const std::string& what) { log(LogLevel::kInfo, "store", what); };
   TRY_ASSIGN(store_, Store::open(std::move(store), clock_));

@@ -7,6 +7,7 @@
 #include <limits>
 #include <memory>
 
+#include "bench_detect/cross_fit.h"
 #include "bench_detect/engine_alarms.h"
 
 namespace tidewatch {
@@ -73,13 +74,17 @@ class Runner {
   }
 
  private:
-  World make_world(const Span& span, std::size_t hashtags, std::uint64_t pass) const {
+  WorldOptions world_options(const Span& span, std::size_t hashtags, std::uint64_t pass) const {
     WorldOptions world = options_.world;
     world.seed = options_.seed * 1'000 + pass;
     world.hashtags = hashtags;
     world.first_bin = span.first_bin;
     world.last_bin = span.last_bin;
-    return World(world, backgrounds_);
+    return world;
+  }
+
+  World make_world(const Span& span, std::size_t hashtags, std::uint64_t pass) const {
+    return World(world_options(span, hashtags, pass), backgrounds_);
   }
 
   std::int64_t time_of(std::size_t bin) const {
@@ -98,10 +103,15 @@ class Runner {
     const double warm =
         static_cast<double>(calibration_.judged_bin - calibration_.first_bin) / kBinsPerDay;
     trial.calibration = calibrate_alerts(world, options_.detect, std::min(warm, kEngineWarmDays));
+    progress_("what half of those days promises of the other half");
+    WorldOptions halves = world_options(calibration_, options_.hashtags, 50);
+    const NominalRates rates =
+        cross_fit(halves, backgrounds_, options_.detect, std::min(warm, kEngineWarmDays));
     for (const double target : options_.targets) {
+      const double nominal = rates.nominal_for(target);
       settings_.push_back(
-          {fmt::format("{:g} a day", target),
-           with_thresholds(options_.detect, thresholds_for(trial.calibration, target))});
+          {fmt::format("{:g} a day (fitted for {:.2g})", target, nominal),
+           with_thresholds(options_.detect, thresholds_for(trial.calibration, nominal))});
     }
   }
 

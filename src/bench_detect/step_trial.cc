@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <memory>
 #include <random>
 
+#include "bench_detect/judge.h"
 #include "detect/tail_fit.h"
 
 namespace tidewatch {
@@ -101,7 +103,108 @@ std::optional<double> delay_of(const DetectOptions& detect, const Counts& before
   return std::nullopt;
 }
 
+constexpr double kBiases[] = {1, 4, 16};
+constexpr std::int64_t kBaselineWarmSeconds = 2 * 86'400;
+
+using Methods = std::vector<std::unique_ptr<BaselineAlarms>>;
+
+Methods all_methods(std::size_t num_keys) {
+  Methods methods;
+  for (std::size_t kind = 0; kind < kBaselineKinds; ++kind) {
+    for (const double bias : kBiases) {
+      methods.push_back(
+          std::make_unique<BaselineAlarms>(static_cast<BaselineKind>(kind), bias, num_keys));
+    }
+  }
+  return methods;
+}
+
+std::size_t alarms_after_warming(const BaselineAlarms& method, std::size_t setting) {
+  const auto& alarms = method.alarms(setting);
+  return static_cast<std::size_t>(std::count_if(alarms.begin(), alarms.end(), [](const Alarm& a) {
+    return a.at > kStart + kBaselineWarmSeconds;
+  }));
+}
+
+// Counts of a minute have the dispersion of those of its seconds. `minute_counts` draws one.
+template <typename Draw>
+void run_minutes(const Methods& methods, std::size_t num_keys, std::int64_t seconds,
+                 const Draw& draw) {
+  constexpr std::int64_t kMinuteStart = kStart - kStart % 60;
+  for (std::int64_t at = 0; at < seconds; at += 60) {
+    Tick tick;
+    tick.second = kMinuteStart + at;
+    for (std::size_t key = 0; key < num_keys; ++key) add(tick, key, draw(key, at));
+    for (const auto& method : methods) {
+      method->observe(tick);
+      method->reach(tick.second + 60);
+    }
+  }
+}
+
 }  // namespace
+
+std::vector<BaselineStepResult> run_baseline_steps(
+    const StepOptions& options, const std::function<void(const std::string&)>& progress) {
+  const Counts minute(60 * options.from, options.dispersion);
+  const auto quiet_day = [&](std::uint64_t seed) {
+    std::mt19937_64 random(seed);
+    Methods methods = all_methods(options.num_keys);
+    run_minutes(methods, options.num_keys, kBaselineWarmSeconds + static_cast<std::int64_t>(kDay),
+                [&](std::size_t, std::int64_t) { return minute.draw(random); });
+    return methods;
+  };
+  progress("steps: other methods");
+  const Methods calibration = quiet_day(options.seed * 2 + 11);
+  const Methods test = quiet_day(options.seed * 2 + 12);
+
+  // A key's jump comes within the first minute after warming up, at a second of its own.
+  std::mt19937_64 random(options.seed * 3 + 15);
+  std::vector<std::int64_t> offsets(options.runs);
+  for (std::int64_t& offset : offsets) offset = static_cast<std::int64_t>(random() % 60);
+  const Counts before(options.from, options.dispersion), after(options.to, options.dispersion);
+  const Counts minute_after(60 * options.to, options.dispersion);
+  const Methods jumped = all_methods(options.runs);
+  run_minutes(jumped, options.runs, kBaselineWarmSeconds + 2 * kMissedSeconds,
+              [&](std::size_t key, std::int64_t at) {
+                if (at < kBaselineWarmSeconds) return minute.draw(random);
+                if (at > kBaselineWarmSeconds) return minute_after.draw(random);
+                std::uint32_t posts = 0;
+                for (std::int64_t second = 0; second < 60; ++second) {
+                  posts += (second < offsets[key] ? before : after).draw(random);
+                }
+                return posts;
+              });
+
+  std::vector<BaselineStepResult> best;
+  constexpr std::int64_t kJumps = kStart - kStart % 60 + kBaselineWarmSeconds;
+  for (std::size_t i = 0; i < calibration.size(); ++i) {
+    const BaselineAlarms& method = *calibration[i];
+    std::size_t setting = method.num_settings() - 1;
+    while (setting > 0 &&
+           static_cast<double>(alarms_after_warming(method, setting - 1)) <= options.target) {
+      --setting;
+    }
+    BaselineStepResult result{method.name(), method.setting_name(setting),
+                              alarms_after_warming(*test[i], setting),
+                              std::vector<std::optional<double>>(options.runs)};
+    for (const Alarm& alarm : jumped[i]->alarms(setting)) {
+      const std::size_t key = alarm.key.value - 1;
+      const auto delay = static_cast<double>(alarm.at - kJumps - offsets[key]);
+      if (delay > 0 && delay <= kMissedSeconds && !result.delays[key]) result.delays[key] = delay;
+    }
+    const double kMissed = 1e9;
+    const auto median = [kMissed](const BaselineStepResult& r) {
+      return censored_quantile(r.delays, 0.5).value_or(kMissed);
+    };
+    if (best.empty() || best.back().name != result.name) {
+      best.push_back(std::move(result));
+    } else if (median(result) < median(best.back())) {
+      best.back() = std::move(result);
+    }
+  }
+  return best;
+}
 
 StepResult run_steps(const StepOptions& options,
                      const std::function<void(const std::string&)>& progress) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bench_detect/baseline_alarms.h"
 #include "detect/detector.h"
 
 namespace tidewatch {
@@ -32,6 +33,19 @@ struct StepResult {
   std::vector<std::optional<double>> delays;  // seconds from the jump to the end of the second that
                                               // raised the alarm; none within 10 min: missed
 };
+
+// Another method on the same jump: the best of its biases and settings that had no more false
+// alarms than wanted on one day of all keys.
+struct BaselineStepResult {
+  std::string name, setting;
+  std::size_t false_alarms = 0;  // on another day of all keys
+  std::vector<std::optional<double>> delays;
+};
+
+// Minute by minute, since that is how the others look; jumps fall anywhere within their minute.
+// A key is two days old when it is judged, or jumps.
+std::vector<BaselineStepResult> run_baseline_steps(
+    const StepOptions& options, const std::function<void(const std::string&)>& progress);
 
 // Keys are independent; each is an hour old when it is first judged, and eight when it jumps.
 StepResult run_steps(const StepOptions& options,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cmath>
 
 #include "detect/family.h"
 #include "detect/key_score.h"
@@ -29,6 +30,7 @@ constexpr double kSameOnsetSeconds = 60;
 constexpr double kOutageExpected = 30;
 constexpr std::int64_t kOutageMin = 60, kOutageGrace = 10, kOutageMax = 6 * 3'600;
 constexpr double kNegativePrior = 0.2;
+constexpr double kRestErrors = 3;
 
 // Keys of a tick are fetched so many ahead: with a million of them each is a miss of the caches.
 constexpr std::size_t kAhead = 8;
@@ -233,7 +235,9 @@ class Detector::Impl {
     ++num_keys_;
     KeyScore& score = scores_[slot];
     score.last = now_;
-    score.known_since = known_since(names(key));
+    score.known_since =
+        static_cast<std::uint32_t>(std::min(known_since(names(key)), KeyScore::kKnownSinceMax)) &
+        KeyScore::kKnownSinceMax;
     if (stream_age() > warm_up()) score.baseline = static_cast<float>(borrowed_baseline(slot));
   }
 
@@ -244,6 +248,10 @@ class Detector::Impl {
     if (name->kind != KeyKind::kRule) return now_;
     const auto since = watched_since_.find(name->term);
     return since == watched_since_.end() ? 0 : std::min(to_detector_time(since->second), now_);
+  }
+
+  std::int32_t known_for(std::size_t slot) const {
+    return now_ - static_cast<std::int32_t>(scores_[slot].known_since);
   }
 
   // What a new topic@region key would have if its topic were spread over regions as all posts are.
@@ -357,14 +365,16 @@ class Detector::Impl {
 
   // Whether enough different people made the change, by a key old enough to judge.
   bool is_crowd(std::size_t slot, ChangeKind kind) const {
-    if (now_ - scores_[slot].known_since < warm_up()) return false;
+    if (known_for(slot) < warm_up()) return false;
     const KeySums& sums = sums_[slot];
     if (kind == ChangeKind::kVolume) {
-      // A blip is no wave: half of the excess must be left without the largest second.
+      // A blip is no wave: half of the excess must be left without the largest second, and more
+      // than chance adds to what was expected.
       const double above = static_cast<double>(sums.volume.new_authors) - sums.expected;
       return sums.seconds >= options_.seconds_min &&
              sums.volume.new_authors >= options_.authors_min && above >= options_.excess_min &&
-             above - sums.largest >= options_.excess_min / 2;
+             above - sums.largest >=
+                 std::max(options_.excess_min / 2, kRestErrors * std::sqrt(sums.expected));
     }
     const double share = scorer_.negative_share(scores_[slot], negative_prior(slot));
     return sums.negative.new_author_negative >= options_.negative_authors_min &&
@@ -463,7 +473,7 @@ class Detector::Impl {
     const bool significant = kind == ChangeKind::kVolume
                                  ? std::max(score.low, score.high) >= kSignificantVolume
                                  : score.negative >= kSignificantNegative;
-    return places_[slot].reportable && significant && now_ - score.known_since >= warm_up();
+    return places_[slot].reportable && significant && known_for(slot) >= warm_up();
   }
 
   std::size_t climb(std::size_t slot, ChangeKind kind) {
@@ -690,7 +700,7 @@ class Detector::Impl {
     view.baseline_per_minute = score.baseline * 60;
     view.rate_per_minute = score.fast * 60;
     view.baseline_negative_share = scorer_.negative_share(score, learning.negative_prior);
-    view.negative_share = score.fast_text > 0 ? score.fast_negative / score.fast_text : 0;
+    view.negative_share = score.fast_share;
     view.rising = score.low > 0 && score.fast > 1.5 * scorer_.expected_rate(score, until);
     view.in_wave = learning.volume_wave || learning.negative_wave;
     return view;

@@ -19,27 +19,27 @@ namespace tidewatch {
 
 // How busy a key is: class i has an expected rate of at most kBusyPerMinute[i] posts a minute, the
 // last class has no limit.
-inline constexpr std::size_t kBusyClasses = 4;
-inline constexpr std::array<double, kBusyClasses - 1> kBusyPerMinute{2, 20, 200};
+inline constexpr std::size_t kBusyClasses = 5;
+inline constexpr std::array<double, kBusyClasses - 1> kBusyPerMinute{0.2, 2, 20, 200};
 
 // Settings of the detector. Rates are posts by new authors (KeyCounts::new_authors).
 struct DetectOptions {
   // Volume: two CUSUMs, tuned to these multiples of the baseline. Both forget: what counts
   // is how much came at once, since wandering adds up to any evidence in the end. The one for the
   // larger multiple forgets within a minute.
-  double ratio_low = 2.5;
+  double ratio_low = 3.5;
   double ratio_high = 25.0;
-  std::chrono::seconds low_memory{600}, burst_memory{30};  // time constants of forgetting
+  std::chrono::seconds low_memory{300}, burst_memory{30};  // time constants of forgetting
   // Thresholds of the log-likelihood ratio, dispersion-corrected, by how busy the key is
   // (kBusyPerMinute): busy keys of real streams have bursts of their own, quiet ones hardly any.
   // `tidewatch calibrate-alerts` measures them.
-  std::array<double, kBusyClasses> volume_thresholds{11.0, 11.0, 11.0, 11.0};
-  std::array<double, kBusyClasses> burst_thresholds{11.0, 11.0, 11.0, 11.0};
-  double baseline_floor_per_minute = 2.0;       // a quieter key is taken to be this busy
+  std::array<double, kBusyClasses> volume_thresholds{11.0, 11.0, 11.0, 11.0, 11.0};
+  std::array<double, kBusyClasses> burst_thresholds{11.0, 11.0, 11.0, 11.0, 11.0};
+  double baseline_floor_per_minute = 1.0;       // a quieter key is taken to be this busy
   std::chrono::seconds baseline_span{45 * 60};  // time constant of the running baseline
-  std::uint32_t authors_min = 32;               // new authors since the onset
-  double excess_min = 20.0;                     // of them, above what the baseline expects
-  std::uint32_t seconds_min = 5;  // different seconds that they came in: a blip is no wave
+  std::uint32_t authors_min = 16;               // new authors since the onset
+  double excess_min = 10.0;                     // of them, above what the baseline expects
+  std::uint32_t seconds_min = 4;  // different seconds that they came in: a blip is no wave
 
   // Negative share: a Bernoulli CUSUM, tuned to this odds ratio against the baseline share.
   double odds_ratio = 3.0;

@@ -23,6 +23,12 @@ constexpr double kDispersionGain = 0.0025;
 constexpr double kPriorWindows = 5;
 constexpr double kSampleMax = 16;
 constexpr double kDispersionMax = 30;
+// Dispersion within seconds: a running mean over 2,000 of them, or as many posts expected.
+constexpr double kSecondGain = 1.0 / 2'000;
+// Below this it is taken for 1. The likelihood never has counts of fewer than kShapeMin gamma
+// shapes: what a quiet key varies by is not known from its seconds.
+constexpr double kSecondDispersionMin = 1.02;
+constexpr double kShapeMin = 2;
 // Negative share: decayed over six hours, but a key never forgets its last kSharePosts posts (a
 // quiet key keeps its character); leaning on the prior with the weight of kPriorPosts.
 constexpr double kShareSpan = 6 * 3'600;
@@ -36,7 +42,7 @@ constexpr double kForgetPerSecond = 14.0 / 3'600;
 
 // Windows that the dispersion rests on.
 double windows_of(const KeyScore& score, std::int32_t until) {
-  return kPriorWindows + (until - score.known_since) / 60.0;
+  return kPriorWindows + (until - static_cast<std::int32_t>(score.known_since)) / 60.0;
 }
 
 // The dispersion and two of its standard errors (about sqrt(1 / windows) of it): one read too low
@@ -45,6 +51,43 @@ double upper_dispersion(const KeyScore& score) {
   const double windows = std::min(windows_of(score, score.last), 1 / kDispersionGain);
   return score.dispersion * (1 + 2 / std::sqrt(windows));
 }
+
+// What a second says of a rate `ratio` times the expected one, before wandering is divided out.
+struct SecondLikelihood {
+  double shape = 0;         // of the gamma mixture of rates; 0: Poisson
+  double drift_factor = 1;  // of what an expected post takes from the statistic
+  double divisor = 1;       // for what the rate wanders by from minute to minute
+
+  SecondLikelihood(const KeyScore& score, double expected) {
+    const double wide = upper_dispersion(score);
+    const double narrow = std::min<double>(score.second_dispersion, 1 + expected / kShapeMin);
+    if (narrow < kSecondDispersionMin) {
+      divisor = wide;
+      return;
+    }
+    shape = expected / (narrow - 1);
+    drift_factor = std::log(narrow) / (narrow - 1);
+    divisor = std::max(1.0, wide / narrow);
+  }
+
+  // ln of the ratio of both probabilities of `posts`, without the drift.
+  double log_ratio(double posts, double ratio, double log_ratio_one) const {
+    if (shape == 0 || posts <= 1) return posts * log_ratio_one;
+    constexpr double kExact = 8;
+    double product = ratio;
+    const double last = std::min(posts, kExact);
+    for (double j = 1; j < last; ++j) product *= (ratio * shape + j) / (shape + j);
+    double sum = std::log(product);
+    if (posts > kExact) {  // the rest of the sum as an integral, by the midpoint rule
+      const auto integral = [&](double t) {
+        return (ratio * shape + t) * std::log(ratio * shape + t) -
+               (shape + t) * std::log(shape + t);
+      };
+      sum += integral(posts - 0.5) - integral(kExact - 0.5);
+    }
+    return sum;
+  }
+};
 
 bool is_away(const KeyScore& score) { return score.low > kAwayVolume; }
 
@@ -84,7 +127,9 @@ Decayed decay(double value, double age, double span, double seconds) {
 }  // namespace
 
 Scorer::Scorer(const DetectOptions& options)
-    : log_low_(std::log(options.ratio_low)),
+    : ratio_low_(options.ratio_low),
+      ratio_high_(options.ratio_high),
+      log_low_(std::log(options.ratio_low)),
       log_high_(std::log(options.ratio_high)),
       drift_low_(options.ratio_low - 1),
       drift_high_(options.ratio_high - 1),
@@ -110,6 +155,7 @@ double Scorer::negative_share(const KeyScore& score, double prior) const {
 }
 
 std::size_t Scorer::busy_class(const KeyScore& score) {
+  if (score.low > 0) return score.busy;
   std::size_t busy = 0;
   while (busy < kBusyPerMinute.size() && score.baseline * 60 > kBusyPerMinute[busy]) ++busy;
   return busy;
@@ -149,12 +195,19 @@ double Scorer::elapse(KeyScore& score, std::int32_t until, const Learning& learn
   score.baseline = static_cast<float>(baseline.value);
   score.window_expected += static_cast<float>(baseline.integral);
   close_window(score, until, !learning.volume_wave);
+  if (!slow) {
+    // Every second as one without posts; take_second puts right the one that has some.
+    const double mean = baseline_start;
+    const double target = std::min(mean, kSampleMax);
+    const double gone = kSecondGain * std::min(mean, 1.0) * seconds;
+    const double kept = gone < 1e-3 ? 1 - gone : std::exp(-gone);
+    score.second_dispersion =
+        static_cast<float>(target + (score.second_dispersion - target) * kept);
+  }
 
   static const double fast_kept_second = std::exp(-1 / kFastSpan);
   const double fast_kept = seconds == 1 ? fast_kept_second : std::exp(-seconds / kFastSpan);
   score.fast = static_cast<float>(score.fast * fast_kept);
-  score.fast_negative = static_cast<float>(score.fast_negative * fast_kept);
-  score.fast_text = static_cast<float>(score.fast_text * fast_kept);
   if (score.text_sum > kSharePosts) {
     const bool slow_share = learning.negative_wave || score.negative > kAwayNegative;
     const double kept = std::exp(-seconds / (slow_share ? kShareSpan * kSlowFactor : kShareSpan));
@@ -174,30 +227,41 @@ double Scorer::pass_silence(KeyScore& score, std::int32_t until, const Learning&
   if (until <= score.last) return 0;
   const double seconds = until - score.last;
   const double expected = elapse(score, until, learning);
-  const double dispersion = upper_dispersion(score);
-  score.low = forget(score.low, drift_low_ * expected / dispersion, seconds, low_memory_);
-  score.high = score.low <= 0 ? 0
-                              : forget(score.high, drift_high_ * expected / dispersion, seconds,
-                                       burst_memory_);
+  if (score.low <= 0) return expected;
+  const SecondLikelihood likelihood(score, expected / seconds);
+  const double drift = expected * likelihood.drift_factor / likelihood.divisor;
+  score.low = forget(score.low, drift_low_ * drift, seconds, low_memory_);
+  score.high = score.low <= 0 ? 0 : forget(score.high, drift_high_ * drift, seconds, burst_memory_);
   return expected;
 }
 
 double Scorer::take_second(KeyScore& score, std::int32_t now, const KeyCounts& counts,
                            const Learning& learning) const {
+  const auto busy = static_cast<std::uint32_t>(busy_class(score));
+  const double mean = score.baseline;
   const double expected = elapse(score, now + 1, learning);
   const double posts = counts.new_authors;
-  const double dispersion = upper_dispersion(score);
   if (learning.scoring) {
+    const SecondLikelihood likelihood(score, expected);
     const bool was_quiet = score.low <= 0;
-    const auto step = [&](float statistic, double memory, double log_ratio, double drift) {
+    const auto step = [&](float statistic, double memory, double evidence, double drift) {
       const double moved =
-          statistic * (1 - 1 / memory) + (posts * log_ratio - drift * expected) / dispersion;
+          statistic * (1 - 1 / memory) +
+          (evidence - drift * likelihood.drift_factor * expected) / likelihood.divisor;
       return static_cast<float>(std::clamp(moved, 0.0, kStatisticMax));
     };
-    score.low = step(score.low, low_memory_, log_low_, drift_low_);
-    score.high = score.low <= 0 ? 0 : step(score.high, burst_memory_, log_high_, drift_high_);
-    if (was_quiet && score.low > 0) score.onset = now;
+    score.low =
+        step(score.low, low_memory_, likelihood.log_ratio(posts, ratio_low_, log_low_), drift_low_);
+    score.high = score.low <= 0
+                     ? 0
+                     : step(score.high, burst_memory_,
+                            likelihood.log_ratio(posts, ratio_high_, log_high_), drift_high_);
+    if (was_quiet && score.low > 0) {
+      score.onset = now;
+      score.busy = busy & 7U;
+    }
   }
+  if (!learning.volume_wave && !is_away(score)) learn_seconds(score, posts, mean);
   score.fast += static_cast<float>(posts / kFastSpan);
   score.window_posts += static_cast<float>(posts);
   const bool slow = learning.volume_wave || is_away(score);
@@ -205,6 +269,16 @@ double Scorer::take_second(KeyScore& score, std::int32_t now, const KeyCounts& c
   score.baseline += static_cast<float>(posts / (slow ? span_ * kSlowFactor : age));
   take_texts(score, now, counts, learning);
   return expected;
+}
+
+void Scorer::learn_seconds(KeyScore& score, double posts, double mean) const {
+  if (mean <= 0) return;
+  const double off = posts - mean;
+  const double sample = std::min(off * off, kSampleMax * std::max(mean, 1.0));
+  const double without = mean * std::min(mean, kSampleMax);  // what elapse() took it for
+  const double gain = kSecondGain * std::min(mean, 1.0) / mean;
+  score.second_dispersion = static_cast<float>(
+      std::clamp(score.second_dispersion + gain * (sample - without), 0.1, kDispersionMax));
 }
 
 void Scorer::take_texts(KeyScore& score, std::int32_t now, const KeyCounts& counts,
@@ -223,8 +297,8 @@ void Scorer::take_texts(KeyScore& score, std::int32_t now, const KeyCounts& coun
     score.negative = static_cast<float>(std::clamp(score.negative + step, 0.0, kStatisticMax));
     if (was_quiet && score.negative > 0) score.onset_negative = now;
   }
-  score.fast_negative += static_cast<float>(negatives / kFastSpan);
-  score.fast_text += static_cast<float>(texts / kFastSpan);
+  const double recent = std::max(score.fast * kFastSpan, texts);
+  score.fast_share += static_cast<float>(texts / recent * (negatives / texts - score.fast_share));
   const double weight =
       learning.negative_wave || score.negative > kAwayNegative ? 1 / kSlowFactor : 1;
   score.negative_sum += static_cast<float>(weight * negatives);

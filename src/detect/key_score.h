@@ -18,25 +18,32 @@ namespace tidewatch {
 // of a rate `r` times the expected one against the expected one, floored at 0. It is divided by
 // the key's dispersion (variance over mean of its minutes), the quasi-likelihood correction for
 // counts that vary more than Poisson ones do (R. W. M. Wedderburn, Biometrika 61, 1974; for
-// outbreak detection C. P. Farrington et al., J. R. Stat. Soc. A 159, 1996).
+// outbreak detection C. P. Farrington et al., J. R. Stat. Soc. A 159, 1996). What the counts vary
+// within single seconds is no matter of division but of the right likelihood: the ratio is that of
+// negative binomial counts of that dispersion (Poisson ones at 1), under which the second post of a
+// second says less than the first; divided is by what is left, the wandering of the rate.
 //
 // Negative share: Bernoulli CUSUM (M. R. Reynolds and Z. G. Stoumbos, J. Quality Technology 31,
 // 1999) over posts with a text by new authors, against a running share.
 struct KeyScore {
-  std::int32_t last = 0;         // the first second not yet looked at
-  std::int32_t known_since = 0;  // the key's first tick
-  float baseline = 0;            // running mean rate
-  float dispersion = 2;          // variance over mean of its minutes; at least 1
-  float fast = 0;                // rate over about the last minute
-  float low = 0, high = 0;       // volume statistics for ratio_low, and ratio_high (bursts)
-  std::int32_t onset = 0;        // when `low` last left 0
-  float window_posts = 0;        // of the minutes not yet in `dispersion`
+  std::int32_t last = 0;  // the first second not yet looked at
+  // The key's first tick; and how busy it was when `low` last left 0 (see kBusyPerMinute): by now
+  // its baseline holds posts of the change itself.
+  static constexpr std::int32_t kKnownSinceMax = (1 << 29) - 1;  // 17 years; later is taken as then
+  std::uint32_t known_since : 29 = 0;
+  std::uint32_t busy : 3 = 0;
+  float baseline = 0;           // running mean rate
+  float dispersion = 2;         // variance over mean of its minutes; at least 1
+  float second_dispersion = 1;  // and of its seconds
+  float fast = 0;               // rate over about the last minute
+  float low = 0, high = 0;      // volume statistics for ratio_low, and ratio_high (bursts)
+  std::int32_t onset = 0;       // when `low` last left 0
+  float window_posts = 0;       // of the minutes not yet in `dispersion`
   float window_expected = 0;
   float negative_sum = 0;  // decayed posts: negative ones, and all with a text
   float text_sum = 0;
-  float fast_negative = 0;  // rates over about the last minute: of negative posts with a text,
-  float fast_text = 0;      // and of all with a text
-  float negative = 0;       // negative-share statistic
+  float fast_share = 0;  // of negative ones among the posts with a text of about the last minute
+  float negative = 0;    // negative-share statistic
   std::int32_t onset_negative = 0;
 };
 static_assert(sizeof(KeyScore) <= 64);
@@ -69,7 +76,8 @@ class Scorer {
   double expected_rate(const KeyScore& score, std::int32_t stream_age) const;
   double negative_share(const KeyScore& score, double prior) const;
 
-  // How busy the key is by its baseline: an index into DetectOptions::volume_thresholds.
+  // How busy the key was before its present run (is, when it has none): an index into
+  // DetectOptions::volume_thresholds.
   static std::size_t busy_class(const KeyScore& score);
 
   // Statistics over their thresholds.
@@ -80,9 +88,11 @@ class Scorer {
   // Lets time pass for everything but the statistics; gives the expected posts.
   double elapse(KeyScore& score, std::int32_t until, const Learning& learning) const;
   void close_window(KeyScore& score, std::int32_t until, bool learning) const;
+  void learn_seconds(KeyScore& score, double posts, double mean) const;
   void take_texts(KeyScore& score, std::int32_t now, const KeyCounts& counts,
                   const Learning& learning) const;
 
+  double ratio_low_, ratio_high_;  // r
   double log_low_, log_high_;      // ln r
   double drift_low_, drift_high_;  // r - 1
   double odds_ratio_, log_odds_ratio_;

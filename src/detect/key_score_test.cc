@@ -52,9 +52,12 @@ TEST(KeyScoreTest, StatisticIsTheLogLikelihoodRatio) {
   DetectOptions options;
   options.volume_thresholds.fill(1'000);
   options.burst_thresholds.fill(1'000);
+  options.ratio_low = 2.5;
+  options.low_memory = std::chrono::seconds{600};
   const Scorer scorer(options);
   KeyScore score = settled(scorer, 10, 10'000);
   score.low = score.high = 0;
+  score.second_dispersion = 1;
   Scorer::Learning learning;
   double low = 0;
   for (int second = 10'000; second < 10'010; ++second) {
@@ -67,6 +70,56 @@ TEST(KeyScoreTest, StatisticIsTheLogLikelihoodRatio) {
   }
   EXPECT_NEAR(score.low, low, 0.01 * low);
   EXPECT_EQ(score.onset, 10'000);
+}
+
+// ln of the probability of a negative binomial count of this mean and dispersion.
+double log_probability(double count, double mean, double dispersion) {
+  const double shape = mean / (dispersion - 1);
+  return std::lgamma(count + shape) - std::lgamma(shape) - std::lgamma(count + 1) -
+         shape * std::log(dispersion) + count * std::log((dispersion - 1) / dispersion);
+}
+
+TEST(KeyScoreTest, SecondsThatVaryAreJudgedAsNegativeBinomial) {
+  DetectOptions options;
+  const Scorer scorer(options);
+  for (const std::uint32_t posts : {0U, 1U, 3U, 8U, 9U, 40U}) {
+    KeyScore score = settled(scorer, 1, 10'000);
+    score.low = 100;
+    score.dispersion = score.second_dispersion = 1.4F;
+    Scorer::Learning learning;
+    learning.stream_age = 10'001;
+    learning.volume_wave = true;
+    const double expected = scorer.take_second(score, 10'000, crowd(posts), learning);
+    const double ratio = options.ratio_low;
+    const double evidence =
+        log_probability(posts, ratio * expected, 1.4) - log_probability(posts, expected, 1.4);
+    const double error = 1 + 2 / std::sqrt(5 + 10'001 / 60.0);  // of the dispersion by minutes
+    EXPECT_NEAR(score.low, 100 * (1 - 1 / 300.0) + evidence / error, 0.05) << posts;
+  }
+}
+
+TEST(KeyScoreTest, LearnsWhatSecondsVaryBy) {
+  const Scorer scorer({});
+  for (const double dispersion : {1.0, 1.2, 1.5, 2.0}) {
+    for (const double rate : {0.5, 1.0, 10.0, 100.0}) {
+      const KeyScore score = settled(scorer, rate, 20'000, dispersion);
+      // Read low when counts are wild: seconds of a key that is away teach nothing.
+      EXPECT_NEAR(score.second_dispersion, dispersion, 0.2 * dispersion)
+          << rate << " " << dispersion;
+    }
+  }
+}
+
+TEST(KeyScoreTest, AKeyIsAsBusyAsBeforeItsRun) {
+  const Scorer scorer({});
+  KeyScore score = settled(scorer, 0.001, 20'000);
+  Scorer::Learning learning;
+  for (int second = 20'000; second < 20'060; ++second) {
+    learning.stream_age = second + 1;
+    scorer.take_second(score, second, crowd(20), learning);
+  }
+  EXPECT_GT(score.baseline * 60, kBusyPerMinute[0]);
+  EXPECT_EQ(Scorer::busy_class(score), 0u);
 }
 
 TEST(KeyScoreTest, SilenceInOneStepEqualsSilenceBySeconds) {

@@ -9,7 +9,7 @@ namespace tidewatch {
 namespace {
 
 constexpr std::size_t kPeaksMin = 10, kPeaksFew = 20, kPeaksMany = 200;
-constexpr double kShapeMin = -0.5, kShapeMax = 1;
+constexpr double kShapeMin = 0, kShapeMax = 1;
 constexpr double kFlat = 1e-9;
 
 struct Pareto {

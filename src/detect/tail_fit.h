@@ -27,7 +27,8 @@ struct TailFit {
 
 // Fits the largest quarter of `peaks`, 20 to 200 of them (fewer than 10: see TailFit::fitted).
 // `exposure` is what the peaks were gathered over, in any unit, such as days. Shapes are kept
-// within -0.5 to 1. Pure.
+// within 0 to 1: a negative one says that nothing larger can come, which days with the largest
+// burst still ahead of them say too. Pure.
 TailFit fit_tail(std::vector<double> peaks, double exposure);
 
 }  // namespace tidewatch

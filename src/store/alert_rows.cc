@@ -56,7 +56,8 @@ std::vector<std::pair<std::string, double>> read_shares(std::string_view text) {
   return shares;
 }
 
-// {"posts":80,"accounts":[["ann",3,9]],"cascade":["root",70,2,60],"forecast":[ms,1.5,2,3]}
+// {"posts":80,"accounts":[["ann",3,9]],"cascade":["root",70,2,60],"forecast":[ms,1.5,2,3],
+//  "provinces":["广东"],"acceleration":0.1}
 std::string details_text(const Alert& alert) {
   json accounts = json::array();
   for (const WaveAccount& account : alert.shape.accounts) {
@@ -71,6 +72,8 @@ std::string details_text(const Alert& alert) {
     details["forecast"] = {to_millis(alert.forecast->at), alert.forecast->low,
                            alert.forecast->expected, alert.forecast->high};
   }
+  if (!alert.provinces.empty()) details["provinces"] = alert.provinces;
+  if (alert.acceleration) details["acceleration"] = *alert.acceleration;
   return to_text(details);
 }
 
@@ -91,9 +94,13 @@ void read_details(std::string_view text, Alert& alert) {
       alert.forecast = AlertForecast{from_millis(forecast.at(0)), forecast.at(1), forecast.at(2),
                                      forecast.at(3)};
     }
+    alert.provinces = details.value("provinces", std::vector<std::string>{});
+    if (details.contains("acceleration")) alert.acceleration = details["acceleration"];
   } catch (const json::exception&) {
     alert.shape = {};
     alert.forecast.reset();
+    alert.provinces.clear();
+    alert.acceleration.reset();
   }
 }
 

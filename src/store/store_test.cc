@@ -451,6 +451,8 @@ TEST_F(StoreTest, KeepsTheHistoryOfAnAlert) {
   alert.muted_until = from_millis(9'000);
   alert.shape = {80, {{"ann", 3, 9}}, {"root", 70, 2, 60}};
   alert.forecast = AlertForecast{from_millis(99), 1.5, 2, 3};
+  alert.provinces = {"广东", "浙江"};
+  alert.acceleration = -0.25;
   const AlertHistoryEntry entries[] = {
       {from_millis(5), "opened", "tidewatch", "", "open"},
       {from_millis(9), "acknowledged", "李", "看过", "acknowledged"}};
@@ -464,6 +466,8 @@ TEST_F(StoreTest, KeepsTheHistoryOfAnAlert) {
   EXPECT_EQ(kept.shape.accounts, alert.shape.accounts);
   EXPECT_EQ(kept.shape.cascade, alert.shape.cascade);
   ASSERT_TRUE(kept.forecast);
+  EXPECT_EQ(kept.provinces, alert.provinces);
+  EXPECT_EQ(kept.acceleration, alert.acceleration);
   EXPECT_EQ(kept.forecast->at, from_millis(99));
   EXPECT_EQ(kept.forecast->low, 1.5);
   auto history = store->history("al_1");

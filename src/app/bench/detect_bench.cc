@@ -29,6 +29,11 @@ Status bench_steps(const BenchDetectOptions& options) {
   step.calibration_days = step.test_days = options.step_days;
   const StepResult result =
       run_steps(step, [](const std::string& what) { fmt::print(stderr, "{} ...\n", what); });
+  std::vector<BaselineStepResult> others;
+  if (!options.engine_only) {
+    others = run_baseline_steps(
+        step, [](const std::string& what) { fmt::print(stderr, "{} ...\n", what); });
+  }
   const auto quantile = [&](double q) { return censored_quantile(result.delays, q); };
   const auto json_of = [](const std::optional<double>& value) {
     return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(nullptr);
@@ -36,6 +41,16 @@ Status bench_steps(const BenchDetectOptions& options) {
   const double rate = static_cast<double>(result.false_alarms) / step.test_days;
   const double limit = poisson_upper_limit(result.false_alarms) / step.test_days;
   if (options.json) {
+    nlohmann::ordered_json baselines = nlohmann::ordered_json::array();
+    for (const BaselineStepResult& other : others) {
+      baselines.push_back({{"detector", other.name},
+                           {"setting", other.setting},
+                           {"false_alarms", other.false_alarms},
+                           {"delay_s",
+                            {{"p50", json_of(censored_quantile(other.delays, 0.5))},
+                             {"p90", json_of(censored_quantile(other.delays, 0.9))},
+                             {"p99", json_of(censored_quantile(other.delays, 0.99))}}}});
+    }
     fmt::print("{}\n", nlohmann::ordered_json{{"bench", "detect"},
                                               {"machine", machine_text()},
                                               {"version", version_text()},
@@ -50,6 +65,7 @@ Status bench_steps(const BenchDetectOptions& options) {
                                               {"false_alarms_per_day", rate},
                                               {"false_alarms_per_day_upper_95", limit},
                                               {"runs", step.runs},
+                                              {"baselines", baselines},
                                               {"delay_s",
                                                {{"p50", json_of(quantile(0.5))},
                                                 {"p90", json_of(quantile(0.9))},
@@ -64,11 +80,18 @@ Status bench_steps(const BenchDetectOptions& options) {
       step.from, step.to, step.dispersion, step.num_keys, result.threshold, result.burst_threshold);
   fmt::print("false     {} in {:g} days of all keys: {:.2f} a day, upper 95 % limit {:.2f}\n",
              result.false_alarms, step.test_days, rate, limit);
-  const auto text = [&](double q) {
-    return quantile(q) ? fmt::format("{:.0f}", *quantile(q)) : std::string{"missed"};
+  const auto text = [](const std::vector<std::optional<double>>& delays, double q) {
+    const auto value = censored_quantile(delays, q);
+    return value ? fmt::format("{:.0f}", *value) : std::string{"missed"};
   };
-  fmt::print("delay     p50 {}  p90 {}  p99 {} s, without lateness, {} runs\n", text(0.5),
-             text(0.9), text(0.99), step.runs);
+  fmt::print("delay     p50 {}  p90 {}  p99 {} s, without lateness, {} runs\n",
+             text(result.delays, 0.5), text(result.delays, 0.9), text(result.delays, 0.99),
+             step.runs);
+  for (const BaselineStepResult& other : others) {
+    fmt::print("{}, {}: {} false in a day; p50 {}  p90 {}  p99 {} s\n", other.name, other.setting,
+               other.false_alarms, text(other.delays, 0.5), text(other.delays, 0.9),
+               text(other.delays, 0.99));
+  }
   return {};
 }
 
