@@ -4,6 +4,7 @@ guessed and mapped, bad rows named, and a killed import that goes on."""
 
 import csv
 import datetime
+import glob
 import io
 import json
 import os
@@ -149,7 +150,7 @@ class ImportTest(unittest.TestCase):
         file = self.write("long.csv", as_csv([HEADER, *rows(60_000)]))
         process = subprocess.Popen([BINARY, "import", "--model", "none", file, "--data-dir", self.path("data")],
                                    env=self.environment, stdout=subprocess.DEVNULL)
-        until("some rows", lambda: os.path.isdir(self.path("data/sources")) and os.listdir(self.path("data/sources")))
+        until("some rows", lambda: glob.glob(self.path("data/sources/import-*.json")))
         process.send_signal(signal.SIGKILL)
         process.wait()
         killed_at = len(stored_ids(self.path("data")))
