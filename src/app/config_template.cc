@@ -40,7 +40,10 @@ constexpr std::array kWords = {
           "\"fp32\", \"int8\", or \"auto\": INT8 where it pays on this processor", "\"fp32\""},
     Words{"model.backend", "\"auto\", \"native\", \"openvino\" or \"tensorrt\"", "\"auto\""},
     Words{"model.instances", "texts computed at once; 0: one for each core", ""},
-    Words{"model.lanes", "TensorRT: runs on the GPU at once", ""},
+    Words{
+        "model.lanes",
+        "TensorRT: runs on the GPU at once, 0 to 8 (0: its own choice), or by model: { base = 2 }",
+        "0"},
     Words{"model.cache_bytes_max", "scores of texts seen before; 0: none", ""},
     Words{"model.engines_dir", "where swaps find engines; empty: engines/ in the data folder", ""},
     Words{"ingest.posts_in_flight_max", "between arrival and disk; more are answered 429", ""},
@@ -139,6 +142,13 @@ constexpr std::string_view kLists = R"(
 #[[rule]]
 #name = "退款潮"
 #query = '退款 OR 退钱 -广告'
+
+# Posts that the engine fetches itself: kafka, rss and others (docs/sources.md has the keys of each).
+#[[sources]]
+#type = "kafka"
+#name = "weibo"
+#brokers = "127.0.0.1:9092"
+#topics = ["posts"]
 
 # Where alerts go: webhook, dingtalk, wecom, feishu, slack, telegram, email (docs/alerts.md has the keys of each).
 #[[channel]]
