@@ -123,9 +123,11 @@ Status PostFinder::search_partition(const Partition& partition) {
   TRY(scan(files, tail, end));
   const std::int64_t unseen = std::min(tail, end) - files.indexed_end();
   page_.index_lag_posts += static_cast<std::uint64_t>(std::max<std::int64_t>(unseen, 0));
-  const SequenceRange indexed{std::max(ranges_.back().begin, files.first()),
-                              std::min({end, files.indexed_end(), ranges_.front().end})};
-  if (indexed.begin < indexed.end && !full()) TRY(search_index(files, indexed));
+  for (const SequenceRange& range : ranges_) {
+    const SequenceRange part{std::max(range.begin, files.first()),
+                             std::min({range.end, files.indexed_end(), end})};
+    if (part.begin < part.end && !full()) TRY(search_index(files, part));
+  }
   return {};
 }
 
