@@ -62,7 +62,7 @@ constexpr std::array kWords = {
           "a less probable topic counts as unknown, or as its cascade's", ""},
     Words{"watch.lateness_seconds", "how long a second stays open for late posts", ""},
     Words{"detect.volume_threshold", "for all keys at once; higher: fewer, later alerts", "11.0"},
-    Words{"detect.volume_thresholds", "by how busy a key is: up to 2, 20, 200 posts/min, more", ""},
+    Words{"detect.volume_thresholds", "by how busy a key is: up to 0.2, 2, 20, 200 posts/min, more", ""},
     Words{"detect.burst_thresholds", "likewise, of the second statistic", ""},
     Words{"detect.negative_threshold", "for the share of negative posts", ""},
     Words{"detect.thresholds_file", "of `tidewatch calibrate-alerts --output`; empty: none", ""},

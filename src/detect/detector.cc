@@ -552,11 +552,9 @@ class Detector::Impl {
 
   // Within the broader `wave`: a change of the key's own, later and most of what is up now.
   bool is_own(std::size_t slot, const Wave& wave) const {
-    const std::int32_t onset = scores_[slot].onset;
-    if (wave.kind() != ChangeKind::kVolume ||
-        to_unix_time(onset) < wave.start().at + kOwnWaveSeconds) {
-      return false;
-    }
+    const bool volume = wave.kind() == ChangeKind::kVolume;
+    const std::int32_t onset = volume ? scores_[slot].onset : scores_[slot].onset_negative;
+    if (to_unix_time(onset) < wave.start().at + kOwnWaveSeconds) return false;
     const double rate = run_excess(slot, wave.kind()) / run_seconds(slot, wave.kind());
     return rate >= options_.explained_share * wave.excess_rate(last_tick_);
   }

@@ -42,10 +42,10 @@ struct DetectOptions {
   std::uint32_t seconds_min = 4;  // different seconds that they came in: a blip is no wave
 
   // Negative share: a Bernoulli CUSUM, tuned to this odds ratio against the baseline share.
-  double odds_ratio = 3.0;
+  double odds_ratio = 2.0;
   double negative_threshold = 14.0;
   std::uint32_t negative_authors_min = 30;  // negative posts by new authors since the onset
-  double share_lift_min = 0.15;             // since the onset, above the baseline share
+  double share_lift_min = 0.1;             // since the onset, above the baseline share
 
   // A key younger than this, and a stream younger than this, gives no change.
   std::chrono::seconds warm_up{120};

@@ -267,7 +267,7 @@ double Scorer::take_second(KeyScore& score, std::int32_t now, const KeyCounts& c
   const bool slow = learning.volume_wave || is_away(score);
   const double age = std::clamp<double>(learning.stream_age, 1, span_);
   score.baseline += static_cast<float>(posts / (slow ? span_ * kSlowFactor : age));
-  take_texts(score, now, counts, learning);
+  take_texts(score, now, counts, expected, learning);
   return expected;
 }
 
@@ -282,7 +282,7 @@ void Scorer::learn_seconds(KeyScore& score, double posts, double mean) const {
 }
 
 void Scorer::take_texts(KeyScore& score, std::int32_t now, const KeyCounts& counts,
-                        const Learning& learning) const {
+                        double expected, const Learning& learning) const {
   const double texts = static_cast<double>(counts.new_authors) - counts.new_author_bare;
   const double negatives = std::min<double>(counts.new_author_negative, texts);
   if (texts <= 0) return;
@@ -299,8 +299,11 @@ void Scorer::take_texts(KeyScore& score, std::int32_t now, const KeyCounts& coun
   }
   const double recent = std::max(score.fast * kFastSpan, texts);
   score.fast_share += static_cast<float>(texts / recent * (negatives / texts - score.fast_share));
-  const double weight =
-      learning.negative_wave || score.negative > kAwayNegative ? 1 / kSlowFactor : 1;
+  double weight = learning.negative_wave || score.negative > kAwayNegative ? 1 / kSlowFactor : 1;
+  // A burst's mood is not the key's: a happy one would make what is normal look negative
+  // afterwards. A wave teaches nothing of the share, a key that is away no more than was expected.
+  if (learning.volume_wave) weight = 0;
+  if (is_away(score)) weight *= std::min(1.0, expected / counts.new_authors);
   score.negative_sum += static_cast<float>(weight * negatives);
   score.text_sum += static_cast<float>(weight * texts);
 }

@@ -89,7 +89,7 @@ class Scorer {
   double elapse(KeyScore& score, std::int32_t until, const Learning& learning) const;
   void close_window(KeyScore& score, std::int32_t until, bool learning) const;
   void learn_seconds(KeyScore& score, double posts, double mean) const;
-  void take_texts(KeyScore& score, std::int32_t now, const KeyCounts& counts,
+  void take_texts(KeyScore& score, std::int32_t now, const KeyCounts& counts, double expected,
                   const Learning& learning) const;
 
   double ratio_low_, ratio_high_;  // r
