@@ -62,7 +62,7 @@ TEST(ChannelConfig, TheExamplesOfTheDocumentationAreTrue) {
   ASSERT_THAT(config->subscribers, SizeIs(2));
   const Subscriber& duty = config->subscribers[0];
   EXPECT_EQ(config->public_url, "https://tidewatch.example");
-  EXPECT_THAT(duty.keys, ElementsAre("#高考#", "kw:退款"));
+  EXPECT_THAT(duty.keys, ElementsAre("#高考#", "rule:*"));
   ASSERT_THAT(duty.quiet_hours, SizeIs(1));
   EXPECT_EQ(duty.quiet_hours[0].from, 22 * 60);
   EXPECT_EQ(duty.time_zone.name(), "Asia/Shanghai");

@@ -162,7 +162,11 @@ Result<ClassifyCall> parse_classify(std::string_view request_json) {
   ClassifyCall call;
   if (const auto wanted = request.find("model"); wanted != request.end()) {
     if (!wanted->is_string() || *wanted == "") {
-      return Error{Code::kNotFound, fmt::format("model {} is not served", wanted->dump())};
+      // Not dumped, which would recurse as deep as it is nested.
+      return Error{Code::kNotFound, wanted->is_string()
+                                        ? std::string{"model \"\" is not served"}
+                                        : fmt::format("'model' must be a name, not of type {}",
+                                                      wanted->type_name())};
     }
     call.model = wanted->get<std::string>();
   }

@@ -243,7 +243,10 @@ namespace {
 
 // "24h", "30m", "7d" or seconds.
 Result<std::chrono::seconds> read_span(const Json& value) {
-  const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+  // Not dump() for whatever it is: that recurses, and people may nest as deep as they like.
+  const std::string text = value.is_string()           ? value.get<std::string>()
+                           : value.is_number_integer() ? std::to_string(value.get<std::int64_t>())
+                                                       : std::string{};
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));

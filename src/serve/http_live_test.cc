@@ -227,10 +227,15 @@ TEST_F(HttpStop, StopsUnderLoad) {
   std::atomic<bool> go_on{true};
   std::atomic<int> answered{0};
   {
+    // Connected before anything stops.
+    std::vector<std::unique_ptr<HttpClient>> connected;
+    for (int t = 0; t < 4; ++t) {
+      connected.push_back(std::make_unique<HttpClient>(server->port()));
+    }
     std::vector<std::jthread> clients;
     for (int t = 0; t < 4; ++t) {
       clients.emplace_back([&, t] {
-        HttpClient client(server->port());
+        HttpClient& client = *connected[static_cast<std::size_t>(t)];
         while (go_on) {
           const HttpAnswer answer = t % 2 == 0 ? client.request("GET", "/v1/stats")
                                                : client.request("POST", "/v1/posts", "{}\n{}\n");

@@ -180,6 +180,8 @@ class ApiTest(unittest.TestCase):
             ("GET", "/v1/alerts/al_nope", None, 404),
             ("DELETE", "/v1/posts", None, 405),
             ("POST", "/v1/classify", b"[]", 400),
+            ("POST", "/v1/classify", b'{"texts":[],"model":' + b"[" * 300_000 + b"]" * 300_000 + b"}", 404),
+            ("POST", "/v1/rules/preview", b'{"query":"a","since":' + b"[" * 300_000 + b"]" * 300_000 + b"}", 400),
         ]:
             with self.subTest(path=path):
                 got, headers, problem = self.engine.request(method, path, body)
