@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "app/classify_ledger.h"
@@ -67,6 +68,7 @@ class EngineApi final : public Engine {
   PostIntake intake_;
   ClassifyLedger ledger_;
   RulePreviewer previewer_;
+  std::mutex report_mu_;  // held while GET /v1/report makes one
 };
 
 // One post with its labels, as search answers and GET /v1/live have it.

@@ -174,7 +174,10 @@ Inference::Inference(const Options& options, const Clock& clock, Metrics& metric
       pool_(options.bucket_items_max, kBucketTokens.back()),
       first_(std::move(first), metrics, clock) {
   const BackendShapes shapes = model()->backend->shapes();
-  batches_for_ = model().get();
+  {
+    const MutexLock lock(batches_mu_);
+    batches_for_ = model()->version;
+  }
   if (second) {
     Escalation::Options escalation;
     escalation.wait_when_full = options.escalation_waits;
@@ -342,8 +345,10 @@ void Inference::run(std::size_t worker, std::span<BatchItem> batch) {
 
 // A swap may have brought a backend that wants other batches.
 void Inference::adapt_batches() {
+  const MutexLock lock(batches_mu_);
   const std::shared_ptr<const Model> now = model();
-  if (batches_for_.exchange(now.get()) == now.get()) return;
+  if (now->version == batches_for_) return;
+  batches_for_ = now->version;
   dispatcher_->set_policy(policy_for(now->backend->shapes()));
 }
 

@@ -171,8 +171,9 @@ class Inference {
   const std::optional<Tokenizer> tokenizer_;
   ScoreCache cache_;
   TokenPool pool_;
-  std::vector<Scratch> scratch_;                    // by worker
-  std::atomic<const Model*> batches_for_{nullptr};  // whose backend the dispatcher's policy fits
+  std::vector<Scratch> scratch_;  // by worker
+  Mutex batches_mu_;
+  ModelVersion batches_for_ GUARDED_BY(batches_mu_){};  // whose batches the dispatcher makes
   ModelSlot first_;
   std::unique_ptr<ModelSlot> second_;       // null: no cascade
   std::unique_ptr<Escalation> escalation_;  // null: no cascade

@@ -2,6 +2,8 @@
 // EngineApi's part for GET /v1/report.
 #include <fmt/format.h>
 
+#include <mutex>
+
 #include "app/engine_api.h"
 #include "report/collect_report.h"
 #include "report/report_page.h"
@@ -29,6 +31,11 @@ Result<std::string> csv_of(const Report& report, const std::string& wanted) {
 }  // namespace
 
 Result<std::string> EngineApi::report(const Params& params) {
+  // One at a time: a report reads for seconds, and other queries need the pool too.
+  const std::unique_lock<std::mutex> alone(report_mu_, std::try_to_lock);
+  if (!alone) {
+    return Error{Code::kUnavailable, "another report is being made; try again in some seconds"};
+  }
   const std::string format = params("format").value_or("html");
   if (format != "html" && format != "json" && format != "csv") {
     return Error{Code::kInvalidArgument,

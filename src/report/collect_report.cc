@@ -166,6 +166,8 @@ class Collector {
     std::vector<StoredPost> seen;
     std::unordered_map<std::string, std::uint64_t> reposts;  // by id of the post reposted
     EventTime oldest = EventTime::max();
+    std::size_t bytes = 0;
+    bool cut_short = false;
     TRY(store_.scan_posts(after, report_.since, [&](const StoredPost& stored) {
       oldest = std::min(oldest, stored.post.time);
       if (!is_of_subject(stored)) return true;
@@ -174,12 +176,15 @@ class Collector {
       if (!region.province.empty() && places_seen_.size() < 100) {
         places_seen_.emplace(region.province);
       }
+      bytes += stored.post.text.size();
       seen.push_back(stored);
-      return true;
+      seen.back().post.extra.clear();
+      cut_short = bytes > kReportBytesMax;
+      return !cut_short;
     }));
     report_.posts_looked_at = seen.size();
     report_.looked_at_all =
-        after.value == 0 || seen.size() + seen.size() / 50 >= report_.sums.posts;
+        (after.value == 0 && !cut_short) || seen.size() + seen.size() / 50 >= report_.sums.posts;
     count_accounts(seen, reposts);
     choose_posts(seen, reposts);
     count_terms(seen);

@@ -88,7 +88,8 @@ inline constexpr std::size_t kReportAlertsMax = 100;
 inline constexpr std::size_t kReportPostsMax = 12;
 inline constexpr std::size_t kReportTermsMax = 20;
 inline constexpr std::size_t kReportAccountsMax = 10;
-inline constexpr std::size_t kReportScanMax = 200'000;  // posts looked at
+inline constexpr std::size_t kReportScanMax = 200'000;      // posts looked at
+inline constexpr std::size_t kReportBytesMax = 128U << 20;  // of their texts
 inline constexpr std::chrono::hours kReportPeriodMax{24 * 366};
 
 }  // namespace tidewatch
