@@ -22,7 +22,8 @@ constexpr int kPagesForTheWriter = 256;  // 1 MiB
 // Makes a file at least so large, with zeros on the disk. A write-ahead log that has its size costs
 // each commit one write; one that grows costs it a commit of the file system's journal too, behind
 // whatever else is on its way to the disk. SQLite takes zeros in a log for its end.
-void grow_file(const std::filesystem::path& path, std::uint64_t bytes) {
+// Never of a log that another thread may write meanwhile: the zeros would go over its frames.
+void grow_file(const std::filesystem::path& path, std::uint64_t bytes, FileHooks* hooks) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
   if (fd < 0) return;
   const std::vector<char> zeros(1U << 20);
@@ -30,6 +31,11 @@ void grow_file(const std::filesystem::path& path, std::uint64_t bytes) {
   bool good = end >= 0;
   for (auto at = static_cast<std::uint64_t>(std::max<::off_t>(end, 0)); good && at < bytes;) {
     const std::size_t size = std::min<std::uint64_t>(zeros.size(), bytes - at);
+    if (hooks != nullptr) {
+      const std::string name = path.filename().string();
+      good = hooks->before_write(name, static_cast<std::int64_t>(at), static_cast<int>(size)) == 0;
+      if (!good) break;
+    }
     const ::ssize_t written = ::pwrite(fd, zeros.data(), size, static_cast<::off_t>(at));
     good = written > 0;
     if (good) at += static_cast<std::uint64_t>(written);
@@ -147,7 +153,7 @@ Status Store::Impl::load_partitions(std::int64_t floor) {
   if (options.background) {
     // What it holds when the background begins to fold it, and what comes meanwhile.
     grow_file(partition_posts_path(dir.path(), open.number).string() + "-wal",
-              options.wal_bytes_max / 4 + options.wal_bytes_max / 8);
+              options.wal_bytes_max / 4 + options.wal_bytes_max / 8, options.hooks);
   }
   log = std::make_unique<PostLog>(OldIds(dir.path(), vfs.name()), blocks, partitions);
   TRY(log->load(std::move(file), floor));
@@ -183,6 +189,7 @@ Status Store::Impl::roll() {
   next.first = log->last() + 1;
   next.opened_at = to_millis(clock.wall_now());
   next.indexed_until = log->last();
+  if (preparing_number == next.number) return {};  // the open one takes more meanwhile
   if (spare == nullptr || spare->number != next.number) {
     TRY_ASSIGN(spare, PostFile::open(dir.path(), next.number, store_id, vfs.name()));
     TRY(dir.sync());
@@ -221,13 +228,20 @@ void Store::Impl::prepare_spare() {
                       age >= partition_span() / 2;
     if (!soon) return;
     number = open->number + 1;
+    preparing_number = number;  // from here on the file is this thread's alone
   }
-  auto made = PostFile::open(dir.path(), number, store_id, vfs.name());
-  if (!made.ok() || !dir.sync().ok()) return;  // roll() tries again and meets the reason
-  grow_file(partition_posts_path(dir.path(), number).string() + "-wal",
-            options.wal_bytes_max / 4 + options.wal_bytes_max / 8);
+  auto made = make_spare(number);
   const MutexLock lock(post_mu);
-  if (spare == nullptr && log->open_number() + 1 == number) spare = std::move(*made);
+  preparing_number = 0;
+  if (made.ok()) spare = std::move(*made);  // else roll() tries again and meets the reason
+}
+
+Result<std::shared_ptr<PostFile>> Store::Impl::make_spare(std::int64_t number) {
+  TRY_ASSIGN(auto file, PostFile::open(dir.path(), number, store_id, vfs.name()));
+  TRY(dir.sync());
+  grow_file(partition_posts_path(dir.path(), number).string() + "-wal",
+            options.wal_bytes_max / 4 + options.wal_bytes_max / 8, options.hooks);
+  return file;
 }
 
 void Store::Impl::note_posts_used() {

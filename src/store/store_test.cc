@@ -14,6 +14,7 @@
 #include "store/schema.h"
 #include "store/sqlite.h"
 #include "store/store_test_support.h"
+#include "store/sync_vfs.h"
 
 namespace tidewatch::store_test {
 namespace {
@@ -1011,6 +1012,50 @@ TEST_F(StoreTest, ReadsWritesAndRetentionGoOnTogether) {
     }
   }
   EXPECT_EQ(problem(store->check()), "");
+}
+
+// Holds up the thread that gives the log of the second partition its size.
+class Gate final : public FileHooks {
+ public:
+  int before_write(const std::string& file, std::int64_t /*offset*/, int size) override {
+    constexpr int kSqlitePage = 4'096;  // SQLite writes a log in pages
+    if (file != "posts-000002.db-wal" || size <= kSqlitePage) return SQLITE_OK;
+    reached.store(true);
+    open.wait(false);
+    return SQLITE_OK;
+  }
+  void release() {
+    open.store(true);
+    open.notify_all();
+  }
+  std::atomic<bool> reached{false};
+  std::atomic<bool> open{false};
+};
+
+// The partition fills up while the file of the next is being made: nothing may be written to it
+// yet.
+TEST_F(StoreTest, GoesOnInTheOpenPartitionWhileTheNextIsMade) {
+  Gate gate;
+  StoreOptions options = quiet_options(dir_.path());
+  options.background = true;
+  options.hooks = &gate;
+  options.partition_posts_max = 1'000;
+  options.wal_bytes_max = 256U << 10;  // so that a commit wakes the maintenance thread
+  auto store = open_store(options, clock_);
+  append(*store, make_posts(600, "half"));
+  while (!gate.reached) std::this_thread::yield();
+  for (int i = 0; i < 8; ++i) append(*store, make_posts(100, "b" + std::to_string(i) + "_"));
+  EXPECT_EQ(store->stats().partitions, 1U);
+  gate.release();
+  std::uint64_t posts = 1'400;
+  for (; store->stats().partitions < 2; ++posts) {
+    append(*store, {make_post("later" + std::to_string(posts), "x")});
+  }
+  store.reset();
+  store = open();
+  EXPECT_EQ(store->stats().posts, posts);
+  EXPECT_EQ(problem(store->check()), "");
+  EXPECT_TRUE(store->post("b7_99")->has_value());
 }
 
 TEST_F(StoreTest, ReportsStats) {
