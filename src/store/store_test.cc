@@ -329,6 +329,28 @@ TEST_F(StoreTest, SumsMinutesOverSteps) {
   EXPECT_THAT(*store->series("finance@*", since, since, seconds{60}), IsEmpty());
 }
 
+// Points lie on multiples of the step; the first counts only what is of the time asked for.
+TEST_F(StoreTest, SeriesCountNothingFromBeforeTheirBeginning) {
+  auto store = open();
+  constexpr std::int64_t kHour = std::int64_t{3'600} * 480'000;
+  std::vector<MinuteCounts> minutes = {minute_of("k@*", kHour + 1'800, 2),
+                                       minute_of("k@*", kHour + 3'600, 4)};
+  ASSERT_EQ(problem(store->put_minutes(minutes, labels())), "");
+  const EventTime since = from_millis((kHour + 1'800) * 1'000);
+  const auto read = [&] { return *store->series("k@*", since, since + hours{2}, seconds{3'600}); };
+  const auto before = read();
+  ASSERT_EQ(before.size(), 2U);
+  EXPECT_EQ(before[0].time, from_millis(kHour * 1'000));
+  EXPECT_EQ(before[0].posts, 2U);
+  EXPECT_EQ(before[1].posts, 4U);
+  minutes.clear();
+  for (int i = 0; i < 30; ++i) minutes.push_back(minute_of("k@*", kHour + std::int64_t{60} * i, 9));
+  ASSERT_EQ(problem(store->put_minutes(minutes, labels())), "");
+  const auto after = read();
+  ASSERT_EQ(after.size(), 2U);
+  EXPECT_EQ(after[0].posts, 2U);
+}
+
 TEST_F(StoreTest, SeriesKeepTheirLabelsAcrossAModelSwap) {
   auto store = open();
   LabelSchema swapped = labels();
