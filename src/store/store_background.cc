@@ -138,16 +138,19 @@ std::int64_t Store::Impl::index_lag() const {
 
 // ---- retention
 
+// What makes room comes first, and a failure keeps none of the others from being tried: a full disk
+// or one damaged file must not end retention. Returns the first error.
 Status Store::Impl::maintain() {
   const MutexLock lock(maintain_mu);
+  Status done = retain_by_age();
+  keep_first(done, retain_by_size());
   {
     const MutexLock post_lock(post_mu);
-    if (partition_is_full()) TRY(roll());
+    if (partition_is_full()) keep_first(done, roll());
   }
-  TRY(finish_closed());
-  TRY(retain_by_age());
-  TRY(retain_by_size());
-  return vacuum();
+  keep_first(done, finish_closed());
+  keep_first(done, vacuum());
+  return done;
 }
 
 std::uint64_t Store::Impl::used() const {
@@ -237,7 +240,7 @@ void Store::Impl::maintenance_thread() {
     }
     Status done = checkpoint();
     prepare_spare();
-    if (done.ok()) done = maintain();
+    keep_first(done, maintain());
     const MutexLock lock(thread_mu);
     maintenance_error = done.ok() ? "" : done.error().message;
   }

@@ -29,6 +29,11 @@ namespace tidewatch {
 inline constexpr std::uint64_t kPartitionsPerBudget = 16;
 inline constexpr int kPartitionsPerRetention = 30;
 
+// For work that goes on after a failure.
+inline void keep_first(Status& first, Status next) {
+  if (first.ok()) first = std::move(next);
+}
+
 // The inside of a Store. Opening, writing and reading are in store.cc; partitions opened, closed
 // and removed in store_partitions.cc; figures and checks in store_stats.cc; the threads in
 // store_background.cc.

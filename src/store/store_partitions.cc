@@ -339,11 +339,12 @@ Status Store::Impl::finish_closed() {
   }
   done.clear();  // closes files, which may take a moment, outside of the lock
   const auto list = partitions.list();
+  Status made;
   for (const Partition& partition : *list) {
     if (partition.is_open() || partition.ids != nullptr || stopping()) continue;
-    TRY(make_id_filter(partition));
+    keep_first(made, make_id_filter(partition));
   }
-  return {};
+  return made;
 }
 
 Status Store::Impl::remove_partition(const Partition& partition, bool by_age) {

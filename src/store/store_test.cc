@@ -732,6 +732,70 @@ TEST_F(StoreTest, RemovesPostsByTheAgeOfTheirStorage) {
   EXPECT_EQ(problem(store->check()), "");
 }
 
+// No more room for the files of partitions (with `logs`: nor for their logs).
+class FullForPosts final : public FileHooks {
+ public:
+  int before_write(const std::string& file, std::int64_t /*offset*/, int /*size*/) override {
+    const bool hit = file.starts_with("posts-") && (logs || file.ends_with(".db"));
+    return full && hit ? SQLITE_FULL : SQLITE_OK;
+  }
+  std::atomic<bool> full{false};
+  std::atomic<bool> logs{true};
+};
+
+TEST_F(StoreTest, AFullDiskDoesNotEndRetention) {
+  FullForPosts disk;
+  StoreOptions options = quiet_options(dir_.path());
+  options.retention = hours{40};
+  options.hooks = &disk;
+  auto store = open_store(options, clock_);
+  append(*store, make_posts(100, "old"));
+  clock_.advance(hours{30});
+  append(*store, make_posts(100, "new"));  // closes the first
+  clock_.advance(hours{20});
+  disk.full = true;
+  const Status done = store->retain_now();
+  ASSERT_FALSE(done.ok()) << "the next partition could not be made";
+  EXPECT_EQ(done.error().code, Code::kResourceExhausted);
+  EXPECT_EQ(store->stats().first.value, 101U);
+  EXPECT_EQ(store->stats().partitions_removed_by_age, 1U);
+}
+
+TEST_F(StoreTest, OneDamagedPartitionDoesNotKeepTheOthersFromBeingFinished) {
+  StoreOptions options = quiet_options(dir_.path());
+  options.partition_posts_max = 100;
+  auto store = open_store(options, clock_);
+  for (int i = 0; i < 3; ++i) append(*store, make_posts(100, "b" + std::to_string(i) + "_"));
+  const auto change = [&](std::int64_t number, const std::string& sql) {
+    auto db = Database::open(partition_posts_path(dir_.path(), number), Database::Mode::kReadWrite,
+                             "unix");
+    ASSERT_EQ(problem((*db)->exec(sql)), "");
+  };
+  change(1, "DROP INDEX posts_by_id_key");
+  EXPECT_FALSE(store->retain_now().ok());
+  auto db = Database::open(partition_posts_path(dir_.path(), 2), Database::Mode::kReadOnly, "unix");
+  EXPECT_EQ(*(*db)->number("SELECT count(*) FROM id_filter"), 1);
+}
+
+TEST_F(StoreTest, AFailingCheckpointDoesNotEndRetention) {
+  FullForPosts disk;
+  disk.logs = false;
+  StoreOptions options = quiet_options(dir_.path());
+  options.retention = hours{40};
+  options.wal_bytes_max = 1U << 20;  // a commit wakes the maintenance thread
+  options.hooks = &disk;
+  options.background = true;
+  auto store = open_store(options, clock_);
+  append(*store, make_posts(100, "old"));
+  clock_.advance(hours{30});
+  append(*store, make_posts(100, "new"));
+  clock_.advance(hours{20});
+  disk.full = true;
+  append(*store, make_posts(3'000, "more"));
+  while (store->stats().partitions_removed_by_age == 0) std::this_thread::yield();
+  EXPECT_EQ(store->stats().first.value, 101U);
+}
+
 TEST_F(StoreTest, RemovesTheOldestPartitionsByTotalSize) {
   StoreOptions options = quiet_options(dir_.path());
   options.bytes_max = 4U << 20;
