@@ -51,18 +51,19 @@ Error missing(const std::filesystem::path& path) {
               "folder together, from one backup"};
 }
 
-// Whether a file of a partition that posts.db does not know holds posts.
-Result<bool> holds_posts(const std::filesystem::path& path, const std::string& vfs) {
+// The newest post of a partition that posts.db does not know, if it holds any.
+Result<std::optional<std::int64_t>> newest_post(const std::filesystem::path& path,
+                                                const std::string& vfs) {
   std::error_code failed;
   if (!std::filesystem::exists(path, failed) || std::filesystem::file_size(path, failed) == 0) {
-    return false;
+    return std::optional<std::int64_t>{};
   }
   TRY_ASSIGN(const auto db, Database::open(path, Database::Mode::kReadWrite, vfs));
+  sqlite3_db_config(db->handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   TRY_ASSIGN(const auto table,
              db->number("SELECT 1 FROM sqlite_schema WHERE type='table' AND name='posts'"));
-  if (!table) return false;
-  TRY_ASSIGN(const auto post, db->number("SELECT sequence FROM posts LIMIT 1"));
-  return post.has_value();
+  if (!table) return std::optional<std::int64_t>{};
+  return db->number("SELECT sequence FROM posts ORDER BY sequence DESC LIMIT 1");
 }
 
 std::string megabytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
@@ -72,7 +73,8 @@ std::string megabytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) 
 // ---- opening
 
 // Files of partitions that posts.db does not know: made beforehand and never used, half removed, or
-// half moved. Anything else with posts in it is not touched.
+// half moved (the next of a move, whose posts are all in posts.db still). With anything else that
+// has posts in it nothing is removed at all.
 Status Store::Impl::remove_stray_files(bool moving) {
   std::set<std::int64_t> strays;
   std::error_code failed;
@@ -81,19 +83,26 @@ Status Store::Impl::remove_stray_files(bool moving) {
     if (number && !partitions.find(*number)) strays.insert(*number);
   }
   TRY_ASSIGN(const auto removed_until, get_meta(*db, "removed_until"));
+  std::int64_t still_to_move = 0;
+  if (moving) {
+    TRY_ASSIGN(const auto last,
+               db->number("SELECT sequence FROM posts ORDER BY sequence DESC LIMIT 1"));
+    still_to_move = last.value_or(0);
+  }
   for (const std::int64_t number : strays) {
-    if (!moving && number > removed_until.value_or(0)) {
+    if (number > removed_until.value_or(0)) {
       const std::filesystem::path path = partition_posts_path(dir.path(), number);
-      TRY_ASSIGN(const bool posts, holds_posts(path, vfs.name()));
-      if (posts) {
+      TRY_ASSIGN(const auto newest, newest_post(path, vfs.name()));
+      const bool half_moved = number == partitions.newest_number() + 1;
+      if (newest && !(half_moved && *newest <= still_to_move)) {
         return Error{Code::kDataLoss,
                      path.string() +
                          ": holds posts that posts.db does not know of; restore the "
                          "files of a data folder together, or move this one away"};
       }
     }
-    remove_partition_files(dir.path(), number);
   }
+  for (const std::int64_t number : strays) remove_partition_files(dir.path(), number);
   return {};
 }
 
