@@ -190,9 +190,9 @@ Status Store::Impl::retain_by_age() {
   return write(remove);
 }
 
-// Partitions go first, the oldest first, but none that is not indexed: searches should have been
-// able to find it. Minutes only when no closed partition is left. Goes a little below the limit, so
-// as not to come back for every commit.
+// Partitions go first, the oldest first, but none that is still to be indexed (searches should have
+// been able to find it); one that cannot be indexed may go. Minutes only when no closed partition
+// is left. Goes a little below the limit, so as not to come back for every commit.
 Status Store::Impl::retain_by_size() {
   over_budget.store(false);
   if (used() <= options.bytes_max) return {};
@@ -200,7 +200,7 @@ Status Store::Impl::retain_by_size() {
   while (used() > target && !stopping()) {
     const auto list = partitions.list();
     const bool closed = !list->empty() && !list->front().is_open();
-    if (closed && list->front().indexed()) {
+    if (closed && (list->front().indexed() || list->front().index_failed)) {
       TRY(remove_partition(list->front(), /*by_age=*/false));
       continue;
     }

@@ -837,6 +837,30 @@ TEST_F(StoreTest, KeepsWhatIsNotIndexedBeyondTheSizeLimit) {
   EXPECT_FALSE(store->stats().over_budget);
 }
 
+TEST_F(StoreTest, APartitionThatCannotBeIndexedHoldsUpNothing) {
+  StoreOptions options = quiet_options(dir_.path());
+  options.partition_posts_max = 1'000;
+  options.bytes_max = 1U << 20;
+  auto store = open_store(options, clock_);
+  for (int i = 0; i < 10; ++i) append(*store, make_posts(1'000, "b" + std::to_string(i) + "_"));
+  const std::uint64_t partitions = store->stats().partitions;
+  const auto damage = [&](std::int64_t number) {
+    auto db = Database::open(partition_posts_path(dir_.path(), number), Database::Mode::kReadWrite,
+                             "unix");
+    EXPECT_EQ(problem((*db)->exec("ALTER TABLE posts RENAME TO gone")), "");
+  };
+  damage(1);
+  damage(3);
+  const Status indexed = store->index_now();
+  ASSERT_FALSE(indexed.ok());
+  EXPECT_THAT(indexed.error().message, HasSubstr("posts-000003.db"));
+  EXPECT_LE(store->stats().index_lag_posts, 2'000U) << "all but the damaged ones";
+  store->retain_now().ignore("a damaged partition may be left that cannot be finished");
+  EXPECT_LT(store->stats().partitions, partitions);
+  EXPECT_LE(store->stats().bytes_used, options.bytes_max);
+  EXPECT_FALSE(store->stats().over_budget);
+}
+
 TEST_F(StoreTest, AFileThatIsMostlyFreeGetsSmaller) {
   StoreOptions options = quiet_options(dir_.path());
   auto store = open_store(options, clock_);
