@@ -128,8 +128,7 @@ Result<std::vector<SeriesPoint>> read_series(Database& db, const LabelSets& labe
       TRY_ASSIGN(const bool row, rows.step());
       if (!row) break;
       const std::int64_t at = (day_begin + rows.column_int(0)) * 60'000;
-      const EventTime bucket =
-          since + std::chrono::milliseconds{(at - to_millis(since)) / step_ms * step_ms};
+      const EventTime bucket = from_millis(floor_div(at, step_ms) * step_ms);
       if (points.empty() || points.back().time != bucket) points.emplace_back().time = bucket;
       add_row(points.back(), rows, label_sets);
     }

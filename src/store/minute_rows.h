@@ -19,7 +19,8 @@ namespace tidewatch {
 Status write_minutes(Database& db, std::span<const MinuteCounts> minutes, const LabelSet& labels,
                      EventTime now);
 
-// Sums of a key over [since, until), by step. Runs on a reader's connection.
+// Sums of a key over the minutes that begin in [since, until), by step: points lie on multiples of
+// it, so that the first may be earlier than `since`. Runs on a reader's connection.
 Result<std::vector<SeriesPoint>> read_series(Database& db, const LabelSets& label_sets,
                                              const std::string& key, EventTime since,
                                              EventTime until, std::chrono::seconds step);

@@ -29,6 +29,7 @@ struct Partition {
   std::int64_t stored_until = 0;   // wall time of its last post, ms; 0 while it is open
   bool compacted = false;          // its index is one segment
   std::int64_t indexed_until = 0;  // every post of it up to here is in its index
+  bool index_failed = false;       // the last try to index it
   std::uint64_t posts_bytes = 0;   // pages in use
   std::uint64_t search_bytes = 0;
   std::shared_ptr<const IdFilter> ids{};  // null: ask the file

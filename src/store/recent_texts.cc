@@ -27,10 +27,16 @@ Result<std::unique_ptr<Database>> open_to_read(const std::filesystem::path& dir)
   const sqlite3_vfs* vfs = sqlite3_vfs_find(nullptr);
   TRY_ASSIGN(auto db, Database::open(file, Database::Mode::kReadOnly, vfs->zName));
   TRY_ASSIGN(const auto version, get_meta(*db, "schema_version"));
-  if (version.value_or(0) != kPostsSchemaVersion) {
-    return Error{Code::kFailedPrecondition,
-                 file.string() + ": of schema " + std::to_string(version.value_or(0)) +
-                     ", this Tidewatch reads " + std::to_string(kPostsSchemaVersion)};
+  const std::int64_t schema = version.value_or(0);
+  if (schema != kPostsSchemaVersion) {
+    const char* const remedy = schema < kPostsSchemaVersion
+                                   ? "start this version's engine once on this folder: it brings "
+                                     "the folder up to date"
+                                   : "use the Tidewatch that wrote it";
+    return Error{Code::kFailedPrecondition, file.string() + ": of schema " +
+                                                std::to_string(schema) + ", this Tidewatch reads " +
+                                                std::to_string(kPostsSchemaVersion) + "; " +
+                                                remedy};
   }
   return db;
 }

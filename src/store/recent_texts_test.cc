@@ -7,6 +7,8 @@
 #include <fstream>
 
 #include "store/block_map.h"
+#include "store/schema.h"
+#include "store/sqlite.h"
 #include "store/store_test_support.h"
 
 namespace tidewatch::store_test {
@@ -56,6 +58,17 @@ TEST(RecentTextsTest, SaysWhatIsWrong) {
   ASSERT_FALSE(none.ok());
   EXPECT_EQ(none.error().code, Code::kNotFound);
   EXPECT_THAT(none.error().message, HasSubstr("--data-dir"));
+  ManualClock clock(from_millis(1'700'000'000'000));
+  open_store(quiet_options(dir.path()), clock).reset();
+  const auto at_schema = [&](const std::string& schema) {
+    auto db = Database::open(posts_path(dir.path()), Database::Mode::kReadWrite, "unix");
+    EXPECT_TRUE(
+        (*db)->exec("UPDATE meta SET value=" + schema + " WHERE name='schema_version'").ok());
+    db->reset();
+    return read_recent_texts(dir.path(), {}, see).error().message;
+  };
+  EXPECT_THAT(at_schema("2"), HasSubstr("start this version's engine once on this folder"));
+  EXPECT_THAT(at_schema("99"), HasSubstr("use the Tidewatch that wrote it"));
   std::ofstream(dir.path() / "posts.db") << std::string(8'192, 'x');
   EXPECT_EQ(read_recent_texts(dir.path(), {}, see).error().code, Code::kDataLoss);
 }

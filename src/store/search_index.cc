@@ -170,11 +170,24 @@ void SearchIndex::append_document(const Statement& post, std::string& document) 
 
 Result<std::size_t> SearchIndex::index_some(std::size_t count_max, std::int64_t last) {
   const auto partitions = partitions_.list();
-  const auto behind = std::find_if(partitions->rbegin(), partitions->rend(), [&](const auto& one) {
-    return one.indexed_until < std::min(one.last, last);
-  });
-  if (behind == partitions->rend()) return std::size_t{0};
-  if (const Status there = go_to(*behind); !there.ok()) {
+  for (auto one = partitions->rbegin(); one != partitions->rend(); ++one) {
+    if (one->indexed_until >= std::min(one->last, last) || failures_.contains(one->number))
+      continue;
+    const auto indexed = index_partition(*one, count_max, last);
+    if (indexed.ok()) return indexed;
+    forget(number_);
+    failures_.emplace(one->number, indexed.error());
+    partitions_.change(one->number, [](Partition& failed) { failed.index_failed = true; });
+  }
+  if (failures_.empty()) return std::size_t{0};
+  const Error first = failures_.rbegin()->second;
+  failures_.clear();
+  return first;
+}
+
+Result<std::size_t> SearchIndex::index_partition(const Partition& partition, std::size_t count_max,
+                                                 std::int64_t last) {
+  if (const Status there = go_to(partition); !there.ok()) {
     forget(number_);
     return there.error();
   }
@@ -199,7 +212,7 @@ Result<std::size_t> SearchIndex::index_some(std::size_t count_max, std::int64_t 
   }
   if (count == 0) {
     return Error{Code::kDataLoss, posts_->path().string() + ": posts up to " +
-                                      std::to_string(std::min(behind->last, last)) +
+                                      std::to_string(std::min(partition.last, last)) +
                                       " should be there; restore the file from a backup"};
   }
   TRY(set_meta(*search_, "indexed_until", until));
@@ -213,6 +226,7 @@ Status SearchIndex::tell(std::int64_t until) {
   TRY_ASSIGN(const std::uint64_t bytes, bytes_used(*search_));
   partitions_.change(number_, [&](Partition& one) {
     one.indexed_until = until;
+    one.index_failed = false;
     one.search_bytes = bytes;
   });
   return {};

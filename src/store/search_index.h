@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -46,12 +47,15 @@ class SearchIndex {
   Status load(std::int64_t last);
 
   // Indexes the next posts of one partition, at most `count_max`, in one transaction. Returns how
-  // many; 0: there are none.
+  // many; 0: there are none. A partition that fails is marked (Partition::index_failed) and passed
+  // over for older ones; its error comes once no other is behind, and the next call tries it again.
   Result<std::size_t> index_some(std::size_t count_max, std::int64_t last);
   // Lets go of the files of a partition.
   void forget(std::int64_t number);
 
  private:
+  Result<std::size_t> index_partition(const Partition& partition, std::size_t count_max,
+                                      std::int64_t last);
   Status go_to(const Partition& partition);
   void append_document(const Statement& post, std::string& document) const;
   Status tell(std::int64_t until);
@@ -66,6 +70,7 @@ class SearchIndex {
   Statement next_posts_;
   Statement insert_;
   int wal_pages_ = 0;
+  std::map<std::int64_t, Error> failures_;  // by partition, the newest last; since the last error
 };
 
 }  // namespace tidewatch

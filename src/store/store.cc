@@ -387,9 +387,9 @@ Result<std::vector<SeriesPoint>> Store::series(const std::string& key, EventTime
   }
   const std::int64_t step_ms = step.count() * 1'000;
   const std::int64_t to = std::clamp(to_millis(until), -kMillisMax, kMillisMax);
-  std::int64_t from = std::clamp(to_millis(since), -kMillisMax, kMillisMax);
-  from -= (from % step_ms + step_ms) % step_ms;
-  if (from >= to) return std::vector<SeriesPoint>{};
+  const std::int64_t begin = std::clamp(to_millis(since), -kMillisMax, kMillisMax);
+  if (begin >= to) return std::vector<SeriesPoint>{};
+  const std::int64_t from = begin - (begin % step_ms + step_ms) % step_ms;
   const auto points = static_cast<std::uint64_t>((to - from + step_ms - 1) / step_ms);
   if (points > impl_->options.series_points_max) {
     return Error{Code::kInvalidArgument, "since: " + std::to_string(points) +
@@ -398,7 +398,7 @@ Result<std::vector<SeriesPoint>> Store::series(const std::string& key, EventTime
                                              "); ask for less time or a larger step"};
   }
   auto reader = impl_->readers->acquire(impl_->options.query_time_max);
-  return read_series(reader->catalog(), impl_->label_sets, key, from_millis(from), from_millis(to),
+  return read_series(reader->catalog(), impl_->label_sets, key, from_millis(begin), from_millis(to),
                      step);
 }
 

@@ -197,7 +197,8 @@ class Store : public Outbox {
   Status scan_posts(Sequence after, EventTime since,
                     const std::function<bool(const StoredPost&)>& visit);
 
-  // Sums over steps of `step` (a multiple of 60 s) in [since, until). kInvalidArgument when that
+  // Sums over steps of `step` (a multiple of 60 s) of the minutes that begin in [since, until).
+  // Steps begin at multiples of `step`, the first maybe before `since`. kInvalidArgument when that
   // is more than series_points_max points.
   Result<std::vector<SeriesPoint>> series(const std::string& key, EventTime since, EventTime until,
                                           std::chrono::seconds step);

@@ -138,16 +138,19 @@ std::int64_t Store::Impl::index_lag() const {
 
 // ---- retention
 
+// What makes room comes first, and a failure keeps none of the others from being tried: a full disk
+// or one damaged file must not end retention. Returns the first error.
 Status Store::Impl::maintain() {
   const MutexLock lock(maintain_mu);
+  Status done = retain_by_age();
+  keep_first(done, retain_by_size());
   {
     const MutexLock post_lock(post_mu);
-    if (partition_is_full()) TRY(roll());
+    if (partition_is_full()) keep_first(done, roll());
   }
-  TRY(finish_closed());
-  TRY(retain_by_age());
-  TRY(retain_by_size());
-  return vacuum();
+  keep_first(done, finish_closed());
+  keep_first(done, vacuum());
+  return done;
 }
 
 std::uint64_t Store::Impl::used() const {
@@ -187,9 +190,9 @@ Status Store::Impl::retain_by_age() {
   return write(remove);
 }
 
-// Partitions go first, the oldest first, but none that is not indexed: searches should have been
-// able to find it. Minutes only when no closed partition is left. Goes a little below the limit, so
-// as not to come back for every commit.
+// Partitions go first, the oldest first, but none that is still to be indexed (searches should have
+// been able to find it); one that cannot be indexed may go. Minutes only when no closed partition
+// is left. Goes a little below the limit, so as not to come back for every commit.
 Status Store::Impl::retain_by_size() {
   over_budget.store(false);
   if (used() <= options.bytes_max) return {};
@@ -197,7 +200,7 @@ Status Store::Impl::retain_by_size() {
   while (used() > target && !stopping()) {
     const auto list = partitions.list();
     const bool closed = !list->empty() && !list->front().is_open();
-    if (closed && list->front().indexed()) {
+    if (closed && (list->front().indexed() || list->front().index_failed)) {
       TRY(remove_partition(list->front(), /*by_age=*/false));
       continue;
     }
@@ -237,7 +240,7 @@ void Store::Impl::maintenance_thread() {
     }
     Status done = checkpoint();
     prepare_spare();
-    if (done.ok()) done = maintain();
+    keep_first(done, maintain());
     const MutexLock lock(thread_mu);
     maintenance_error = done.ok() ? "" : done.error().message;
   }

@@ -29,6 +29,11 @@ namespace tidewatch {
 inline constexpr std::uint64_t kPartitionsPerBudget = 16;
 inline constexpr int kPartitionsPerRetention = 30;
 
+// For work that goes on after a failure.
+inline void keep_first(Status& first, Status next) {
+  if (first.ok()) first = std::move(next);
+}
+
 // The inside of a Store. Opening, writing and reading are in store.cc; partitions opened, closed
 // and removed in store_partitions.cc; figures and checks in store_stats.cc; the threads in
 // store_background.cc.
@@ -62,6 +67,7 @@ struct Store::Impl {
   bool partition_is_full() REQUIRES(post_mu);
   Status roll() REQUIRES(post_mu);
   void prepare_spare();
+  Result<std::shared_ptr<PostFile>> make_spare(std::int64_t number);
   Status finish_closed() REQUIRES(maintain_mu);
   Status make_id_filter(const Partition& partition);
   Status remove_partition(const Partition& partition, bool by_age) REQUIRES(maintain_mu);
@@ -104,8 +110,9 @@ struct Store::Impl {
   Mutex maintain_mu;
 
   Mutex post_mu;
-  std::unique_ptr<PostLog> log;                         // its bounds may be read without the lock
-  std::shared_ptr<PostFile> spare GUARDED_BY(post_mu);  // the next partition's, made beforehand
+  std::unique_ptr<PostLog> log;                           // its bounds may be read without the lock
+  std::shared_ptr<PostFile> spare GUARDED_BY(post_mu);    // the next partition's, made beforehand
+  std::int64_t preparing_number GUARDED_BY(post_mu) = 0;  // whose file is being made; 0: none
   std::vector<std::shared_ptr<PostFile>> retired GUARDED_BY(post_mu);  // to be closed elsewhere
   const int wal_pages_max =
       static_cast<int>(std::clamp<std::uint64_t>(options.wal_bytes_max / 4'096, 16, 1U << 24));

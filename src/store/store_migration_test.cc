@@ -136,6 +136,33 @@ TEST(StoreMigrationTest, AnEmptyOldFolderIsMovedToo) {
   EXPECT_EQ((*store->append(posts, labels()))[0].sequence.value, 501U) << "sequences go on";
 }
 
+// An old posts.db put back into a folder that went on since: what only the partitions hold stays.
+TEST(StoreMigrationTest, RefusesPartitionsThatAreNewerThanTheOldPosts) {
+  ManualClock clock{from_millis(1'700'000'000'000)};
+  for (const std::int64_t number : {1, 2}) {
+    TempDir dir;
+    make_old_folder(dir.path(), clock);
+    const auto old = dir.path() / "backup";
+    std::filesystem::copy_file(posts_path(dir.path()), old);
+    {
+      auto store = open_store(quiet_options(dir.path()), clock);  // moves all into partition 1
+      auto posts = make_posts(10, "newer");
+      ASSERT_EQ(problem(store->append(posts, labels())), "");
+    }
+    remove_database_files(posts_path(dir.path()));
+    std::filesystem::rename(old, posts_path(dir.path()));
+    const auto path = partition_posts_path(dir.path(), 2);
+    const auto first = partition_posts_path(dir.path(), 1);
+    if (number == 1) std::filesystem::rename(path, first);  // newer posts in the next of a move
+    const auto opened = Store::open(quiet_options(dir.path()), clock);
+    ASSERT_FALSE(opened.ok());
+    EXPECT_EQ(opened.error().code, Code::kDataLoss);
+    EXPECT_THAT(opened.error().message, HasSubstr("holds posts that posts.db does not know of"));
+    EXPECT_TRUE(std::filesystem::exists(first)) << "nothing is removed before all are looked at";
+    EXPECT_EQ(std::filesystem::exists(path), number == 2);
+  }
+}
+
 // Dies as by kill -9 at the n-th write or sync.
 class Killer final : public FileHooks {
  public:

@@ -22,7 +22,8 @@ constexpr int kPagesForTheWriter = 256;  // 1 MiB
 // Makes a file at least so large, with zeros on the disk. A write-ahead log that has its size costs
 // each commit one write; one that grows costs it a commit of the file system's journal too, behind
 // whatever else is on its way to the disk. SQLite takes zeros in a log for its end.
-void grow_file(const std::filesystem::path& path, std::uint64_t bytes) {
+// Never of a log that another thread may write meanwhile: the zeros would go over its frames.
+void grow_file(const std::filesystem::path& path, std::uint64_t bytes, FileHooks* hooks) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
   if (fd < 0) return;
   const std::vector<char> zeros(1U << 20);
@@ -30,6 +31,11 @@ void grow_file(const std::filesystem::path& path, std::uint64_t bytes) {
   bool good = end >= 0;
   for (auto at = static_cast<std::uint64_t>(std::max<::off_t>(end, 0)); good && at < bytes;) {
     const std::size_t size = std::min<std::uint64_t>(zeros.size(), bytes - at);
+    if (hooks != nullptr) {
+      const std::string name = path.filename().string();
+      good = hooks->before_write(name, static_cast<std::int64_t>(at), static_cast<int>(size)) == 0;
+      if (!good) break;
+    }
     const ::ssize_t written = ::pwrite(fd, zeros.data(), size, static_cast<::off_t>(at));
     good = written > 0;
     if (good) at += static_cast<std::uint64_t>(written);
@@ -45,18 +51,19 @@ Error missing(const std::filesystem::path& path) {
               "folder together, from one backup"};
 }
 
-// Whether a file of a partition that posts.db does not know holds posts.
-Result<bool> holds_posts(const std::filesystem::path& path, const std::string& vfs) {
+// The newest post of a partition that posts.db does not know, if it holds any.
+Result<std::optional<std::int64_t>> newest_post(const std::filesystem::path& path,
+                                                const std::string& vfs) {
   std::error_code failed;
   if (!std::filesystem::exists(path, failed) || std::filesystem::file_size(path, failed) == 0) {
-    return false;
+    return std::optional<std::int64_t>{};
   }
   TRY_ASSIGN(const auto db, Database::open(path, Database::Mode::kReadWrite, vfs));
+  sqlite3_db_config(db->handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   TRY_ASSIGN(const auto table,
              db->number("SELECT 1 FROM sqlite_schema WHERE type='table' AND name='posts'"));
-  if (!table) return false;
-  TRY_ASSIGN(const auto post, db->number("SELECT sequence FROM posts LIMIT 1"));
-  return post.has_value();
+  if (!table) return std::optional<std::int64_t>{};
+  return db->number("SELECT sequence FROM posts ORDER BY sequence DESC LIMIT 1");
 }
 
 std::string megabytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
@@ -66,7 +73,8 @@ std::string megabytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) 
 // ---- opening
 
 // Files of partitions that posts.db does not know: made beforehand and never used, half removed, or
-// half moved. Anything else with posts in it is not touched.
+// half moved (the next of a move, whose posts are all in posts.db still). With anything else that
+// has posts in it nothing is removed at all.
 Status Store::Impl::remove_stray_files(bool moving) {
   std::set<std::int64_t> strays;
   std::error_code failed;
@@ -75,19 +83,26 @@ Status Store::Impl::remove_stray_files(bool moving) {
     if (number && !partitions.find(*number)) strays.insert(*number);
   }
   TRY_ASSIGN(const auto removed_until, get_meta(*db, "removed_until"));
+  std::int64_t still_to_move = 0;
+  if (moving) {
+    TRY_ASSIGN(const auto last,
+               db->number("SELECT sequence FROM posts ORDER BY sequence DESC LIMIT 1"));
+    still_to_move = last.value_or(0);
+  }
   for (const std::int64_t number : strays) {
-    if (!moving && number > removed_until.value_or(0)) {
+    if (number > removed_until.value_or(0)) {
       const std::filesystem::path path = partition_posts_path(dir.path(), number);
-      TRY_ASSIGN(const bool posts, holds_posts(path, vfs.name()));
-      if (posts) {
+      TRY_ASSIGN(const auto newest, newest_post(path, vfs.name()));
+      const bool half_moved = number == partitions.newest_number() + 1;
+      if (newest && !(half_moved && *newest <= still_to_move)) {
         return Error{Code::kDataLoss,
                      path.string() +
                          ": holds posts that posts.db does not know of; restore the "
                          "files of a data folder together, or move this one away"};
       }
     }
-    remove_partition_files(dir.path(), number);
   }
+  for (const std::int64_t number : strays) remove_partition_files(dir.path(), number);
   return {};
 }
 
@@ -147,7 +162,7 @@ Status Store::Impl::load_partitions(std::int64_t floor) {
   if (options.background) {
     // What it holds when the background begins to fold it, and what comes meanwhile.
     grow_file(partition_posts_path(dir.path(), open.number).string() + "-wal",
-              options.wal_bytes_max / 4 + options.wal_bytes_max / 8);
+              options.wal_bytes_max / 4 + options.wal_bytes_max / 8, options.hooks);
   }
   log = std::make_unique<PostLog>(OldIds(dir.path(), vfs.name()), blocks, partitions);
   TRY(log->load(std::move(file), floor));
@@ -183,6 +198,7 @@ Status Store::Impl::roll() {
   next.first = log->last() + 1;
   next.opened_at = to_millis(clock.wall_now());
   next.indexed_until = log->last();
+  if (preparing_number == next.number) return {};  // the open one takes more meanwhile
   if (spare == nullptr || spare->number != next.number) {
     TRY_ASSIGN(spare, PostFile::open(dir.path(), next.number, store_id, vfs.name()));
     TRY(dir.sync());
@@ -221,13 +237,20 @@ void Store::Impl::prepare_spare() {
                       age >= partition_span() / 2;
     if (!soon) return;
     number = open->number + 1;
+    preparing_number = number;  // from here on the file is this thread's alone
   }
-  auto made = PostFile::open(dir.path(), number, store_id, vfs.name());
-  if (!made.ok() || !dir.sync().ok()) return;  // roll() tries again and meets the reason
-  grow_file(partition_posts_path(dir.path(), number).string() + "-wal",
-            options.wal_bytes_max / 4 + options.wal_bytes_max / 8);
+  auto made = make_spare(number);
   const MutexLock lock(post_mu);
-  if (spare == nullptr && log->open_number() + 1 == number) spare = std::move(*made);
+  preparing_number = 0;
+  if (made.ok()) spare = std::move(*made);  // else roll() tries again and meets the reason
+}
+
+Result<std::shared_ptr<PostFile>> Store::Impl::make_spare(std::int64_t number) {
+  TRY_ASSIGN(auto file, PostFile::open(dir.path(), number, store_id, vfs.name()));
+  TRY(dir.sync());
+  grow_file(partition_posts_path(dir.path(), number).string() + "-wal",
+            options.wal_bytes_max / 4 + options.wal_bytes_max / 8, options.hooks);
+  return file;
 }
 
 void Store::Impl::note_posts_used() {
@@ -325,11 +348,12 @@ Status Store::Impl::finish_closed() {
   }
   done.clear();  // closes files, which may take a moment, outside of the lock
   const auto list = partitions.list();
+  Status made;
   for (const Partition& partition : *list) {
     if (partition.is_open() || partition.ids != nullptr || stopping()) continue;
-    TRY(make_id_filter(partition));
+    keep_first(made, make_id_filter(partition));
   }
-  return {};
+  return made;
 }
 
 Status Store::Impl::remove_partition(const Partition& partition, bool by_age) {

@@ -14,6 +14,7 @@
 #include "store/schema.h"
 #include "store/sqlite.h"
 #include "store/store_test_support.h"
+#include "store/sync_vfs.h"
 
 namespace tidewatch::store_test {
 namespace {
@@ -326,6 +327,28 @@ TEST_F(StoreTest, SumsMinutesOverSteps) {
 
   EXPECT_THAT(*store->series("health@*", since, since + hours{1}, seconds{60}), IsEmpty());
   EXPECT_THAT(*store->series("finance@*", since, since, seconds{60}), IsEmpty());
+}
+
+// Points lie on multiples of the step; the first counts only what is of the time asked for.
+TEST_F(StoreTest, SeriesCountNothingFromBeforeTheirBeginning) {
+  auto store = open();
+  constexpr std::int64_t kHour = std::int64_t{3'600} * 480'000;
+  std::vector<MinuteCounts> minutes = {minute_of("k@*", kHour + 1'800, 2),
+                                       minute_of("k@*", kHour + 3'600, 4)};
+  ASSERT_EQ(problem(store->put_minutes(minutes, labels())), "");
+  const EventTime since = from_millis((kHour + 1'800) * 1'000);
+  const auto read = [&] { return *store->series("k@*", since, since + hours{2}, seconds{3'600}); };
+  const auto before = read();
+  ASSERT_EQ(before.size(), 2U);
+  EXPECT_EQ(before[0].time, from_millis(kHour * 1'000));
+  EXPECT_EQ(before[0].posts, 2U);
+  EXPECT_EQ(before[1].posts, 4U);
+  minutes.clear();
+  for (int i = 0; i < 30; ++i) minutes.push_back(minute_of("k@*", kHour + std::int64_t{60} * i, 9));
+  ASSERT_EQ(problem(store->put_minutes(minutes, labels())), "");
+  const auto after = read();
+  ASSERT_EQ(after.size(), 2U);
+  EXPECT_EQ(after[0].posts, 2U);
 }
 
 TEST_F(StoreTest, SeriesKeepTheirLabelsAcrossAModelSwap) {
@@ -709,6 +732,70 @@ TEST_F(StoreTest, RemovesPostsByTheAgeOfTheirStorage) {
   EXPECT_EQ(problem(store->check()), "");
 }
 
+// No more room for the files of partitions (with `logs`: nor for their logs).
+class FullForPosts final : public FileHooks {
+ public:
+  int before_write(const std::string& file, std::int64_t /*offset*/, int /*size*/) override {
+    const bool hit = file.starts_with("posts-") && (logs || file.ends_with(".db"));
+    return full && hit ? SQLITE_FULL : SQLITE_OK;
+  }
+  std::atomic<bool> full{false};
+  std::atomic<bool> logs{true};
+};
+
+TEST_F(StoreTest, AFullDiskDoesNotEndRetention) {
+  FullForPosts disk;
+  StoreOptions options = quiet_options(dir_.path());
+  options.retention = hours{40};
+  options.hooks = &disk;
+  auto store = open_store(options, clock_);
+  append(*store, make_posts(100, "old"));
+  clock_.advance(hours{30});
+  append(*store, make_posts(100, "new"));  // closes the first
+  clock_.advance(hours{20});
+  disk.full = true;
+  const Status done = store->retain_now();
+  ASSERT_FALSE(done.ok()) << "the next partition could not be made";
+  EXPECT_EQ(done.error().code, Code::kResourceExhausted);
+  EXPECT_EQ(store->stats().first.value, 101U);
+  EXPECT_EQ(store->stats().partitions_removed_by_age, 1U);
+}
+
+TEST_F(StoreTest, OneDamagedPartitionDoesNotKeepTheOthersFromBeingFinished) {
+  StoreOptions options = quiet_options(dir_.path());
+  options.partition_posts_max = 100;
+  auto store = open_store(options, clock_);
+  for (int i = 0; i < 3; ++i) append(*store, make_posts(100, "b" + std::to_string(i) + "_"));
+  const auto change = [&](std::int64_t number, const std::string& sql) {
+    auto db = Database::open(partition_posts_path(dir_.path(), number), Database::Mode::kReadWrite,
+                             "unix");
+    ASSERT_EQ(problem((*db)->exec(sql)), "");
+  };
+  change(1, "DROP INDEX posts_by_id_key");
+  EXPECT_FALSE(store->retain_now().ok());
+  auto db = Database::open(partition_posts_path(dir_.path(), 2), Database::Mode::kReadOnly, "unix");
+  EXPECT_EQ(*(*db)->number("SELECT count(*) FROM id_filter"), 1);
+}
+
+TEST_F(StoreTest, AFailingCheckpointDoesNotEndRetention) {
+  FullForPosts disk;
+  disk.logs = false;
+  StoreOptions options = quiet_options(dir_.path());
+  options.retention = hours{40};
+  options.wal_bytes_max = 1U << 20;  // a commit wakes the maintenance thread
+  options.hooks = &disk;
+  options.background = true;
+  auto store = open_store(options, clock_);
+  append(*store, make_posts(100, "old"));
+  clock_.advance(hours{30});
+  append(*store, make_posts(100, "new"));
+  clock_.advance(hours{20});
+  disk.full = true;
+  append(*store, make_posts(3'000, "more"));
+  while (store->stats().partitions_removed_by_age == 0) std::this_thread::yield();
+  EXPECT_EQ(store->stats().first.value, 101U);
+}
+
 TEST_F(StoreTest, RemovesTheOldestPartitionsByTotalSize) {
   StoreOptions options = quiet_options(dir_.path());
   options.bytes_max = 4U << 20;
@@ -746,6 +833,30 @@ TEST_F(StoreTest, KeepsWhatIsNotIndexedBeyondTheSizeLimit) {
   ASSERT_EQ(problem(store->index_now()), "");
   ASSERT_EQ(problem(store->retain_now()), "");
   EXPECT_LT(store->stats().posts, 10'000U);
+  EXPECT_LE(store->stats().bytes_used, options.bytes_max);
+  EXPECT_FALSE(store->stats().over_budget);
+}
+
+TEST_F(StoreTest, APartitionThatCannotBeIndexedHoldsUpNothing) {
+  StoreOptions options = quiet_options(dir_.path());
+  options.partition_posts_max = 1'000;
+  options.bytes_max = 1U << 20;
+  auto store = open_store(options, clock_);
+  for (int i = 0; i < 10; ++i) append(*store, make_posts(1'000, "b" + std::to_string(i) + "_"));
+  const std::uint64_t partitions = store->stats().partitions;
+  const auto damage = [&](std::int64_t number) {
+    auto db = Database::open(partition_posts_path(dir_.path(), number), Database::Mode::kReadWrite,
+                             "unix");
+    EXPECT_EQ(problem((*db)->exec("ALTER TABLE posts RENAME TO gone")), "");
+  };
+  damage(1);
+  damage(3);
+  const Status indexed = store->index_now();
+  ASSERT_FALSE(indexed.ok());
+  EXPECT_THAT(indexed.error().message, HasSubstr("posts-000003.db"));
+  EXPECT_LE(store->stats().index_lag_posts, 2'000U) << "all but the damaged ones";
+  store->retain_now().ignore("a damaged partition may be left that cannot be finished");
+  EXPECT_LT(store->stats().partitions, partitions);
   EXPECT_LE(store->stats().bytes_used, options.bytes_max);
   EXPECT_FALSE(store->stats().over_budget);
 }
@@ -1011,6 +1122,50 @@ TEST_F(StoreTest, ReadsWritesAndRetentionGoOnTogether) {
     }
   }
   EXPECT_EQ(problem(store->check()), "");
+}
+
+// Holds up the thread that gives the log of the second partition its size.
+class Gate final : public FileHooks {
+ public:
+  int before_write(const std::string& file, std::int64_t /*offset*/, int size) override {
+    constexpr int kSqlitePage = 4'096;  // SQLite writes a log in pages
+    if (file != "posts-000002.db-wal" || size <= kSqlitePage) return SQLITE_OK;
+    reached.store(true);
+    open.wait(false);
+    return SQLITE_OK;
+  }
+  void release() {
+    open.store(true);
+    open.notify_all();
+  }
+  std::atomic<bool> reached{false};
+  std::atomic<bool> open{false};
+};
+
+// The partition fills up while the file of the next is being made: nothing may be written to it
+// yet.
+TEST_F(StoreTest, GoesOnInTheOpenPartitionWhileTheNextIsMade) {
+  Gate gate;
+  StoreOptions options = quiet_options(dir_.path());
+  options.background = true;
+  options.hooks = &gate;
+  options.partition_posts_max = 1'000;
+  options.wal_bytes_max = 256U << 10;  // so that a commit wakes the maintenance thread
+  auto store = open_store(options, clock_);
+  append(*store, make_posts(600, "half"));
+  while (!gate.reached) std::this_thread::yield();
+  for (int i = 0; i < 8; ++i) append(*store, make_posts(100, "b" + std::to_string(i) + "_"));
+  EXPECT_EQ(store->stats().partitions, 1U);
+  gate.release();
+  std::uint64_t posts = 1'400;
+  for (; store->stats().partitions < 2; ++posts) {
+    append(*store, {make_post("later" + std::to_string(posts), "x")});
+  }
+  store.reset();
+  store = open();
+  EXPECT_EQ(store->stats().posts, posts);
+  EXPECT_EQ(problem(store->check()), "");
+  EXPECT_TRUE(store->post("b7_99")->has_value());
 }
 
 TEST_F(StoreTest, ReportsStats) {

@@ -18,6 +18,7 @@ namespace tidewatch {
 class FileHooks {
  public:
   virtual ~FileHooks() = default;
+  // Also asked before a log is given its size with zeros, which goes past SQLite.
   // A return other than 0 (SQLITE_FULL, SQLITE_IOERR_FSYNC, …) makes the operation fail so.
   virtual int before_write(const std::string& file, std::int64_t offset, int size);
   virtual int before_sync(const std::string& file);
