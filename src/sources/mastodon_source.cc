@@ -158,6 +158,7 @@ class MastodonSource::Impl {
     const auto kept = read_whole(cursor_file_);
     if (!kept) return kept.error();
     cursor_ = *kept;
+    newest_ = cursor_;  // what an earlier connection saw may not be on disk
     lane_ = std::make_shared<Lane>();
     next_save_ = context_.clock.steady_now() + kSaveEvery;
     Status fault;
@@ -236,6 +237,7 @@ class MastodonSource::Impl {
         TRY(take_status(read_status(*one, options_.langs),
                         one->dump(-1, ' ', false, Json::error_handler_t::replace), stop));
       }
+      TRY(save());                    // a disk that fails ends it
       if (from == before) return {};  // the server ignores min_id: it would go on for ever
     }
     status_.failed(fmt::format("{}: more than {} statuses came meanwhile; the oldest were taken",
@@ -307,7 +309,7 @@ class MastodonSource::Impl {
   const std::filesystem::path cursor_file_;
   Backoff backoff_;
   std::string cursor_;          // as it stands in the file
-  std::string newest_;          // of all that came
+  std::string newest_;          // of all that came, of the connection
   std::shared_ptr<Lane> lane_;  // of the connection
   SteadyTime next_save_{};
 };

@@ -186,5 +186,26 @@ TEST_F(MastodonSourceTest, TheCursorWaitsForTheDisk) {
   EXPECT_EQ(cursor(), "2");
 }
 
+TEST_F(MastodonSourceTest, ACutCatchUpAfterADiskFailureLosesNothing) {
+  int waits = 0;
+  pauser_.on_pause = [&](milliseconds) { sink_.fail(++waits == 1); };
+  const HttpReply open = reply_of(200);
+  run({{open, {update(1)}}, {open, {":)\n", update(9)}}, {open, {":)\n"}}},
+      {{reply_of(200, "[]")},
+       {reply_of(200, "[" + status(3) + "," + status(2) + "]")},
+       {reply_of(429)}});
+  EXPECT_EQ(cursor(), "3");  // 9 came, but is not on disk
+}
+
+TEST_F(MastodonSourceTest, ADiskThatFailsEndsTheCatchUp) {
+  run({{reply_of(200), {update(1)}}}, {});
+  sink_.fail(true);
+  const auto view = run({{reply_of(200), {":)\n"}}},
+                        {{reply_of(200, "[" + status(2) + "]")}, {reply_of(200, "[]")}});
+  EXPECT_EQ(rest_->asked.size(), 1U);
+  EXPECT_NE(view.last_error.find("disk full"), std::string::npos);
+  EXPECT_EQ(cursor(), "1");
+}
+
 }  // namespace
 }  // namespace tidewatch
