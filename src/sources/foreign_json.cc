@@ -37,4 +37,12 @@ Result<nlohmann::json> parse_foreign_json(std::string_view text) {
   return Result<nlohmann::json>(std::move(json));
 }
 
+std::optional<std::uint64_t> foreign_count(const nlohmann::json& object, const char* key) {
+  if (!object.is_object()) return std::nullopt;
+  const auto member = object.find(key);
+  if (member == object.end()) return 0;
+  if (!member->is_number_unsigned()) return std::nullopt;
+  return member->get<std::uint64_t>();
+}
+
 }  // namespace tidewatch

@@ -40,5 +40,13 @@ TEST(ForeignJsonTest, WhatIsNoJson) {
   }
 }
 
+TEST(ForeignJsonTest, Counts) {
+  const auto json = parse_foreign_json(R"({"a":7,"b":-1,"c":1.5,"d":"7","e":null})").value();
+  EXPECT_EQ(foreign_count(json, "a"), 7U);
+  EXPECT_EQ(foreign_count(json, "none"), 0U);
+  for (const char* odd : {"b", "c", "d", "e"}) EXPECT_FALSE(foreign_count(json, odd)) << odd;
+  EXPECT_FALSE(foreign_count(nlohmann::json::array(), "a"));
+}
+
 }  // namespace
 }  // namespace tidewatch
