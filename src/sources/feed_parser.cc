@@ -19,7 +19,8 @@ namespace tidewatch {
 namespace {
 
 constexpr std::size_t kDeclarationBytes = 200;
-constexpr std::chrono::minutes kChina{8 * 60};  // of dates that name no offset
+constexpr std::size_t kTextBytesMax = 32 << 20;  // of all entries together
+constexpr std::chrono::minutes kChina{8 * 60};   // of dates that name no offset
 
 std::optional<EventTime> parse_feed_time(const std::string& text) {
   if (const auto time = parse_table_time(text, kChina)) return time;
@@ -66,6 +67,7 @@ class FeedHandler {
             [this](std::string_view entity) { take(html_entity(entity)); }};
   }
   bool is_feed() const { return is_feed_; }
+  bool too_large() const { return bytes_ > kTextBytesMax; }
   std::vector<FeedEntry> entries() { return std::move(entries_); }
 
  private:
@@ -84,7 +86,7 @@ class FeedHandler {
     }
     if (field_depth_ > 0) {
       // Markup within a text (Atom's xhtml): only where its words end matters.
-      if (field_ != nullptr && depth_ > field_depth_) *field_ += " ";
+      if (field_ != nullptr && depth_ > field_depth_) append(*field_, " ");
       return;
     }
     if (depth_ == entry_depth_ + 2 && element.name == "name" && in_author_) {
@@ -116,7 +118,7 @@ class FeedHandler {
     if (href == element.attributes.end()) return begin(&parts_.link);
     const auto relation = element.attributes.find("rel");
     const bool main = relation == element.attributes.end() || relation->second == "alternate";
-    if (main && parts_.link.empty()) parts_.link = href->second;
+    if (main && parts_.link.empty()) append(parts_.link, href->second);
   }
 
   void begin(std::string* field) {
@@ -126,8 +128,14 @@ class FeedHandler {
   }
 
   void take(std::string_view text) {
-    if (field_ != nullptr && field_->size() < kFieldBytesMax) *field_ += text;
-    if (field_ == nullptr && in_author_ && depth_ == entry_depth_ + 1) parts_.author += text;
+    if (field_ != nullptr) append(*field_, text);
+    if (field_ == nullptr && in_author_ && depth_ == entry_depth_ + 1) append(parts_.author, text);
+  }
+
+  void append(std::string& field, std::string_view text) {
+    if (field.size() >= kFieldBytesMax || too_large()) return;
+    bytes_ += text.size();
+    field += text;
   }
 
   void end(std::string_view name) {
@@ -170,6 +178,7 @@ class FeedHandler {
 
   std::vector<FeedEntry> entries_;
   Parts parts_;
+  std::size_t bytes_ = 0;  // of text that was taken, of all entries
   bool is_feed_ = false;
   int depth_ = 0;
   int entry_depth_ = 0;  // 0: not within an entry
@@ -186,6 +195,10 @@ Result<std::vector<FeedEntry>> parse_feed(std::string_view bytes, std::string_vi
   XmlReader reader(handler.handler(), "UTF-8");
   if (const Status read = reader.feed(text, true); !read) {
     return Error{Code::kInvalidArgument, "not a feed that can be read: " + read.error().message};
+  }
+  if (handler.too_large()) {
+    return Error{Code::kInvalidArgument,
+                 fmt::format("its entries hold more than {} MiB of text", kTextBytesMax >> 20)};
   }
   if (!handler.is_feed()) {
     return Error{Code::kInvalidArgument, "neither RSS nor Atom; is it the address of a web page?"};

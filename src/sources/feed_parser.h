@@ -25,7 +25,8 @@ struct FeedEntry {
 
 // Reads RSS 2.0, RSS 1.0 (RDF) and Atom, in whatever encoding. At most kFeedEntriesMax entries, the
 // first ones, in the feed's order. `content_type` is HTTP's; its charset stands over the
-// document's. kInvalidArgument: not a feed, or not well-formed (the message has line and column).
+// document's. A field ends soon after 1 MiB. kInvalidArgument: not a feed, over 32 MiB of text, or
+// not well-formed (the message has line and column).
 Result<std::vector<FeedEntry>> parse_feed(std::string_view bytes, std::string_view content_type);
 
 }  // namespace tidewatch

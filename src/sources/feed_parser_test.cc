@@ -36,10 +36,10 @@ std::vector<FeedEntry> entries(std::string_view feed, std::string_view type = ""
 
 TEST(FeedParserTest, Rss) {
   const auto read = entries(R"(<?xml version="1.0"?>
-<!DOCTYPE rss [<!ENTITY own "自己的">]>
+<!DOCTYPE rss PUBLIC "-//x//DTD" "https://e.example/rss.dtd">
 <rss version="2.0" xmlns:dc="d" xmlns:content="c" xmlns:media="m"><channel><title>feed</title>
 <item><title>一 &amp; 二</title><link>https://e.example/1?a=1&amp;b=2</link><guid isPermaLink="false">g1</guid>
-<description><![CDATA[<p>摘要</p>]]></description><content:encoded>&lt;p&gt;全文&nbsp;&own;&lt;/p&gt;</content:encoded>
+<description><![CDATA[<p>摘要</p>]]></description><content:encoded>&lt;p&gt;全文&nbsp;自己的&lt;/p&gt;</content:encoded>
 <pubDate>Mon, 23 Nov 2026 08:05:00 +0800</pubDate><dc:creator>甲</dc:creator><media:title>不要</media:title></item>
 <item><title>只有标题</title><link>https://e.example/2</link><author>乙</author><pubDate>2026-11-23 08:05</pubDate></item>
 <item><description>没有别的</description><pubDate>someday</pubDate></item>
@@ -121,6 +121,41 @@ TEST(FeedParserTest, NothingIsFetchedAndNothingGrowsWithoutBound) {
   std::string many = "<rss><channel>";
   for (int i = 0; i < 3'000; ++i) many += "<item><title>x</title></item>";
   EXPECT_EQ(entries(many + "</channel></rss>").size(), kFeedEntriesMax);
+}
+
+TEST(FeedParserTest, NothingIsDeclaredThatGrows) {
+  for (const char* declared : {R"(<!ENTITY own "x">)", R"(<!ENTITY % own "x">)",
+                               R"(<!ATTLIST link href CDATA "https://e.example/">)"}) {
+    const auto read = parse_feed(
+        "<!DOCTYPE rss [" + std::string(declared) + "]><rss><item><title>x</title></item></rss>",
+        "");
+    ASSERT_FALSE(read) << declared;
+    EXPECT_NE(read.error().message.find("declares entities or default attributes"),
+              std::string::npos)
+        << read.error().message;
+  }
+}
+
+TEST(FeedParserTest, AnAuthorIsBoundedAsOtherFields) {
+  std::string author;
+  for (int i = 0; i < 400; ++i) author += std::string(10'000, 'a') + "<x/>";
+  for (const char* name : {"author", "creator"}) {
+    const auto read = entries("<rss><item><title>x</title><" + std::string(name) + ">" + author +
+                              "</" + name + "></item></rss>");
+    ASSERT_EQ(read.size(), 1U);
+    EXPECT_LE(read[0].author.size(), std::size_t{2} << 20) << name;
+  }
+}
+
+TEST(FeedParserTest, TheTextOfAllEntriesIsBounded) {
+  const std::string item = "<item><title>" + std::string(1'000'000, 'a') + "</title></item>";
+  std::string feed = "<rss>";
+  for (int i = 0; i < 30; ++i) feed += item;
+  EXPECT_EQ(entries(feed + "</rss>").size(), 30U);
+  for (int i = 0; i < 10; ++i) feed += item;
+  const auto read = parse_feed(feed + "</rss>", "");
+  ASSERT_FALSE(read);
+  EXPECT_NE(read.error().message.find("more than 32 MiB"), std::string::npos);
 }
 
 }  // namespace

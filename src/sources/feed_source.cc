@@ -15,6 +15,7 @@
 #include "sources/delivery_lane.h"
 #include "sources/durable_file.h"
 #include "sources/feed_parser.h"
+#include "sources/foreign_json.h"
 
 namespace tidewatch {
 namespace {
@@ -75,23 +76,47 @@ class FeedSource::Impl {
   };
 
   void load() {
-    Json state = Json::object();
-    if (const auto text = read_whole(state_file_)) {
-      state = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
-    } else {
-      status_.failed(text.error().message);
-    }
+    const Json state = read_state();
+    bool whole = state.is_object();
     for (const std::string& url : options_.urls) {
       Backoff backoff({options_.interval, kBackoffMax}, XXH64(url.data(), url.size(), 0));
       Feed feed{url, {}, {}, {}, context_.clock.steady_now(), backoff};
-      if (state.is_object() && state.contains(url) && state[url].is_object()) {
-        const Json& kept = state[url];
-        feed.etag = kept.value("etag", "");
-        feed.last_modified = kept.value("last_modified", "");
-        feed.seen = kept.value("seen", std::set<std::string>{});
-      }
+      if (whole && state.contains(url)) whole = restore(state[url], feed);
       feeds_.push_back(std::move(feed));
     }
+    if (whole) return;
+    for (Feed& feed : feeds_) restore(Json::object(), feed);
+    status_.failed(state_file_.string() + ": not what was written there; all feeds are read anew");
+  }
+
+  // Nothing is there: an empty object. Discarded: it is no JSON.
+  Json read_state() {
+    const auto text = read_whole(state_file_);
+    if (!text) status_.failed(text.error().message);
+    if (!text || text->empty()) return Json::object();
+    auto state = parse_foreign_json(*text);
+    return state ? *std::move(state) : Json(Json::value_t::discarded);
+  }
+
+  // False: `kept` is not what save() writes; the feed is as before.
+  static bool restore(const Json& kept, Feed& feed) {
+    if (!kept.is_object()) return false;
+    const Json etag = member(kept, "etag", "");
+    const Json last_modified = member(kept, "last_modified", "");
+    const Json seen = member(kept, "seen", Json::array());
+    const auto is_text = [](const Json& one) { return one.is_string(); };
+    if (!is_text(etag) || !is_text(last_modified) || !seen.is_array() ||
+        !std::all_of(seen.begin(), seen.end(), is_text)) {
+      return false;
+    }
+    feed.etag = etag.get<std::string>();
+    feed.last_modified = last_modified.get<std::string>();
+    feed.seen = seen.get<std::set<std::string>>();
+    return true;
+  }
+  static Json member(const Json& object, const char* key, Json missing) {
+    const auto found = object.find(key);
+    return found != object.end() ? *found : std::move(missing);
   }
 
   Status save() {

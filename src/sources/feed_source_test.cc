@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "sources/durable_file.h"
 #include "sources/testing/fake_fetch.h"
 #include "sources/testing/fake_sink.h"
 
@@ -78,6 +79,23 @@ TEST_F(FeedSourceTest, ARestartGoesOn) {
   EXPECT_EQ(http_->header(0, "If-None-Match"), "\"v1\"");
   EXPECT_EQ(ids().size(), 3U);
   EXPECT_EQ(sink_.duplicates(), 0U);  // known from the file, not from the store
+}
+
+TEST_F(FeedSourceTest, ASpoiledStateFileIsBegunAnew) {
+  const std::string file = folder_.path() / "news.feeds.json";
+  const std::string address = R"({"https://e.example/feed?token=secret":)";
+  for (const std::string& spoiled :
+       {std::string("{cut"), std::string("[]"), address + "7}", address + R"({"etag":7}})",
+        address + R"({"last_modified":[]}})", address + R"({"seen":"x"}})",
+        address + R"({"seen":[1]}})", address + std::string(1'000, '[')}) {
+    ASSERT_TRUE(write_durably(file, spoiled));
+    const auto view = run({{reply_of(200, feed({1})), {}}});
+    EXPECT_NE(view.last_error.find(file), std::string::npos) << spoiled << view.last_error;
+    EXPECT_EQ(view.errors, 1U) << spoiled;
+    EXPECT_EQ(http_->header(0, "If-None-Match"), "");
+  }
+  EXPECT_EQ(ids(), std::vector<std::string>{"news:g1"});
+  EXPECT_EQ(run({{reply_of(304), {}}}).errors, 0U);  // it is whole again
 }
 
 TEST_F(FeedSourceTest, AKillBeforeTheDiskReadsAgain) {

@@ -13,6 +13,7 @@
 #include "sources/backoff.h"
 #include "sources/delivery_lane.h"
 #include "sources/durable_file.h"
+#include "sources/foreign_json.h"
 #include "sources/http_fetch.h"
 
 namespace tidewatch {
@@ -56,7 +57,7 @@ EventTime time_of(const Json& record, std::int64_t time_us) {
 
 Result<JetstreamEvent> parse_jetstream_event(std::string_view text,
                                              const std::vector<std::string>& langs) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  TRY_ASSIGN(const Json json, parse_foreign_json(text));
   if (!json.is_object()) return Error{Code::kInvalidArgument, "not a JSON object"};
   JetstreamEvent event;
   const auto time = json.find("time_us");

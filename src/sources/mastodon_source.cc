@@ -14,6 +14,7 @@
 #include "sources/backoff.h"
 #include "sources/delivery_lane.h"
 #include "sources/durable_file.h"
+#include "sources/foreign_json.h"
 #include "sources/html_text.h"
 #include "sources/sse_parser.h"
 
@@ -102,7 +103,8 @@ Result<MastodonStatus> read_status(const Json& json, const std::vector<std::stri
 
 Result<MastodonStatus> parse_mastodon_status(std::string_view json,
                                              const std::vector<std::string>& langs) {
-  return read_status(Json::parse(json, nullptr, /*allow_exceptions=*/false), langs);
+  TRY_ASSIGN(const Json status, parse_foreign_json(json));
+  return read_status(status, langs);
 }
 
 bool id_before(std::string_view a, std::string_view b) {
@@ -156,6 +158,7 @@ class MastodonSource::Impl {
     const auto kept = read_whole(cursor_file_);
     if (!kept) return kept.error();
     cursor_ = *kept;
+    newest_ = cursor_;  // what an earlier connection saw may not be on disk
     lane_ = std::make_shared<Lane>();
     next_save_ = context_.clock.steady_now() + kSaveEvery;
     Status fault;
@@ -219,18 +222,22 @@ class MastodonSource::Impl {
       get.total_timeout = kPageTime;
       TRY_ASSIGN(const HttpReply reply, rest_->get(get, stop));
       if (reply.status != 200) return status_error(options_.url, reply);
-      Json statuses = Json::parse(reply.body, nullptr, /*allow_exceptions=*/false);
-      if (!statuses.is_array()) {
-        return Error{Code::kUnavailable,
-                     address_origin(options_.url) + ": the timeline is no list of statuses"};
+      const auto statuses = parse_foreign_json(reply.body);
+      if (!statuses || !statuses->is_array()) {
+        return Error{
+            Code::kUnavailable,
+            fmt::format("{}: the timeline is no list of statuses: {}", address_origin(options_.url),
+                        statuses ? "no array" : statuses.error().message)};
       }
-      if (statuses.empty()) return {};
+      if (statuses->empty()) return {};
       const std::string before = from;
-      for (auto one = statuses.rbegin(); one != statuses.rend(); ++one) {
+      for (auto one = statuses->rbegin(); one != statuses->rend(); ++one) {
         const std::string id = one->is_object() ? text_of(*one, "id") : "";
         if (id_before(from, id)) from = id;
-        TRY(take_status(*one, one->dump(-1, ' ', false, Json::error_handler_t::replace), stop));
+        TRY(take_status(read_status(*one, options_.langs),
+                        one->dump(-1, ' ', false, Json::error_handler_t::replace), stop));
       }
+      TRY(save());                    // a disk that fails ends it
       if (from == before) return {};  // the server ignores min_id: it would go on for ever
     }
     status_.failed(fmt::format("{}: more than {} statuses came meanwhile; the oldest were taken",
@@ -240,7 +247,7 @@ class MastodonSource::Impl {
 
   Status take_event(std::string_view event, std::string_view data, const std::stop_token& stop) {
     if (event == "update") {
-      TRY(take_status(Json::parse(data, nullptr, /*allow_exceptions=*/false), data, stop));
+      TRY(take_status(parse_mastodon_status(data, options_.langs), data, stop));
     }
     if (context_.clock.steady_now() < next_save_) return {};
     next_save_ = context_.clock.steady_now() + kSaveEvery;
@@ -248,10 +255,10 @@ class MastodonSource::Impl {
   }
 
   // `text` is what it was read from.
-  Status take_status(const Json& json, std::string_view text, const std::stop_token& stop) {
+  Status take_status(Result<MastodonStatus> read, std::string_view text,
+                     const std::stop_token& stop) {
     status_.heard();
     backoff_.reset();
-    auto read = read_status(json, options_.langs);
     if (!read) return set_aside(text, read.error().message);
     Post& post = read->post;
     if (!id_before(read->id, newest_)) newest_ = read->id;
@@ -302,7 +309,7 @@ class MastodonSource::Impl {
   const std::filesystem::path cursor_file_;
   Backoff backoff_;
   std::string cursor_;          // as it stands in the file
-  std::string newest_;          // of all that came
+  std::string newest_;          // of all that came, of the connection
   std::shared_ptr<Lane> lane_;  // of the connection
   SteadyTime next_save_{};
 };

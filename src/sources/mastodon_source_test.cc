@@ -163,6 +163,20 @@ TEST_F(MastodonSourceTest, GarbageIsPassedAndErrorsAreWaitedFor) {
   EXPECT_EQ(view.errors, 4U);
 }
 
+TEST_F(MastodonSourceTest, DeepNestingIsRefused) {
+  const std::string deep =
+      R"({"id":"6","x":)" + std::string(100'000, '[') + std::string(100'000, ']') + "}";
+  run({{reply_of(200), {update(5), "event: update\ndata: " + deep + "\n\n"}}}, {});
+  EXPECT_EQ(source_->status().view().rejected, 1U);
+  EXPECT_NE(read_whole(folder_.path() / "masto.rejected.ndjson")->find("nested deeper than 64"),
+            std::string::npos);
+  const auto view = run({{reply_of(200), {":)\n"}}}, {{reply_of(200, "[" + deep + "]")}});
+  EXPECT_EQ(view.last_error,
+            "https://m.example: the timeline is no list of statuses: JSON nested deeper than 64 "
+            "levels");
+  EXPECT_EQ(cursor(), "5");
+}
+
 TEST_F(MastodonSourceTest, TheCursorWaitsForTheDisk) {
   sink_.fail(true);
   run({{reply_of(200), {update(1)}}}, {});
@@ -170,6 +184,27 @@ TEST_F(MastodonSourceTest, TheCursorWaitsForTheDisk) {
   sink_.fail(false);
   run({{reply_of(200), {update(2)}}}, {});
   EXPECT_EQ(cursor(), "2");
+}
+
+TEST_F(MastodonSourceTest, ACutCatchUpAfterADiskFailureLosesNothing) {
+  int waits = 0;
+  pauser_.on_pause = [&](milliseconds) { sink_.fail(++waits == 1); };
+  const HttpReply open = reply_of(200);
+  run({{open, {update(1)}}, {open, {":)\n", update(9)}}, {open, {":)\n"}}},
+      {{reply_of(200, "[]")},
+       {reply_of(200, "[" + status(3) + "," + status(2) + "]")},
+       {reply_of(429)}});
+  EXPECT_EQ(cursor(), "3");  // 9 came, but is not on disk
+}
+
+TEST_F(MastodonSourceTest, ADiskThatFailsEndsTheCatchUp) {
+  run({{reply_of(200), {update(1)}}}, {});
+  sink_.fail(true);
+  const auto view = run({{reply_of(200), {":)\n"}}},
+                        {{reply_of(200, "[" + status(2) + "]")}, {reply_of(200, "[]")}});
+  EXPECT_EQ(rest_->asked.size(), 1U);
+  EXPECT_NE(view.last_error.find("disk full"), std::string::npos);
+  EXPECT_EQ(cursor(), "1");
 }
 
 }  // namespace

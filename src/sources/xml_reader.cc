@@ -12,6 +12,8 @@ namespace tidewatch {
 namespace {
 
 constexpr int kDepthMax = 256;
+constexpr char kGrows[] =
+    "its DTD declares entities or default attributes, which are not taken; leave them out";
 constexpr std::size_t kFeedBytes = 1 << 20;  // expat counts in int
 
 std::pair<std::string_view, std::string_view> split_name(std::string_view name) {
@@ -30,6 +32,8 @@ class XmlReader::Impl {
     XML_SetUserData(parser_, this);
     XML_SetElementHandler(parser_, &Impl::start, &Impl::end);
     XML_SetCharacterDataHandler(parser_, &Impl::text);
+    XML_SetEntityDeclHandler(parser_, &Impl::entity_declared);
+    XML_SetAttlistDeclHandler(parser_, &Impl::attribute_declared);
     // Undeclared entities are an error of the document unless a DTD that is not read might have
     // them; there is always one then, and nothing is ever fetched.
     XML_UseForeignDTD(parser_, XML_TRUE);
@@ -51,8 +55,8 @@ class XmlReader::Impl {
         return Error{Code::kInvalidArgument,
                      fmt::format("line {}, column {}: {}", XML_GetCurrentLineNumber(parser_),
                                  XML_GetCurrentColumnNumber(parser_) + 1,
-                                 too_deep_ ? "nested too deeply"
-                                           : XML_ErrorString(XML_GetErrorCode(parser_)))};
+                                 refused_ != nullptr ? refused_
+                                                     : XML_ErrorString(XML_GetErrorCode(parser_)))};
       }
       if (text.empty()) return {};
     }
@@ -62,8 +66,7 @@ class XmlReader::Impl {
   static void start(void* self, const char* name, const char** attributes) {
     auto& impl = *static_cast<Impl*>(self);
     if (++impl.depth_ > kDepthMax) {
-      impl.too_deep_ = true;
-      XML_StopParser(impl.parser_, XML_FALSE);
+      impl.refuse("nested too deeply");
       return;
     }
     Element element;
@@ -93,6 +96,22 @@ class XmlReader::Impl {
     XML_ParserFree(empty);
     return read;
   }
+  // What a document declares once and repeats for a few bytes would make it grow a hundredfold.
+  // Whatever is fetched from outside is empty and may be declared.
+  static void entity_declared(void* self, const char* /*name*/, int /*is_parameter*/,
+                              const char* value, int /*size*/, const char* /*base*/,
+                              const char* /*system_id*/, const char* /*public_id*/,
+                              const char* /*notation*/) {
+    if (value != nullptr) static_cast<Impl*>(self)->refuse(kGrows);
+  }
+  static void attribute_declared(void* self, const char* /*element*/, const char* /*attribute*/,
+                                 const char* /*type*/, const char* value, int /*is_required*/) {
+    if (value != nullptr) static_cast<Impl*>(self)->refuse(kGrows);
+  }
+  void refuse(const char* why) {
+    refused_ = why;
+    XML_StopParser(parser_, XML_FALSE);
+  }
   static void skipped(void* self, const char* name, int is_parameter) {
     if (is_parameter == 0) static_cast<Impl*>(self)->handler_.on_entity(name);
   }
@@ -100,7 +119,7 @@ class XmlReader::Impl {
   const Handler handler_;
   const XML_Parser parser_;
   int depth_ = 0;
-  bool too_deep_ = false;
+  const char* refused_ = nullptr;  // why we stopped the parser
 };
 
 XmlReader::XmlReader(Handler handler, const char* encoding)

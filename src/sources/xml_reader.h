@@ -11,8 +11,9 @@
 
 namespace tidewatch {
 
-// XML, as it streams (expat). External entities and DTDs are never fetched; expansion of internal
-// ones is bounded by expat; entities that no one declares, as HTML's, go to on_entity.
+// XML, as it streams (expat). External entities and DTDs are never fetched; a document that
+// declares internal ones, or default attributes, is refused (they make it grow); entities that no
+// one declares, as HTML's, go to on_entity.
 // Threads: none. Bounds: nesting of 256.
 class XmlReader {
  public:

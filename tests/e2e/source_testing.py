@@ -24,7 +24,7 @@ def until(what, condition, seconds=SECONDS):
 def stored_rows(data_dir, columns="id"):
     """Rows of every stored post, read with SQLite itself; works beside a running engine."""
     rows = []
-    for database in glob.glob(os.path.join(data_dir, "**", "posts*.db"), recursive=True):
+    for database in glob.glob(os.path.join(data_dir, "**", "posts-*.db"), recursive=True):
         with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
             rows += connection.execute(f"SELECT {columns} FROM posts").fetchall()
     return rows
