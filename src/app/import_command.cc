@@ -19,6 +19,7 @@
 #include "observe/log.h"
 #include "sources/column_map.h"
 #include "sources/durable_file.h"
+#include "sources/foreign_json.h"
 #include "sources/sheet_date.h"
 #include "sources/table_reader.h"
 
@@ -68,9 +69,14 @@ class ResumePoint {
   std::uint64_t read() const {
     if (file_.empty()) return 0;
     const auto text = read_whole(file_);
-    if (!text) return 0;
-    const Json json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
-    return json.is_object() ? json.value("line", std::uint64_t{0}) : 0;
+    if (text && text->empty()) return 0;
+    const Result<nlohmann::json> json = text ? parse_foreign_json(*text) : text.error();
+    const auto line = json ? foreign_count(*json, "line") : std::nullopt;
+    if (!line) {
+      fmt::print(stderr, "{}: {}; the table is imported from its start\n", file_.string(),
+                 text ? "not what was written there" : text.error().message);
+    }
+    return line.value_or(0);
   }
   Status write(std::uint64_t line) const {
     if (file_.empty()) return {};

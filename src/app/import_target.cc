@@ -12,6 +12,7 @@
 #include "app/source_desk.h"
 #include "ingest/post_json.h"
 #include "sources/delivery_lane.h"
+#include "sources/foreign_json.h"
 
 namespace tidewatch {
 namespace {
@@ -23,6 +24,14 @@ constexpr std::chrono::milliseconds kStopLook{100};
 constexpr std::chrono::milliseconds kRoomPause{2};
 
 Error stopped() { return {Code::kCancelled, "stopped; the same command goes on from here"}; }
+
+// A member as a person reads it; `instead` where there is none.
+std::string shown(const Json& object, const char* key, const std::string& instead) {
+  const auto member = object.find(key);
+  if (member == object.end()) return instead;
+  if (member->is_string()) return member->get<std::string>();
+  return member->dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 class UrlTarget final : public ImportTarget {
  public:
@@ -40,25 +49,30 @@ class UrlTarget final : public ImportTarget {
       }
       TRY_ASSIGN(const EngineAnswer answer,
                  post_to_engine(url_, "/v1/posts", "application/x-ndjson", body));
-      const Json json = Json::parse(answer.body, nullptr, /*allow_exceptions=*/false);
-      if (!json.is_object() || !json.contains("accepted")) {
+      const auto parsed = parse_foreign_json(answer.body);
+      const Json json = parsed ? *parsed : Json{};
+      const auto accepted = foreign_count(json, "accepted");
+      const auto duplicates = foreign_count(json, "duplicates");
+      const auto rejected = foreign_count(json, "rejected");
+      const auto again = foreign_count(json, "unprocessed_from_line");
+      if (!accepted || !json.contains("accepted") || !duplicates || !rejected || !again ||
+          *again > posts.size() - from) {
         return Error{Code::kUnavailable, fmt::format("{}: answered {}: {}", url_.origin(),
                                                      answer.status, answer.body.substr(0, 200))};
       }
-      counts_.stored += json.value("accepted", std::uint64_t{0});
-      counts_.duplicates += json.value("duplicates", std::uint64_t{0});
-      if (json.value("rejected", 0) > 0) {
+      counts_.stored += *accepted;
+      counts_.duplicates += *duplicates;
+      if (*rejected > 0) {
         return Error{Code::kInvalidArgument,
                      fmt::format("{}: refused a post: {}", url_.origin(),
-                                 json.value("errors", Json::array()).dump().substr(0, 300))};
+                                 shown(json, "errors", answer.body).substr(0, 300))};
       }
-      const std::uint64_t again = json.value("unprocessed_from_line", std::uint64_t{0});
-      if (again == 0) return {};
+      if (*again == 0) return {};
       if (answer.status != 429) {
         return Error{Code::kUnavailable,
-                     fmt::format("{}: {}", url_.origin(), json.value("detail", answer.body))};
+                     fmt::format("{}: {}", url_.origin(), shown(json, "detail", answer.body))};
       }
-      from += again - 1;
+      from += *again - 1;
       TRY(wait(std::max(kRetryMin, answer.retry_after)));
     }
     return {};

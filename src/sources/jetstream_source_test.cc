@@ -170,5 +170,26 @@ TEST_F(JetstreamSourceTest, ABrokenCursorIsAsNone) {
   EXPECT_EQ(sink_.stored().size(), 1U);
 }
 
+TEST(WebSocketAddressTest, PartsOfAnAddress) {
+  const auto v6 = split_web_socket_address("ws://[::1]:6008/subscribe?x=1");
+  EXPECT_EQ(v6.host, "::1");
+  EXPECT_EQ(v6.port, "6008");
+  EXPECT_EQ(v6.authority, "[::1]:6008");
+  EXPECT_EQ(v6.target, "/subscribe?x=1");
+  const auto bare = split_web_socket_address("wss://[2001:db8::7]");
+  EXPECT_TRUE(bare.tls);
+  EXPECT_EQ(bare.host, "2001:db8::7");
+  EXPECT_EQ(bare.authority, "[2001:db8::7]:443");
+  const auto named = split_web_socket_address("ws://e.example?x");
+  EXPECT_EQ(named.host, "e.example");
+  EXPECT_EQ(named.authority, "e.example:80");
+  EXPECT_EQ(named.target, "/?x");
+}
+
+TEST(JetstreamEventTest, DeepNestingIsRefused) {
+  EXPECT_EQ(parse_jetstream_event(R"({"x":)" + std::string(100'000, '['), {}).error().message,
+            "JSON nested deeper than 64 levels");
+}
+
 }  // namespace
 }  // namespace tidewatch

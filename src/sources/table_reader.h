@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -46,6 +47,10 @@ Result<std::unique_ptr<TableReader>> open_table(const std::string& path,
 
 Result<std::unique_ptr<TableReader>> open_csv(const std::string& path,
                                               std::optional<TextEncoding> encoding);
-Result<std::unique_ptr<TableReader>> open_xlsx(const std::string& path);
+// Its shared strings are held in memory, at most so many bytes of them (with what each one takes
+// beside its text).
+inline constexpr std::size_t kSharedStringsBytesMax = 512 << 20;
+Result<std::unique_ptr<TableReader>> open_xlsx(
+    const std::string& path, std::size_t strings_bytes_max = kSharedStringsBytesMax);
 
 }  // namespace tidewatch

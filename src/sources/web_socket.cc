@@ -32,15 +32,10 @@ using net::ip::tcp;
 
 constexpr auto kAwait = net::as_tuple(net::use_awaitable);
 
-struct Address {
-  bool tls = false;
-  std::string host;
-  std::string port;
-  std::string target;
-};
+}  // namespace
 
-Address split_address(const std::string& url) {
-  Address address;
+WebSocketAddress split_web_socket_address(const std::string& url) {
+  WebSocketAddress address;
   address.tls = url.starts_with("wss://");
   std::string rest = url.substr(url.find("://") + 3);
   const std::size_t path = rest.find_first_of("/?");
@@ -51,8 +46,14 @@ Address split_address(const std::string& url) {
   const bool has_port = colon != std::string::npos && rest.find(']', colon) == std::string::npos;
   address.host = has_port ? rest.substr(0, colon) : rest;
   address.port = has_port ? rest.substr(colon + 1) : address.tls ? "443" : "80";
+  address.authority = address.host + ":" + address.port;
+  if (address.host.starts_with('[') && address.host.ends_with(']')) {
+    address.host = address.host.substr(1, address.host.size() - 2);
+  }
   return address;
 }
+
+namespace {
 
 // One connection.
 class Connection {
@@ -60,7 +61,7 @@ class Connection {
   Connection(const WebSocketRequest& request, const WebSocket::OnMessage& on_message)
       : request_(request),
         on_message_(on_message),
-        address_(split_address(request.url)),
+        address_(split_web_socket_address(request.url)),
         host_(address_origin(request.url)) {}
 
   net::awaitable<Status> talk(net::io_context& io, ssl::context& tls) {
@@ -102,8 +103,8 @@ class Connection {
     }));
     stream.read_message_max(request_.message_bytes_max);
     {
-      const auto [error] = co_await stream.async_handshake(address_.host + ":" + address_.port,
-                                                           address_.target, kAwait);
+      const auto [error] =
+          co_await stream.async_handshake(address_.authority, address_.target, kAwait);
       if (error) co_return failed("no WebSocket there", error);
     }
     beast::flat_buffer buffer;
@@ -122,7 +123,7 @@ class Connection {
 
   const WebSocketRequest& request_;
   const WebSocket::OnMessage& on_message_;
-  const Address address_;
+  const WebSocketAddress address_;
   const std::string host_;
 };
 

@@ -38,4 +38,14 @@ class WebSocket {
 
 std::unique_ptr<WebSocket> make_web_socket();
 
+struct WebSocketAddress {
+  bool tls = false;
+  std::string host;       // an IPv6 address without its brackets: for resolving and certificates
+  std::string port;       // 443 or 80 where the address has none
+  std::string authority;  // host:port, with the brackets
+  std::string target;     // path and query
+};
+// Of an address that check_address allows for ws and wss.
+WebSocketAddress split_web_socket_address(const std::string& url);
+
 }  // namespace tidewatch

@@ -17,9 +17,8 @@ namespace tidewatch {
 namespace {
 
 constexpr std::size_t kPieceBytes = 64 << 10;
-constexpr std::size_t kPartBytesMax = 16 << 20;            // workbook, relations, styles
-constexpr std::size_t kSharedStringsBytesMax = 512 << 20;  // their text, all together
-constexpr double kSerial1904 = 1'462;                      // 1904-01-01 in days since 1899-12-30
+constexpr std::size_t kPartBytesMax = 16 << 20;  // workbook, relations, styles
+constexpr double kSerial1904 = 1'462;            // 1904-01-01 in days since 1899-12-30
 
 using Element = XmlReader::Element;
 
@@ -57,8 +56,10 @@ using Part = std::unique_ptr<zip_file_t, ZipClose>;
 // A workbook's first sheet, streamed; its shared strings and styles lie in memory.
 class XlsxFile final : public TableReader {
  public:
-  XlsxFile(std::string path, Archive archive)
-      : path_(std::move(path)), archive_(std::move(archive)) {}
+  XlsxFile(std::string path, Archive archive, std::size_t strings_bytes_max)
+      : path_(std::move(path)),
+        archive_(std::move(archive)),
+        strings_bytes_max_(strings_bytes_max) {}
 
   Status open() {
     TRY_ASSIGN(const std::string sheet, find_sheet());
@@ -181,8 +182,16 @@ class XlsxFile final : public TableReader {
     bool in_text = false;
     bool phonetic = false;
     std::size_t bytes = 0;
+    const auto count = [&](std::size_t more) {
+      bytes += more;
+      if (bytes <= strings_bytes_max_ || fault_) return;
+      fault_ = broken(fmt::format("its texts take more than {} MiB", strings_bytes_max_ >> 20));
+    };
     return read_part("xl/sharedStrings.xml", {[&](const Element& element) {
-                                                if (element.name == "si") strings_.emplace_back();
+                                                if (element.name == "si") {
+                                                  strings_.emplace_back();
+                                                  count(sizeof(std::string));
+                                                }
                                                 if (element.name == "rPh") phonetic = true;
                                                 in_text = element.name == "t" && !phonetic;
                                               },
@@ -191,13 +200,9 @@ class XlsxFile final : public TableReader {
                                                 in_text = false;
                                               },
                                               [&](std::string_view text) {
-                                                if (!in_text || strings_.empty()) return;
+                                                if (!in_text || strings_.empty() || fault_) return;
                                                 strings_.back() += text;
-                                                bytes += text.size();
-                                                if (bytes > kSharedStringsBytesMax && !fault_) {
-                                                  fault_ =
-                                                      broken("its texts take more than 512 MiB");
-                                                }
+                                                count(text.size());
                                               }});
   }
 
@@ -261,6 +266,7 @@ class XlsxFile final : public TableReader {
 
   const std::string path_;
   const Archive archive_;
+  const std::size_t strings_bytes_max_;
   std::string sheet_name_;
   bool from_1904_ = false;
   std::vector<bool> date_styles_;
@@ -285,7 +291,8 @@ class XlsxFile final : public TableReader {
 
 }  // namespace
 
-Result<std::unique_ptr<TableReader>> open_xlsx(const std::string& path) {
+Result<std::unique_ptr<TableReader>> open_xlsx(const std::string& path,
+                                               std::size_t strings_bytes_max) {
   int code = 0;
   Archive archive(::zip_open(path.c_str(), ZIP_RDONLY, &code));
   if (!archive) {
@@ -296,7 +303,7 @@ Result<std::unique_ptr<TableReader>> open_xlsx(const std::string& path) {
     return Error{Code::kInvalidArgument,
                  fmt::format("{}: cannot be opened as a workbook: {}", path, why)};
   }
-  auto file = std::make_unique<XlsxFile>(path, std::move(archive));
+  auto file = std::make_unique<XlsxFile>(path, std::move(archive), strings_bytes_max);
   TRY(file->open());
   return std::unique_ptr<TableReader>(std::move(file));
 }

@@ -5,6 +5,7 @@ guessed and mapped, bad rows named, and a killed import that goes on."""
 import csv
 import datetime
 import glob
+import http.server
 import io
 import json
 import os
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 import zipfile
 
@@ -175,6 +177,43 @@ class ImportTest(unittest.TestCase):
             self.import_json(file, "--url", f"http://127.0.0.1:{engine.port}")
         ids = stored_ids(self.path("data"))
         self.assertEqual((len(ids), len(set(ids))), (40_000, 40_000))
+
+    def test_odd_answers_and_a_spoiled_resume_file(self):
+        answers = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                body = answers.pop(0).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        file = self.write("posts.csv", as_csv([HEADER, *rows(600)]))
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        good = '{"accepted":500,"rejected":0,"duplicates":0,"errors":[]}'
+        for odd in ('{"accepted":"many"}', '{"accepted":1,"rejected":[]}', '{"accepted":1,"duplicates":-1}',
+                    '{"accepted":1,"unprocessed_from_line":9999}', "[" * 100_000):
+            with self.subTest(odd[:40]):
+                answers[:] = [odd]
+                self.assertIn(f"{url}: answered 200: {odd[:20]}", self.run_import(file, "--url", url, status=1)[1])
+        answers[:] = [good, "odd"]
+        self.run_import(file, "--url", url, status=1)
+        kept, = glob.glob(os.path.join(self.folder.name, "state", "tidewatch", "import-*.json"))
+        for spoiled in ('{"line":"x"}', '{"line":-1}', "[1]", "{cut"):
+            with self.subTest(spoiled):
+                self.write(kept, spoiled.encode())
+                answers[:] = ["odd"]
+                _, err = self.run_import(file, "--url", url, status=1)
+                self.assertIn(f"{kept}: not what was written there; the table is imported from its start", err)
 
 
 if __name__ == "__main__":
