@@ -21,8 +21,8 @@
 #include "alert/time_zone.h"
 #include "app/cli_support.h"
 #include "app/config_option.h"
+#include "app/engine_client.h"
 #include "app/first_steps.h"
-#include "app/http_get.h"
 #include "app/version.h"
 #include "infer/cascade.h"
 #include "infer/manifest.h"
@@ -230,7 +230,9 @@ class Doctor {
         fmt::format("choose another with {} N (0: any free one), or mend server.bind", option));
   }
   static bool is_tidewatch(const std::string& host, std::uint16_t number) {
-    const auto answer = http_get(fmt::format("http://{}:{}", host, number), "/healthz");
+    const auto url = parse_engine_url(fmt::format("http://{}:{}", host, number));
+    if (!url) return false;
+    const auto answer = get_from_engine(*url, "/healthz");
     return answer && answer->status == 200 &&
            answer->body.find("\"status\":\"ok\"") != std::string::npos;
   }

@@ -10,7 +10,7 @@
 
 #include "app/cli_support.h"
 #include "app/commands.h"
-#include "app/http_get.h"
+#include "app/engine_client.h"
 #include "infer/manifest.h"
 #include "report/collect_report.h"
 #include "report/report_page.h"
@@ -74,7 +74,8 @@ Result<std::string> ask(const ReportCommandOptions& options, const std::string& 
       fmt::format("/v1/report?topic={}&since={}&lang={}&time_zone={}&{}", encoded(options.topic),
                   encoded(options.since), options.language, encoded(options.time_zone), format);
   if (!options.until.empty()) target += "&until=" + encoded(options.until);
-  TRY_ASSIGN(HttpGetAnswer answer, http_get(options.url, target));
+  TRY_ASSIGN(const WebhookUrl url, parse_engine_url(options.url));
+  TRY_ASSIGN(EngineAnswer answer, get_from_engine(url, target));
   if (answer.status == 200) return std::move(answer.body);
   const auto problem = nlohmann::json::parse(answer.body, nullptr, /*allow_exceptions=*/false);
   const bool said =
