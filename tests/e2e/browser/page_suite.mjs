@@ -254,6 +254,21 @@ export const page_tests = {
     await desk.page.keyboard.press('/');
     await desk.page.keyboard.type('g n');
     expect_equal(await desk.page.locator('#search-q').inputValue(), 'g n', 'keys typed into a field are text');
+    await desk.go('#/');
+    await desk.see('.panel-trends table');
+    await desk.page.evaluate(() => {
+      new MutationObserver((_, observer) => {
+        const field = document.getElementById('search-q');
+        if (!field) return;
+        observer.disconnect();
+        field.value = 'typed at once';
+        field.dispatchEvent(new Event('input', { bubbles: true }));
+      }).observe(document.body, { childList: true, subtree: true });
+    });
+    await desk.page.keyboard.press('/');
+    await desk.see('.search-form');
+    await desk.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    expect_equal(await desk.page.locator('#search-q').inputValue(), 'typed at once', 'the first paint takes no text away');
     await desk.close();
   },
 

@@ -52,7 +52,12 @@ function SearchForm({ fields, search }: SearchFormProps) {
   const { lang, t } = use_words();
   const [draft, set_draft] = useState(fields);
   const address = JSON.stringify(fields);
-  useEffect(() => set_draft(fields), [address]);
+  const [drafted, set_drafted] = useState(address);
+  // Here and not in an effect: one would run after the first paint, over what was typed by then.
+  if (drafted !== address) {
+    set_drafted(address);
+    set_draft(fields);
+  }
   const verdict = use_verdict(draft.q);
   const wrong = verdict !== null && !verdict.valid;
   const absolute = /\d{4}-/.test(draft.since) || draft.until !== '';
