@@ -90,9 +90,19 @@ AlertThresholds thresholds_for(const AlertCalibration& calibration, double false
     return std::clamp(calibration.strata[stratum].tail.level_for(part), lowest, kThresholdMax);
   };
   AlertThresholds thresholds;
+  // Busier keys have larger bursts: a class with waves too few to fit is no safer than the one
+  // below.
+  const auto take_class = [&](std::array<double, kBusyClasses>& levels, std::size_t first,
+                              std::size_t busy) {
+    const Stratum& stratum = calibration.strata[first + busy];
+    levels[busy] = level(first + busy, kVolumeThresholdMin);
+    if (busy > 0 && stratum.peaks > 0 && !stratum.tail.fitted) {
+      levels[busy] = std::max(levels[busy], levels[busy - 1]);
+    }
+  };
   for (std::size_t busy = 0; busy < kBusyClasses; ++busy) {
-    thresholds.volume[busy] = level(busy, kVolumeThresholdMin);
-    thresholds.burst[busy] = level(kBusyClasses + busy, kVolumeThresholdMin);
+    take_class(thresholds.volume, 0, busy);
+    take_class(thresholds.burst, kBusyClasses, busy);
   }
   thresholds.negative = level(kNegative, kNegativeThresholdMin);
   return thresholds;

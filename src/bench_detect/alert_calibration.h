@@ -29,7 +29,8 @@ struct AlertCalibration {
 };
 
 // Thresholds for a number of false alarms a day over all keys together: each stratum that had waves
-// may have an equal part of them. Never below the minimum, which is what the fit looked at.
+// may have an equal part of them. Never below the minimum, which is what the fit looked at; of a
+// class with waves too few to fit, never below the class of quieter keys.
 struct AlertThresholds {
   std::array<double, kBusyClasses> volume{}, burst{};
   double negative = 0;

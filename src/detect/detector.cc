@@ -31,6 +31,8 @@ constexpr double kOutageExpected = 30;
 constexpr std::int64_t kOutageMin = 60, kOutageGrace = 10, kOutageMax = 6 * 3'600;
 constexpr double kNegativePrior = 0.2;
 constexpr double kRestErrors = 3;
+// Of a key's excess, what the key must have beyond a rise like that of the rest of its parent.
+constexpr double kOwnShare = 0.5;
 
 // Keys of a tick are fetched so many ahead: with a million of them each is a miss of the caches.
 constexpr std::size_t kAhead = 8;
@@ -356,11 +358,24 @@ class Detector::Impl {
   // Posts above what was expected since the onset of the present run.
   double run_excess(std::size_t slot, ChangeKind kind) const {
     const KeySums& sums = sums_[slot];
-    if (kind == ChangeKind::kVolume) {
-      return static_cast<double>(sums.volume.new_authors) - sums.expected;
-    }
-    const double share = scorer_.negative_share(scores_[slot], negative_prior(slot));
-    return sums.negative.new_author_negative - share * texts_of(sums.negative);
+    const double posts =
+        kind == ChangeKind::kVolume ? sums.volume.new_authors : sums.negative.new_author_negative;
+    return posts - run_expected(slot, kind);
+  }
+
+  // Posts that were expected since the onset of the present run.
+  double run_expected(std::size_t slot, ChangeKind kind) const {
+    const KeySums& sums = sums_[slot];
+    if (kind == ChangeKind::kVolume) return sums.expected;
+    return scorer_.negative_share(scores_[slot], negative_prior(slot)) * texts_of(sums.negative);
+  }
+
+  // A blip is no wave: half of the excess must be left without the largest second, and more than
+  // chance adds to what was expected; in a few seconds, that must be a crowd by itself.
+  bool is_blip(const KeySums& sums, double above) const {
+    const double rest = above - sums.largest;
+    return (sums.seconds < options_.seconds_min && rest < options_.authors_at_once) ||
+           rest < std::max(options_.excess_min / 2, kRestErrors * std::sqrt(sums.expected));
   }
 
   // Whether enough different people made the change, by a key old enough to judge.
@@ -368,13 +383,9 @@ class Detector::Impl {
     if (known_for(slot) < warm_up()) return false;
     const KeySums& sums = sums_[slot];
     if (kind == ChangeKind::kVolume) {
-      // A blip is no wave: half of the excess must be left without the largest second, and more
-      // than chance adds to what was expected.
       const double above = static_cast<double>(sums.volume.new_authors) - sums.expected;
-      return sums.seconds >= options_.seconds_min &&
-             sums.volume.new_authors >= options_.authors_min && above >= options_.excess_min &&
-             above - sums.largest >=
-                 std::max(options_.excess_min / 2, kRestErrors * std::sqrt(sums.expected));
+      return sums.volume.new_authors >= options_.authors_min && above >= options_.excess_min &&
+             !is_blip(sums, above);
     }
     const double share = scorer_.negative_share(scores_[slot], negative_prior(slot));
     return sums.negative.new_author_negative >= options_.negative_authors_min &&
@@ -391,12 +402,20 @@ class Detector::Impl {
     if (sums_[slot].wave[index_of(kind)] != 0) return;  // started a moment ago, for a relative
     if (absorb(slot, kind)) return;
     const std::size_t chosen = choose(slot, kind);
-    if (places_[chosen].depth() == 0 && two_explain(chosen, kind)) {
+    if (places_[chosen].topic == 0 && two_explain(chosen, kind)) {
       explain(slot, kind, 0);  // two waves are on their way: each is told when it gets there
+      return;
+    }
+    if (!is_news(slot, chosen, kind)) {
+      explain(slot, kind, 0);
       return;
     }
     std::uint64_t teller = explaining_wave(chosen, kind);
     if (teller == 0) teller = leaking_wave(chosen, kind);
+    if (teller == 0 && leaks(chosen, kind)) {
+      explain(slot, kind, 0);
+      return;
+    }
     if (teller == 0) {
       if (waves_.size() >= options_.waves_max) {
         ++counters_.waves_refused;
@@ -407,6 +426,28 @@ class Detector::Impl {
       teller = waves_.back().serial();
     }
     if (chosen != slot || sums_[slot].wave[index_of(kind)] == 0) explain(slot, kind, teller);
+  }
+
+  // Whether what made `slot` cross its threshold is unusual for the key to be named, too: a burst
+  // as that key has them is no news because it shows in a relative with a lower threshold. A key
+  // under it that rises by much more than the rest of it does is news whatever is usual above.
+  bool is_news(std::size_t slot, std::size_t chosen, ChangeKind kind) const {
+    if (statistic(chosen, kind) >= 1) return true;
+    if (!lies_under(places_[slot], places_[chosen])) return false;
+    const double usual = usual_share(slot, chosen), excess = run_excess(slot, kind);
+    const double rest = std::max(run_excess(chosen, kind) - excess, 0.0);
+    const double alike = usual < 1 ? rest * usual / (1 - usual) : excess;
+    return excess - alike >=
+           std::max(kOwnShare * excess, kRestErrors * std::sqrt(run_expected(slot, kind) + alike));
+  }
+
+  // The share that `narrow` has of the posts of `broad` when nothing happens; of a quiet key rather
+  // what it would have if its topic were spread as all posts are.
+  double usual_share(std::size_t narrow, std::size_t broad) const {
+    const double whole = scores_[broad].baseline;
+    if (whole <= 0) return 0;
+    const double part = std::max<double>(scores_[narrow].baseline, borrowed_baseline(narrow));
+    return std::min(part / whole, 1.0);
   }
 
   // Once a relative's wave has told a key's change for a while, what came of it is normal for this
@@ -464,8 +505,7 @@ class Detector::Impl {
         look_at(hot);
       }
     }
-    if (best != slot) return best;
-    return climb(slot, kind);
+    return climb(best, kind);
   }
 
   bool can_tell(std::size_t slot, ChangeKind kind) const {
@@ -484,21 +524,44 @@ class Detector::Impl {
     const std::size_t topic =
         place.topic == 0 ? FamilyIndex::kNobody : family_.find(place.topic, 0);
     const std::size_t region = family_.find(0, place.province != 0 ? place.province : place.region);
-    const bool topic_wide = is_wider(topic, slot, kind), region_wide = is_wider(region, slot, kind);
+    const bool topic_wide = is_wider(topic, slot, kind);
+    const bool region_wide = is_wider(region, slot, kind) && !two_explain(region, kind);
     if (topic_wide && region_wide) {
       return explained(slot, topic, kind) <= explained(slot, region, kind) ? topic : region;
     }
     return topic_wide ? topic : region_wide ? region : slot;
   }
 
-  // Whether the change is of `parent` rather than of the key `slot` under it.
+  // Whether the change is of `parent` rather than of the key `slot` under it. What open waves of
+  // others under the parent tell is not of it; within an open wave of the parent, a later change of
+  // the key's own is the key's.
   bool is_wider(std::size_t parent, std::size_t slot, ChangeKind kind) {
-    return parent != FamilyIndex::kNobody && can_tell(parent, kind) && is_crowd(parent, kind) &&
-           explained(slot, parent, kind) < options_.explained_share;
+    if (parent == FamilyIndex::kNobody || !can_tell(parent, kind)) return false;
+    if (const std::uint32_t open = sums_[parent].wave[index_of(kind)]; open != 0) {
+      return !is_own(slot, waves_[open - 1]);
+    }
+    const double untold = 1 - told_beside(parent, slot, kind);
+    return is_crowd(parent, kind) &&
+           explained(slot, parent, kind) < options_.explained_share * untold;
   }
 
-  // Whether two topics, or two regions, have most of the excess of *@*: then these are two waves.
-  bool two_explain(std::size_t all, ChangeKind kind) const {
+  // The share that open waves under `parent`, of keys that have nothing to do with `slot`, have of
+  // its excess.
+  double told_beside(std::size_t parent, std::size_t slot, ChangeKind kind) const {
+    double told = 0;
+    for (const Wave& wave : waves_) {
+      const KeyPlace& place = places_[wave.slot()];
+      if (wave.kind() != kind || !lies_under(place, places_[parent])) continue;
+      if (wave.slot() == slot || lies_under(place, places_[slot])) continue;
+      if (lies_under(places_[slot], place)) continue;
+      told += std::max(explained(wave.slot(), parent, kind), 0.0);
+    }
+    return told;
+  }
+
+  // Whether two topics, or two regions, have most of the excess of *@*, or two topics that of
+  // *@region: then these are two waves.
+  bool two_explain(std::size_t broad, ChangeKind kind) const {
     std::array<double, 2> topics{}, regions{};
     const auto keep_two = [](std::array<double, 2>& largest, double value) {
       if (value > largest[0]) {
@@ -509,11 +572,13 @@ class Detector::Impl {
     };
     for (const std::size_t hot : hot_[1]) {
       const KeyPlace& place = places_[hot];
-      if (place.depth() != 1 || !can_tell(hot, kind)) continue;
-      keep_two(place.topic != 0 ? topics : regions, explained(hot, all, kind));
+      if (place.depth() != places_[broad].depth() + 1 || !lies_under(place, places_[broad]))
+        continue;
+      if (can_tell(hot, kind))
+        keep_two(place.topic != 0 ? topics : regions, explained(hot, broad, kind));
     }
     return topics[0] + topics[1] >= options_.explained_share ||
-           regions[0] + regions[1] >= options_.explained_share;
+           (places_[broad].depth() == 0 && regions[0] + regions[1] >= options_.explained_share);
   }
 
   // The serial of an open wave that already tells the change of `slot`; 0 when none does.
@@ -536,18 +601,34 @@ class Detector::Impl {
   // The serial of an open wave of another topic that the change may be misclassified posts of; 0
   // when there is none.
   std::uint64_t leaking_wave(std::size_t slot, ChangeKind kind) const {
-    const KeyPlace& place = places_[slot];
-    if (!place.in_family || place.topic == 0) return 0;
     for (const Wave& wave : waves_) {
-      const KeyPlace& other = places_[wave.slot()];
-      if (wave.kind() != kind || !other.in_family || other.topic == place.topic) continue;
-      if (other.region != 0 && place.region != 0 && other.region != place.region) continue;
+      if (wave.kind() != kind || !may_leak(wave.slot(), slot)) continue;
       const auto age = static_cast<double>(last_tick_ + 1 - wave.start().onset);
       const double duration = run_seconds(slot, kind) + kSameOnsetSeconds;
-      const double others = wave.excess(last_tick_) * std::min(1.0, duration / age);
+      const double others = std::max(wave.excess(last_tick_) * std::min(1.0, duration / age),
+                                     wave.excess_rate(last_tick_) * run_seconds(slot, kind));
       if (run_excess(slot, kind) <= options_.leak_share * others) return wave.serial();
     }
     return 0;
+  }
+
+  // The same of a topic that is up without a wave: a busier one, still below its higher threshold.
+  bool leaks(std::size_t slot, ChangeKind kind) const {
+    const double duration = run_seconds(slot, kind) + kSameOnsetSeconds;
+    return std::any_of(hot_[1].begin(), hot_[1].end(), [&](std::size_t hot) {
+      if (!may_leak(hot, slot) || !can_tell(hot, kind)) return false;
+      const double others =
+          run_excess(hot, kind) * std::min(1.0, duration / run_seconds(hot, kind));
+      return run_excess(slot, kind) <= options_.leak_share * others;
+    });
+  }
+
+  // Whether posts of `from` may be counted under `to` because a classifier got their topic wrong.
+  bool may_leak(std::size_t from, std::size_t to) const {
+    const KeyPlace &source = places_[from], &place = places_[to];
+    if (!place.in_family || place.topic == 0) return false;
+    if (!source.in_family || source.topic == 0 || source.topic == place.topic) return false;
+    return source.region == 0 || place.region == 0 || source.region == place.region;
   }
 
   // Within the broader `wave`: a change of the key's own, later and most of what is up now.

@@ -39,13 +39,16 @@ struct DetectOptions {
   std::chrono::seconds baseline_span{45 * 60};  // time constant of the running baseline
   std::uint32_t authors_min = 16;               // new authors since the onset
   double excess_min = 10.0;                     // of them, above what the baseline expects
-  std::uint32_t seconds_min = 4;  // different seconds that they came in: a blip is no wave
+  // They came in this many different seconds: a blip is no wave. Fewer are enough when so many
+  // authors came beside those of the largest second.
+  std::uint32_t seconds_min = 4;
+  double authors_at_once = 100;
 
   // Negative share: a Bernoulli CUSUM, tuned to this odds ratio against the baseline share.
   double odds_ratio = 2.0;
   double negative_threshold = 14.0;
   std::uint32_t negative_authors_min = 30;  // negative posts by new authors since the onset
-  double share_lift_min = 0.1;             // since the onset, above the baseline share
+  double share_lift_min = 0.1;              // since the onset, above the baseline share
 
   // A key younger than this, and a stream younger than this, gives no change.
   std::chrono::seconds warm_up{120};
@@ -90,7 +93,10 @@ struct DetectStats {
 // One event, one wave: when keys of a family cross together, one of them is told. That is the most
 // specific one that has most of the excess (explained_share); a key above it when the change is
 // wider; never *@* when one or two topics (or regions) account for it; never a key with topic or
-// region `unknown`. Hashtags and keywords lie under *@* only: a wave of #x# and one of a topic may
+// region `unknown`. The key told of must be over its own threshold, or what crossed must rise by much
+// more than the rest of that key: a burst as a busy topic has them is no news of its provinces. A
+// change of at most leak_share of what another topic has more of at the same place is taken for its
+// misclassified posts (docs/adr/0016-news-of-the-key-told.md). Hashtags and keywords lie under *@* only: a wave of #x# and one of a topic may
 // both be told. While a wave is open it tells for its relatives; a narrower key starts a wave of
 // its own within it when it rises ten minutes later or more and has most of what is up then.
 // kVolume and kNegative are told apart. `since_onset` of a kStarted holds what came since the

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <set>
 
 #include "detect/simulated_ticks.h"
 
@@ -580,6 +581,84 @@ TEST(DetectorTest, MisclassifiedPostsOfAWaveAreNoWave) {
     const Keys started = stream.started();
     const bool told = std::find(started.begin(), started.end(), "t2@r1") != started.end();
     EXPECT_EQ(told, other > 1) << other;
+  }
+}
+
+// A busy topic of eight provinces (16 posts/min each, 128 in all) and a quiet one. Busy keys have
+// the higher threshold.
+struct BusyTopic : Stream {
+  static DetectOptions options() {
+    DetectOptions options;
+    options.volume_thresholds = {11, 11, 11, 400, 400};
+    options.burst_thresholds = {11, 11, 11, 400, 400};
+    return options;
+  }
+  explicit BusyTopic(std::uint64_t seed) : Stream(seed, options()) {}
+
+  void second(double times) {
+    for (const char* region : {"r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8"}) {
+      ticks.add_family("busy", region, ticks.draw(times * 16 / 60));
+    }
+    ticks.add_family("quiet", "r1", ticks.draw(0.01));
+  }
+};
+
+TEST(DetectorTest, ABurstAsABusyTopicHasThemIsNoNewsOfItsProvinces) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    BusyTopic stream(seed);
+    for (int second = 0; second < kHour + 40; ++second) {
+      stream.second(second < kHour ? 1 : 4);
+      stream.close();
+    }
+    EXPECT_EQ(stream.started(), Keys{}) << "seed " << seed;
+    // The provinces were over their threshold, the topic was not.
+    EXPECT_GE(stream.detector.view(stream.ticks.key("busy@r1"))->score, 1);
+    EXPECT_LT(stream.detector.view(stream.ticks.key("busy@*"))->score, 1);
+  }
+}
+
+TEST(DetectorTest, ABurstBeyondWhatABusyTopicHasIsTold) {
+  BusyTopic stream(2);
+  for (int second = 0; second < kHour + 300; ++second) {
+    stream.second(second < kHour ? 1 : 12);
+    stream.close();
+  }
+  EXPECT_EQ(stream.started().size(), 1u);
+  EXPECT_EQ(std::set<std::string>({"busy@*", "*@*"}).count(stream.started().front()), 1u);
+}
+
+TEST(DetectorTest, AProvinceThatRisesAloneIsNewsWhateverItsTopicIsUsedTo) {
+  BusyTopic stream(3);
+  for (int second = 0; second < kHour + 60; ++second) {
+    stream.second(1);
+    if (second >= kHour) stream.ticks.add_family("busy", "r4", stream.ticks.draw(2));
+    stream.close();
+  }
+  EXPECT_EQ(stream.started(), Keys{"busy@r4"});
+}
+
+TEST(DetectorTest, MisclassifiedPostsOfABusyTopicsBurstAreNoWaveBeforeItHasOne) {
+  for (const double other : {0.8, 8.0}) {
+    BusyTopic stream(4);
+    for (int second = 0; second < kHour + 40; ++second) {
+      stream.second(second < kHour ? 1 : 4);
+      if (second >= kHour) stream.ticks.add_family("quiet", "r1", stream.ticks.draw(other * 0.8));
+      stream.close();
+    }
+    const Keys started = stream.started();
+    EXPECT_EQ(!started.empty(), other > 1) << testing::PrintToString(started);
+  }
+}
+
+TEST(DetectorTest, ACrowdOfTwoSecondsIsNoBlip) {
+  for (const std::uint32_t second_one : {3U, 150U}) {
+    Stream stream;
+    stream.run(kKey, 0.2, kHour);
+    stream.ticks.add(kKey, 400);
+    stream.close();
+    stream.ticks.add(kKey, second_one);
+    stream.close();
+    EXPECT_EQ(stream.started().size(), second_one > 100 ? 1u : 0u);
   }
 }
 

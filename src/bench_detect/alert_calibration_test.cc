@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench_detect/alert_calibration.h"
+
+#include <gtest/gtest.h>
+
+namespace tidewatch {
+namespace {
+
+Stratum stratum(std::size_t peaks, double above, bool fitted) {
+  Stratum stratum;
+  stratum.peaks = peaks;
+  stratum.tail.above = above;
+  stratum.tail.peaks_per_unit = 1;
+  stratum.tail.fitted = fitted;
+  return stratum;
+}
+
+TEST(AlertCalibrationTest, AClassWithTooFewWavesIsNoSaferThanTheOneBelow) {
+  AlertCalibration calibration;
+  calibration.strata[1] = stratum(80, 60, true);
+  calibration.strata[2] = stratum(3, 20, false);  // too few to say so little
+  calibration.strata[3] = stratum(3, 90, false);  // or more
+  calibration.strata[kBusyClasses + 1] = stratum(80, 60, true);
+  calibration.strata[kBusyClasses + 2] = stratum(30, 20, true);  // enough to be believed
+  const AlertThresholds thresholds = thresholds_for(calibration, 100);
+  EXPECT_DOUBLE_EQ(thresholds.volume[1], 60);
+  EXPECT_DOUBLE_EQ(thresholds.volume[2], 60);
+  EXPECT_DOUBLE_EQ(thresholds.volume[3], 90);
+  EXPECT_DOUBLE_EQ(thresholds.burst[2], 20);
+}
+
+// No wave at all says nothing: the lowest threshold, as before any calibration.
+TEST(AlertCalibrationTest, AClassWithoutWavesHasTheLowestThreshold) {
+  AlertCalibration calibration;
+  calibration.strata[1] = stratum(80, 60, true);
+  EXPECT_DOUBLE_EQ(thresholds_for(calibration, 100).volume[2], kVolumeThresholdMin);
+}
+
+}  // namespace
+}  // namespace tidewatch
