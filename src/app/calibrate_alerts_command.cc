@@ -9,7 +9,6 @@
 #include "app/cli_support.h"
 #include "app/version.h"
 #include "bench_detect/alert_calibration.h"
-#include "bench_detect/cross_fit.h"
 #include "bench_detect/engine_alarms.h"
 #include "bench_detect/judge.h"
 
@@ -33,7 +32,6 @@ std::string thresholds_toml(const AlertThresholds& thresholds, double target,
 
 struct Achieved {
   double target = 0;
-  double nominal = 0;  // that the thresholds were fitted for (see NominalRates)
   AlertThresholds thresholds;
   std::size_t false_alarms = 0;
 };
@@ -60,15 +58,13 @@ Status calibrate_alerts_command(const CalibrateAlertsOptions& options) {
   world.last_bin = cut;
   World fit_world(world, curves);
   const AlertCalibration calibration = calibrate_alerts(fit_world, {}, kWarmDays);
-  const NominalRates rates_of_halves = cross_fit(world, curves, {}, kWarmDays);
 
   std::vector<Achieved> targets;
-  for (const double target : kTargets) targets.push_back({target, 0, {}, 0});
-  targets.push_back({options.false_alarms_per_day, 0, {}, 0});
+  for (const double target : kTargets) targets.push_back({target, {}, 0});
+  targets.push_back({options.false_alarms_per_day, {}, 0});
   std::vector<EngineAlarms::Setting> settings;
   for (Achieved& achieved : targets) {
-    achieved.nominal = rates_of_halves.nominal_for(achieved.target);
-    achieved.thresholds = thresholds_for(calibration, achieved.nominal);
+    achieved.thresholds = thresholds_for(calibration, achieved.target);
     settings.push_back({"", with_thresholds({}, achieved.thresholds)});
   }
   world.first_bin = cut - warm;
@@ -133,7 +129,6 @@ Status calibrate_alerts_command(const CalibrateAlertsOptions& options) {
   }
   for (const Achieved& a : targets) {
     rates.push_back({{"wanted_per_day", a.target},
-                     {"fitted_for_per_day", a.nominal},
                      {"achieved_per_day", static_cast<double>(a.false_alarms) / days},
                      {"upper_95_per_day", poisson_upper_limit(a.false_alarms) / days},
                      {"volume_thresholds", a.thresholds.volume},

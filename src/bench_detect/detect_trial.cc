@@ -7,7 +7,6 @@
 #include <limits>
 #include <memory>
 
-#include "bench_detect/cross_fit.h"
 #include "bench_detect/engine_alarms.h"
 
 namespace tidewatch {
@@ -103,15 +102,10 @@ class Runner {
     const double warm =
         static_cast<double>(calibration_.judged_bin - calibration_.first_bin) / kBinsPerDay;
     trial.calibration = calibrate_alerts(world, options_.detect, std::min(warm, kEngineWarmDays));
-    progress_("what half of those days promises of the other half");
-    WorldOptions halves = world_options(calibration_, options_.hashtags, 50);
-    const NominalRates rates =
-        cross_fit(halves, backgrounds_, options_.detect, std::min(warm, kEngineWarmDays));
     for (const double target : options_.targets) {
-      const double nominal = rates.nominal_for(target);
       settings_.push_back(
-          {fmt::format("{:g} a day (fitted for {:.2g})", target, nominal),
-           with_thresholds(options_.detect, thresholds_for(trial.calibration, nominal))});
+          {fmt::format("{:g} a day", target),
+           with_thresholds(options_.detect, thresholds_for(trial.calibration, target))});
     }
   }
 

@@ -21,15 +21,18 @@ namespace tidewatch {
 // last class has no limit.
 inline constexpr std::size_t kBusyClasses = 5;
 inline constexpr std::array<double, kBusyClasses - 1> kBusyPerMinute{0.2, 2, 20, 200};
+inline constexpr std::size_t kQuietClassMax = 2;  // the busiest class of quiet keys
 
 // Settings of the detector. Rates are posts by new authors (KeyCounts::new_authors).
 struct DetectOptions {
-  // Volume: two CUSUMs, tuned to these multiples of the baseline. Both forget: what counts
-  // is how much came at once, since wandering adds up to any evidence in the end. The one for the
-  // larger multiple forgets within a minute.
+  // Volume: two CUSUMs, tuned to these multiples of the baseline. Both forget: what counts is how
+  // much came at once, since wandering adds up to any evidence in the end. The one for the larger
+  // multiple forgets within a minute, the other one in five; in one of a key of up to
+  // kQuietClassMax, since quiet keys have slow bursts of their own.
   double ratio_low = 3.5;
   double ratio_high = 25.0;
-  std::chrono::seconds low_memory{300}, burst_memory{30};  // time constants of forgetting
+  std::chrono::seconds low_memory{300}, quiet_memory{60},
+      burst_memory{30};  // time constants of forgetting
   // Thresholds of the log-likelihood ratio, dispersion-corrected, by how busy the key is
   // (kBusyPerMinute): busy keys of real streams have bursts of their own, quiet ones hardly any.
   // `tidewatch calibrate-alerts` measures them.
@@ -93,14 +96,14 @@ struct DetectStats {
 // One event, one wave: when keys of a family cross together, one of them is told. That is the most
 // specific one that has most of the excess (explained_share); a key above it when the change is
 // wider; never *@* when one or two topics (or regions) account for it; never a key with topic or
-// region `unknown`. The key told of must be over its own threshold, or what crossed must rise by much
-// more than the rest of that key: a burst as a busy topic has them is no news of its provinces. A
-// change of at most leak_share of what another topic has more of at the same place is taken for its
-// misclassified posts (docs/adr/0016-news-of-the-key-told.md). Hashtags and keywords lie under *@* only: a wave of #x# and one of a topic may
-// both be told. While a wave is open it tells for its relatives; a narrower key starts a wave of
-// its own within it when it rises ten minutes later or more and has most of what is up then.
-// kVolume and kNegative are told apart. `since_onset` of a kStarted holds what came since the
-// onset.
+// region `unknown`. The key told of must be over its own threshold, or what crossed must rise by
+// much more than the rest of that key: a burst as a busy topic has them is no news of its
+// provinces. A change of at most leak_share of what another topic has more of at the same place is
+// taken for its misclassified posts (docs/adr/0016-news-of-the-key-told.md). Hashtags and keywords
+// lie under *@* only: a wave of #x# and one of a topic may both be told. While a wave is open it
+// tells for its relatives; a narrower key starts a wave of its own within it when it rises ten
+// minutes later or more and has most of what is up then. kVolume and kNegative are told apart.
+// `since_onset` of a kStarted holds what came since the onset.
 //
 // Threads: none; not thread-safe. Deterministic: the same ticks give the same changes.
 // Cost: O(keys in the tick + open waves) a tick; silent time costs nothing, however long. A key

@@ -607,7 +607,7 @@ TEST(DetectorTest, ABurstAsABusyTopicHasThemIsNoNewsOfItsProvinces) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     BusyTopic stream(seed);
     for (int second = 0; second < kHour + 40; ++second) {
-      stream.second(second < kHour ? 1 : 4);
+      stream.second(second < kHour ? 1 : 5);
       stream.close();
     }
     EXPECT_EQ(stream.started(), Keys{}) << "seed " << seed;

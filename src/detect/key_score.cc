@@ -138,6 +138,7 @@ Scorer::Scorer(const DetectOptions& options)
       volume_thresholds_(options.volume_thresholds),
       burst_thresholds_(options.burst_thresholds),
       low_memory_(static_cast<double>(options.low_memory.count())),
+      quiet_memory_(static_cast<double>(options.quiet_memory.count())),
       burst_memory_(static_cast<double>(options.burst_memory.count())),
       negative_threshold_(options.negative_threshold),
       floor_(options.baseline_floor_per_minute / 60),
@@ -159,6 +160,10 @@ std::size_t Scorer::busy_class(const KeyScore& score) {
   std::size_t busy = 0;
   while (busy < kBusyPerMinute.size() && score.baseline * 60 > kBusyPerMinute[busy]) ++busy;
   return busy;
+}
+
+double Scorer::low_memory(const KeyScore& score) const {
+  return busy_class(score) <= kQuietClassMax ? quiet_memory_ : low_memory_;
 }
 
 double Scorer::volume(const KeyScore& score) const {
@@ -230,7 +235,7 @@ double Scorer::pass_silence(KeyScore& score, std::int32_t until, const Learning&
   if (score.low <= 0) return expected;
   const SecondLikelihood likelihood(score, expected / seconds);
   const double drift = expected * likelihood.drift_factor / likelihood.divisor;
-  score.low = forget(score.low, drift_low_ * drift, seconds, low_memory_);
+  score.low = forget(score.low, drift_low_ * drift, seconds, low_memory(score));
   score.high = score.low <= 0 ? 0 : forget(score.high, drift_high_ * drift, seconds, burst_memory_);
   return expected;
 }
@@ -250,8 +255,8 @@ double Scorer::take_second(KeyScore& score, std::int32_t now, const KeyCounts& c
           (evidence - drift * likelihood.drift_factor * expected) / likelihood.divisor;
       return static_cast<float>(std::clamp(moved, 0.0, kStatisticMax));
     };
-    score.low =
-        step(score.low, low_memory_, likelihood.log_ratio(posts, ratio_low_, log_low_), drift_low_);
+    score.low = step(score.low, low_memory(score),
+                     likelihood.log_ratio(posts, ratio_low_, log_low_), drift_low_);
     score.high = score.low <= 0
                      ? 0
                      : step(score.high, burst_memory_,
@@ -281,8 +286,8 @@ void Scorer::learn_seconds(KeyScore& score, double posts, double mean) const {
       std::clamp(score.second_dispersion + gain * (sample - without), 0.1, kDispersionMax));
 }
 
-void Scorer::take_texts(KeyScore& score, std::int32_t now, const KeyCounts& counts,
-                        double expected, const Learning& learning) const {
+void Scorer::take_texts(KeyScore& score, std::int32_t now, const KeyCounts& counts, double expected,
+                        const Learning& learning) const {
   const double texts = static_cast<double>(counts.new_authors) - counts.new_author_bare;
   const double negatives = std::min<double>(counts.new_author_negative, texts);
   if (texts <= 0) return;

@@ -85,6 +85,8 @@ class Scorer {
   double negative(const KeyScore& score) const;
 
  private:
+  // Seconds in which the slower volume statistic forgets.
+  double low_memory(const KeyScore& score) const;
   // Lets time pass for everything but the statistics; gives the expected posts.
   double elapse(KeyScore& score, std::int32_t until, const Learning& learning) const;
   void close_window(KeyScore& score, std::int32_t until, bool learning) const;
@@ -97,7 +99,7 @@ class Scorer {
   double drift_low_, drift_high_;  // r - 1
   double odds_ratio_, log_odds_ratio_;
   std::array<double, kBusyClasses> volume_thresholds_, burst_thresholds_;
-  double low_memory_, burst_memory_;  // seconds
+  double low_memory_, quiet_memory_, burst_memory_;  // seconds
   double negative_threshold_;
   double floor_;  // a second
   double span_;   // seconds
