@@ -70,8 +70,10 @@ Result<PartitionReader*> Reader::partition(std::int64_t number) {
   return partitions_.back().get();
 }
 
-Status Reader::open_search(PartitionReader& partition) {
-  if (partition.search != nullptr) return {};
+Status Reader::open_search(PartitionReader& partition, std::uint32_t index_made) {
+  if (partition.search != nullptr && partition.index_made == index_made) return {};
+  partition.hits = Statement{};
+  partition.search.reset();
   TRY_ASSIGN(auto search, connect(partition_search_path(dir_, partition.number), kSearchCacheKib));
   TRY(register_search_tokenizer(*search));
   const std::string table{kSearchTable};
@@ -79,6 +81,7 @@ Status Reader::open_search(PartitionReader& partition) {
              search->prepare("SELECT rowid FROM " + table + " WHERE " + table +
                              " MATCH ?1 AND rowid>=?2 AND rowid<?3 ORDER BY rowid DESC"));
   partition.search = std::move(search);
+  partition.index_made = index_made;
   return {};
 }
 
