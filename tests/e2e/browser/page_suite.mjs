@@ -137,6 +137,12 @@ export const page_tests = {
   async 'models: a refusal shows its figures, a swap and a canary are asked about first'({ browser, base, shots }) {
     const desk = await Desk.open(browser, base, { shots, lang: 'en-US', expected: [/409/] });
     await desk.go('#/models');
+    await desk.see('.published tbody tr');
+    const published = await desk.text('.published');
+    for (const part of ['SMP2020 usual, evaluation', 'emotion', '77.2%', '74.9%', '1,978', 'Toutiao headlines, dev', 'topic', '81.2%']) {
+      expect(published.includes(part), `the published accuracy says ${part}`);
+    }
+    await desk.shot('models-published-light-en');
     const engine = desk.page.locator('input[name="engine"]');
     await engine.fill('broken.engine');
     await desk.page.locator('[data-action="swap"]').click();
@@ -155,6 +161,7 @@ export const page_tests = {
     await desk.page.locator('[data-action="swap"]').click();
     await desk.page.locator('[data-action="confirm"]').click();
     await desk.until('the new version', async () => (await desk.text('.swap-outcome')).includes('2026.11.1 → v2'));
+    await desk.until('weights without figures say so', async () => (await desk.text('.published')).includes('No accuracy was published'));
     await desk.page.locator('[data-action="rollback"]').click();
     await desk.page.locator('[data-action="confirm"]').click();
     await desk.until('the old one', async () => (await desk.text('.swap-outcome')).includes('v2 → 2026.11.1'));
