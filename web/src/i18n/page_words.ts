@@ -131,7 +131,19 @@ export const kPageWords = {
   'search.total.about': ['about {count} posts', '约 {count} 帖'],
   'search.took': ['{ms} ms', '用时 {ms} 毫秒'],
   'search.histogram': ['{count} posts over time; drag to choose a time', '{count} 帖随时间的分布，可拖选时间段'],
-  'search.incomplete': ['The time limit was reached: older posts are found by loading more.', '已达到时间上限，点“加载更多”可继续查找更早的帖子。'],
+  'search.incomplete': [
+    'Partial result: a search ends after 2 s. Older posts were not looked at yet; load more to go on.',
+    '部分结果：搜索满 2 秒即停止，更早的帖子尚未查找，点“加载更多”继续。',
+  ],
+  'search.incomplete.from': [
+    'Partial result: a search ends after 2 s. It looked back to {time}; load more to go on.',
+    '部分结果：搜索满 2 秒即停止，已查找到 {time}，点“加载更多”继续向前查找。',
+  ],
+  'search.incomplete.slow': [
+    'A pattern or an exclusion alone is looked for post by post: with a word beside it the index answers.',
+    '只有正则或排除词时要逐帖查找；再加一个词即可使用索引。',
+  ],
+  'search.none_yet': ['Nothing was found so far.', '目前还没有找到。'],
   'search.empty.hint': ['Fewer words, a longer time or no filter finds more.', '减少词语、放宽时间或去掉筛选可找到更多。'],
   'query.column': ['Character {column}:', '第 {column} 个字符：'],
   'query.help': ['Query language', '查询语法'],
@@ -181,7 +193,10 @@ export const kPageWords = {
   'preview.matches': ['{count} posts match', '匹配 {count} 帖'],
   'preview.matches.one': ['{count} post matches', '匹配 {count} 帖'],
   'preview.of': ['of {count}.', '（共 {count} 帖）'],
-  'preview.part': ['Only posts from {since} to {until} were looked at: there are more.', '帖子太多，只重放了 {since} 至 {until} 的部分。'],
+  'preview.part': [
+    'Partial result: a preview looks at the newest 500,000 posts, for at most 8 s. These are from {since} to {until}.',
+    '部分结果：预览最多重放最新的 50 万帖、用时 8 秒，以上为 {since} 至 {until} 的部分。',
+  ],
   'preview.estimated': ['There are more posts than a preview looks at: the numbers are of a part.', '帖子太多，以上为部分结果。'],
   'preview.summary': ['{count} matches over time, {fired} alerts', '匹配 {count} 帖随时间的分布，触发 {fired} 次'],
   'preview.goes_on': ['still going on', '仍在持续'],
