@@ -15,6 +15,7 @@
 #include "app/live_feed.h"
 #include "app/open_files.h"
 #include "app/runtime.h"
+#include "app/source_desk.h"
 #include "observe/log.h"
 #include "serve/grpc/grpc_server.h"
 #include "serve/http_server.h"
