@@ -9,6 +9,7 @@
 # apt: libabsl-dev tzdata libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
 # apt: python3 python3-venv nodejs npm
 # apt-test: zstd curl chromium fonts-noto-cjk sqlite3
+# apt-test: default-jre-headless maven
 # apt-lint: clang-19 clang-tidy-19 libclang-rt-19-dev
 
 set(TIDEWATCH_OPENVINO_VERSION 2026.4.1)  # pip: openvino==2026.4.1, in .venv

@@ -223,7 +223,7 @@ def main():
               "teachers": teachers}
     earlier.write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     metrics.draw_curves(folder / "curves.png", log, options.name)
-    manifest["metrics"] = {name: {key: result[key] for key in ("n", "accuracy", "macro_f1")}
+    manifest["metrics"] = {name: {key: result[key] for key in ("task", "n", "accuracy", "macro_f1")}
                            for name, result in scores.items()}
     write_manifest(folder, manifest)
     card.write(folder, record)

@@ -166,7 +166,7 @@ def finetune(options):
     description = f"{manifest['name']} {manifest['version']}, {options.task} trained on {len(rows):,} own texts"
     written, _ = write_folder(folder, model.eval().cpu(), options.name, options.version, description, labels, negative,
                               source / "vocab.txt", manifest["trained_on"] + [options.data.name])
-    written["metrics"] = {"held_out": {key: best[key] for key in ("n", "accuracy", "macro_f1")}}
+    written["metrics"] = {"held_out": {"task": options.task, **{key: best[key] for key in ("n", "accuracy", "macro_f1")}}}
     write_manifest(folder, written)
     (folder / "metrics.json").write_text(json.dumps(
         {"model": options.name, "evaluation": {"held_out": {"task": options.task, **best}}},

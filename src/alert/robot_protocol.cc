@@ -8,6 +8,7 @@
 #include <span>
 
 #include "alert/signature.h"
+#include "core/markup.h"
 
 namespace tidewatch {
 namespace {
@@ -68,22 +69,8 @@ std::string neutral_markdown(std::string_view text) {
 std::string escape_markup(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
+    const std::string_view entity = markup_entity(c);
+    entity.empty() ? out.append(1, c) : out.append(entity);
   }
   return out;
 }

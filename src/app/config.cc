@@ -13,6 +13,7 @@
 
 #include "app/config_table.h"
 #include "app/report_config.h"
+#include "app/source_config.h"
 #include "infer/backend_choice.h"
 
 namespace tidewatch {
@@ -355,7 +356,7 @@ Result<Config> parse_config(std::string_view text, const std::string& name) {
       continue;
     }
     if (key.str() == "sources") {
-      TRY(read_sources(node, name, config.sources));
+      TRY_ASSIGN(config.sources, read_sources(node, name));
       continue;
     }
     if (key.str() == "subscriber") {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,6 @@
 #include "app/inference.h"
 #include "app/model_control.h"
 #include "app/pipeline.h"
-#include "app/source_config.h"
 #include "core/result.h"
 #include "detect/detector.h"
 #include "ingest/post_decoder.h"
@@ -24,6 +24,8 @@
 #include "store/store.h"
 
 namespace tidewatch {
+
+struct SourceList;  // sources/make_source.h
 
 // The bundled models' topic heads know news only: below one in two they guess
 // (models/*/MODEL_CARD.md).
@@ -46,12 +48,12 @@ struct Config {
   DecodeLimits decode;
   AggregateOptions aggregate = default_aggregate();
   DetectOptions detect;
-  std::string thresholds_file;           // [detect]: of `calibrate-alerts`; empty: none
-  std::vector<ChannelOptions> channels;  // [[webhook]] and [[channel]], but for the log
-  std::vector<Subscriber> subscribers;   // "everyone" when the file has none
-  std::vector<ReportSchedule> reports;   // [[reports]]
-  std::vector<SourceOptions> sources;    // [[sources]]
-  std::string public_url;                // of the dashboard, for links in messages; may be empty
+  std::string thresholds_file;                // [detect]: of `calibrate-alerts`; empty: none
+  std::vector<ChannelOptions> channels;       // [[webhook]] and [[channel]], but for the log
+  std::vector<Subscriber> subscribers;        // "everyone" when the file has none
+  std::vector<ReportSchedule> reports;        // [[reports]]
+  std::shared_ptr<const SourceList> sources;  // [[sources]]; null: none
+  std::string public_url;   // of the dashboard, for links in messages; may be empty
   std::vector<Rule> rules;  // of the file itself, then of the files of rules_dir, by file name
   std::filesystem::path rules_dir;  // *.toml with [[rule]]; empty: none
   std::vector<TopicTree::Group> topic_groups;

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netdb.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
 #include <sys/timex.h>
@@ -23,6 +22,7 @@
 #include "app/config_option.h"
 #include "app/engine_client.h"
 #include "app/first_steps.h"
+#include "app/open_files.h"
 #include "app/version.h"
 #include "infer/cascade.h"
 #include "infer/manifest.h"
@@ -135,13 +135,16 @@ class Doctor {
   }
 
   void files() {
-    rlimit limit{};
-    ::getrlimit(RLIMIT_NOFILE, &limit);
-    const auto wanted = static_cast<rlim_t>(config_.http.connections_max + 200);
-    const bool few = limit.rlim_cur < wanted;
-    add("open files", few ? Level::kWarning : Level::kOk, fmt::format("{} allowed", limit.rlim_cur),
-        few ? fmt::format("{} connections need {}: ulimit -n {}", config_.http.connections_max,
-                          wanted, wanted)
+    const OpenFileLimit limit = open_file_limit();
+    const std::uint64_t wanted = open_files_wanted(config_);
+    const bool few = limit.most < wanted;
+    const std::string now =
+        limit.now < limit.most ? fmt::format(" ({} until the engine raises it)", limit.now) : "";
+    add("open files", few ? Level::kWarning : Level::kOk,
+        fmt::format("{} allowed{}", limit.most, now),
+        few ? fmt::format("the store and {0} connections may need {1}: raise the hard limit "
+                          "(ulimit -Hn {1}, or LimitNOFILE={1} of systemd)",
+                          config_.http.connections_max, wanted)
             : "");
   }
 

@@ -118,6 +118,18 @@ std::string engine_name(const std::string& name) {
   return name.ends_with(kEnding) ? name : name + std::string{kEnding};
 }
 
+Json published_json(const ModelManifest& manifest) {
+  Json figures = Json::array();
+  for (const PublishedFigure& figure : manifest.published) {
+    figures.push_back({{"data", figure.data},
+                       {"task", figure.task.empty() ? Json(nullptr) : Json(figure.task)},
+                       {"texts", figure.texts == 0 ? Json(nullptr) : Json(figure.texts)},
+                       {"accuracy", figure.accuracy},
+                       {"macro_f1", figure.macro_f1 ? Json(*figure.macro_f1) : Json(nullptr)}});
+  }
+  return figures;
+}
+
 Json model_json(const Model& model) {
   const ModelManifest& manifest = model.manifest;
   Json tasks = Json::array();
@@ -133,7 +145,8 @@ Json model_json(const Model& model) {
           {"memory_bytes", model.backend->memory_bytes()},
           {"sha256", manifest.weights.sha256},
           {"active", true},
-          {"tasks", std::move(tasks)}};
+          {"tasks", std::move(tasks)},
+          {"published", published_json(manifest)}};
 }
 
 std::uint64_t observations(const Histogram& histogram) {

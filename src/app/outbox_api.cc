@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/engine_api.h"
+#include "app/source_desk.h"
 #include "core/rfc3339.h"
 
 namespace tidewatch {

@@ -9,7 +9,9 @@
 
 #include "alert/log_channel.h"
 #include "app/engine_api.h"
+#include "app/source_desk.h"
 #include "observe/log.h"
+#include "sources/make_source.h"
 
 namespace tidewatch {
 namespace {
@@ -117,8 +119,10 @@ Status Runtime::open() {
     reports_->start();
   }
   if (mode_ == Mode::kServe) {
-    TRY_ASSIGN(sources_, SourceDesk::create(config_.sources, config_.decode, config_.store.dir,
-                                            *pipeline_, metrics_, clock_));
+    const SourceList none;
+    TRY_ASSIGN(sources_,
+               SourceDesk::create(config_.sources ? *config_.sources : none, config_.decode,
+                                  config_.store.dir, *pipeline_, metrics_, clock_));
   }
   return {};
 }

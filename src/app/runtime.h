@@ -16,7 +16,6 @@
 #include "app/pipeline.h"
 #include "app/report_desk.h"
 #include "app/rule_book.h"
-#include "app/source_desk.h"
 #include "app/stage_times.h"
 #include "core/clock.h"
 #include "core/mutex.h"
@@ -27,6 +26,8 @@
 #include "store/store.h"
 
 namespace tidewatch {
+
+class SourceDesk;
 
 // All stages of one engine, wired together and running. `serve` and `replay` differ only in what
 // feeds it, in whether the wall clock closes windows, and in whether alerts are sent.

@@ -13,7 +13,9 @@
 #include "app/demo_source.h"
 #include "app/engine_api.h"
 #include "app/live_feed.h"
+#include "app/open_files.h"
 #include "app/runtime.h"
+#include "app/source_desk.h"
 #include "observe/log.h"
 #include "serve/grpc/grpc_server.h"
 #include "serve/http_server.h"
@@ -34,6 +36,27 @@ sigset_t block_signals() {
   return set;
 }
 
+// Each file of a partition that searches keep open counts, each connection too: the usual 1,024 are
+// soon used up.
+void allow_open_files(const Config& config) {
+  const OpenFileLimit before = open_file_limit();
+  const auto raised = raise_open_file_limit();
+  if (!raised) {
+    log(LogLevel::kWarning, "app", "open files", {{"reason", raised.error().message}});
+    return;
+  }
+  if (raised->now != before.now) {
+    log(LogLevel::kInfo, "app", "the limit of open files is raised",
+        {{"from", before.now}, {"to", raised->now}});
+  }
+  if (const std::uint64_t wanted = open_files_wanted(config); raised->now < wanted) {
+    log(LogLevel::kWarning, "app", "few open files are allowed",
+        {{"allowed", raised->now},
+         {"wanted", wanted},
+         {"remedy", "raise the hard limit: ulimit -Hn, LimitNOFILE="}});
+  }
+}
+
 Status serve(const ServeOptions& options) {
   const sigset_t signals = block_signals();
   TRY_ASSIGN(Config config, resolve_config(options.common));
@@ -46,6 +69,7 @@ Status serve(const ServeOptions& options) {
   if (config.store.dir.empty()) config.store.dir = kDefaultDataDir;
   config.demo = options.demo;
   init_logging(config.log_level, config.log_format);
+  allow_open_files(config);
 
   SystemClock clock;
   LiveFeed feed(clock);

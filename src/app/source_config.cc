@@ -10,6 +10,7 @@
 
 #include "app/config_secret.h"
 #include "app/config_table.h"
+#include "sources/make_source.h"
 
 namespace tidewatch {
 namespace {
@@ -142,14 +143,16 @@ bool is_name(const std::string& name) {
 
 }  // namespace
 
-Status read_sources(const toml::node& node, const std::string& file,
-                    std::vector<SourceOptions>& sources) {
+Result<std::shared_ptr<const SourceList>> read_sources(const toml::node& node,
+                                                       const std::string& file) {
   const toml::array* array = node.as_array();
   if (array == nullptr || !array->is_array_of_tables()) {
     return Error{Code::kInvalidArgument,
                  fmt::format("{}, line {}: sources must be written as [[sources]]", file,
                              node.source().begin.line)};
   }
+  auto list = std::make_shared<SourceList>();
+  std::vector<SourceOptions>& sources = list->all;
   for (const toml::node& entry : *array) {
     ConfigTable t(*entry.as_table(), "sources", file);
     std::string type;
@@ -170,7 +173,7 @@ Status read_sources(const toml::node& node, const std::string& file,
     TRY(t.finish());
     sources.push_back(std::move(source));
   }
-  return {};
+  return std::shared_ptr<const SourceList>(std::move(list));
 }
 
 }  // namespace tidewatch

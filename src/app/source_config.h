@@ -2,11 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
-#include <vector>
 
 #include "core/result.h"
-#include "sources/make_source.h"
 
 namespace toml {
 inline namespace v3 {
@@ -16,11 +15,13 @@ class node;
 
 namespace tidewatch {
 
+struct SourceList;  // sources/make_source.h
+
 inline constexpr std::size_t kSourcesMax = 50;
 
 // Reads the [[sources]] list; docs/sources.md has every key. Errors name file, line and key; never
 // a secret.
-Status read_sources(const toml::node& node, const std::string& file,
-                    std::vector<SourceOptions>& sources);
+Result<std::shared_ptr<const SourceList>> read_sources(const toml::node& node,
+                                                       const std::string& file);
 
 }  // namespace tidewatch

@@ -8,6 +8,7 @@
 
 #include "core/rfc3339.h"
 #include "core/thread_name.h"
+#include "sources/make_source.h"
 
 namespace tidewatch {
 namespace {
@@ -93,14 +94,14 @@ SourceDesk::~SourceDesk() {
     thread.request_stop();  // all at once, then each is waited for
 }
 
-Result<std::unique_ptr<SourceDesk>> SourceDesk::create(const std::vector<SourceOptions>& options,
+Result<std::unique_ptr<SourceDesk>> SourceDesk::create(const SourceList& options,
                                                        const DecodeLimits& limits,
                                                        const std::filesystem::path& data_dir,
                                                        Pipeline& pipeline, Metrics& metrics,
                                                        const Clock& clock) {
   std::unique_ptr<SourceDesk> desk(new SourceDesk(pipeline, metrics, clock));
   const SourceContext context{clock, desk->sink_, desk->pauser_, limits, data_dir / "sources"};
-  for (const SourceOptions& one : options) {
+  for (const SourceOptions& one : options.all) {
     TRY_ASSIGN(auto source, make_source(one, context));
     desk->sources_.push_back(std::move(source));
   }

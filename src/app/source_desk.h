@@ -12,9 +12,11 @@
 #include "core/clock.h"
 #include "core/result.h"
 #include "observe/metrics.h"
-#include "sources/make_source.h"
+#include "sources/source.h"
 
 namespace tidewatch {
+
+struct SourceList;  // sources/make_source.h
 
 // Hands connectors' posts to the pipeline. All sources together take at most half of its places, so
 // that a backlog never shuts out those who send posts themselves.
@@ -41,7 +43,7 @@ class PipelineSink final : public PostSink {
 // concurrently. Life cycle: create(), start(); the destructor stops all of them and waits.
 class SourceDesk {
  public:
-  static Result<std::unique_ptr<SourceDesk>> create(const std::vector<SourceOptions>& options,
+  static Result<std::unique_ptr<SourceDesk>> create(const SourceList& options,
                                                     const DecodeLimits& limits,
                                                     const std::filesystem::path& data_dir,
                                                     Pipeline& pipeline, Metrics& metrics,

@@ -201,6 +201,40 @@ Status read_tasks(const json& root, const std::filesystem::path& file, ModelMani
   return {};
 }
 
+std::optional<double> read_share(const json& object, const char* field) {
+  const auto it = object.find(field);
+  if (it == object.end() || !it->is_number()) return std::nullopt;
+  const double value = it->get<double>();
+  return value >= 0 && value <= 1 ? std::optional{value} : std::nullopt;
+}
+
+// For people, so what has another form is passed over: it keeps no model from being loaded.
+std::vector<PublishedFigure> read_published(const json& root) {
+  std::vector<PublishedFigure> figures;
+  const auto metrics = root.find("metrics");
+  if (metrics == root.end() || !metrics->is_object()) return figures;
+  for (const auto& [data, entry] : metrics->items()) {
+    if (!entry.is_object()) continue;
+    const auto accuracy = read_share(entry, "accuracy");
+    if (!accuracy) continue;
+    PublishedFigure figure{.data = data,
+                           .task = {},
+                           .texts = 0,
+                           .accuracy = *accuracy,
+                           .macro_f1 = read_share(entry, "macro_f1")};
+    if (const auto task = entry.find("task"); task != entry.end() && task->is_string()) {
+      figure.task = task->get<std::string>();
+    }
+    if (const auto n = entry.find("n"); n != entry.end() && n->is_number_unsigned()) {
+      figure.texts = n->get<std::uint64_t>();
+    }
+    figures.push_back(std::move(figure));
+  }
+  std::stable_sort(figures.begin(), figures.end(),
+                   [](const auto& a, const auto& b) { return a.task < b.task; });
+  return figures;
+}
+
 }  // namespace
 
 Result<std::string> sha256_of_file(const std::filesystem::path& path) {
@@ -260,6 +294,7 @@ Result<ModelManifest> parse_manifest(std::string_view text, const std::filesyste
   if (const auto sequence = root.find("sequence"); sequence != root.end()) {
     TRY_ASSIGN(manifest.sequence, read_sequence(*sequence, file));
   }
+  manifest.published = read_published(root);
   return manifest;
 }
 

@@ -25,6 +25,15 @@ struct ManifestTask {
   std::vector<std::string> labels;
 };
 
+// How well the model did on one data set when it was published; said by its makers, not checked.
+struct PublishedFigure {
+  std::string data;         // the set, a key of the manifest's `metrics`: "usual_eval"
+  std::string task;         // "emotion", "topic"; empty: the manifest does not say
+  std::uint64_t texts = 0;  // 0: the manifest does not say
+  double accuracy = 0;      // 0 to 1
+  std::optional<double> macro_f1;
+};
+
 // A model's manifest.json: what it is, what it needs and how to check it. A plain value.
 struct ModelManifest {
   std::string name;
@@ -40,6 +49,7 @@ struct ModelManifest {
   ManifestTask topic;
   std::optional<SequenceTask> sequence;  // a label for each token; no bundled model has one
   LabelSchema labels;
+  std::vector<PublishedFigure> published;  // by task, then by data
 };
 
 // Reads `folder`/manifest.json. Errors name the file and the field, and say what to do:

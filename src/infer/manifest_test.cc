@@ -54,6 +54,30 @@ class ManifestTest : public testing::Test {
   json manifest_;
 };
 
+TEST_F(ManifestTest, ReadsWhatTheModelWasPublishedWith) {
+  EXPECT_TRUE(read()->published.empty());
+  manifest_["metrics"] = {
+      {"usual", {{"task", "emotion"}, {"n", 1978}, {"accuracy", 0.772}, {"macro_f1", 0.7489}}},
+      {"dev", {{"task", "topic"}, {"n", 3000}, {"accuracy", 0.8123}, {"macro_f1", "none"}}},
+      {"own", {{"accuracy", 1}}},
+      {"percent", {{"accuracy", 77.2}}},
+      {"speed", 12}};
+  const auto manifest = read();
+  ASSERT_TRUE(manifest.ok()) << manifest.error().message;
+  const auto& published = manifest->published;
+  ASSERT_EQ(published.size(), 3U) << "what is no accuracy is passed over";
+  EXPECT_EQ(published[0].data, "own");
+  EXPECT_EQ(published[0].task, "");
+  EXPECT_EQ(published[0].texts, 0U);
+  EXPECT_EQ(published[1].data, "usual");
+  EXPECT_EQ(published[1].task, "emotion");
+  EXPECT_EQ(published[1].texts, 1978U);
+  EXPECT_DOUBLE_EQ(published[1].accuracy, 0.772);
+  EXPECT_DOUBLE_EQ(published[1].macro_f1.value_or(0), 0.7489);
+  EXPECT_EQ(published[2].data, "dev");
+  EXPECT_FALSE(published[2].macro_f1);
+}
+
 TEST_F(ManifestTest, ReadsLabelsInOrder) {
   const auto manifest = read();
   ASSERT_TRUE(manifest.ok()) << manifest.error().message;

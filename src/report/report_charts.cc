@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 
+#include "core/markup.h"
 #include "report/provinces.h"
 #include "report/report_words.h"
 
@@ -128,27 +129,15 @@ std::string escape_html(std::string_view text) {
         continue;
       }
     }
-    switch (text[i]) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        if (byte >= 0x20 && byte != 0x7F)
-          out += text[i];
-        else if (byte == '\n' || byte == '\t' || byte == '\r')
-          out += ' ';
+    const std::string_view entity = markup_entity(text[i]);
+    if (!entity.empty()) {
+      out += entity;
+    } else if (text[i] == '\'') {
+      out += "&#39;";
+    } else if (byte >= 0x20 && byte != 0x7F) {
+      out += text[i];
+    } else if (byte == '\n' || byte == '\t' || byte == '\r') {
+      out += ' ';
     }
   }
   return out;

@@ -45,4 +45,9 @@ std::optional<std::uint64_t> foreign_count(const nlohmann::json& object, const c
   return member->get<std::uint64_t>();
 }
 
+std::string foreign_text(const nlohmann::json& object, const char* key) {
+  const auto member = object.find(key);
+  return member != object.end() && member->is_string() ? member->get<std::string>() : std::string{};
+}
+
 }  // namespace tidewatch

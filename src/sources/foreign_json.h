@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "core/result.h"
@@ -21,5 +22,8 @@ Result<nlohmann::json> parse_foreign_json(std::string_view text);
 // The count that `object` has under `key`; 0 where it has none. Nothing: it is no object, or what
 // it has there is no whole number from 0.
 std::optional<std::uint64_t> foreign_count(const nlohmann::json& object, const char* key);
+
+// The text that an object has under `key`; empty where it has none.
+std::string foreign_text(const nlohmann::json& object, const char* key);
 
 }  // namespace tidewatch

@@ -32,7 +32,22 @@ struct Exchange {
   HttpReply reply;
   bool too_long = false;
   bool enough = false;
+  IsPrivate is_private = nullptr;
+  bool public_before = false;   // the address asked before was public
+  std::string refused_address;  // the private one that it redirected to
 };
+
+// Called before each request is sent, on a connection that was opened or is used again.
+int before_request(void* self, char* address, char* /*local*/, int /*port*/, int /*local_port*/) {
+  auto& exchange = *static_cast<Exchange*>(self);
+  const bool is_private = exchange.is_private(address);
+  if (is_private && exchange.public_before) {
+    exchange.refused_address = address;
+    return CURL_PREREQFUNC_ABORT;
+  }
+  exchange.public_before = !is_private;
+  return CURL_PREREQFUNC_OK;
+}
 
 std::size_t on_body(char* bytes, std::size_t /*one*/, std::size_t size, void* self) {
   auto& exchange = *static_cast<Exchange*>(self);
@@ -63,7 +78,7 @@ std::chrono::milliseconds retry_after(const std::string& value) {
 
 class CurlFetch final : public HttpFetch {
  public:
-  CurlFetch() {
+  explicit CurlFetch(IsPrivate is_private) : is_private_(is_private) {
     static std::once_flag once;
     std::call_once(once, [] { ::curl_global_init(CURL_GLOBAL_DEFAULT); });
     multi_.reset(::curl_multi_init());
@@ -73,7 +88,12 @@ class CurlFetch final : public HttpFetch {
                         const OnBytes& on_bytes) override {
     const std::unique_ptr<CURL, EasyFree> easy(::curl_easy_init());
     if (!multi_ || !easy) return Error{Code::kInternal, "libcurl cannot be started"};
-    Exchange exchange{request, on_bytes, easy.get(), {}, false, false};
+    Exchange exchange{.request = request,
+                      .on_bytes = on_bytes,
+                      .easy = easy.get(),
+                      .reply = {},
+                      .is_private = is_private_,
+                      .refused_address = {}};
     const std::unique_ptr<curl_slist, ListFree> headers = set_options(easy.get(), exchange);
     ::curl_multi_add_handle(multi_.get(), easy.get());
     const std::stop_callback wake(stop, [this] { ::curl_multi_wakeup(multi_.get()); });
@@ -91,6 +111,8 @@ class CurlFetch final : public HttpFetch {
     ::curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
     ::curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
     ::curl_easy_setopt(easy, CURLOPT_MAXREDIRS, kRedirectsMax);
+    ::curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, &before_request);
+    ::curl_easy_setopt(easy, CURLOPT_PREREQDATA, &exchange);
     ::curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     ::curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     ::curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
@@ -134,6 +156,12 @@ class CurlFetch final : public HttpFetch {
                                                          exchange.request.body_bytes_max)};
     }
     if (stop.stop_requested()) return Error{Code::kCancelled, host + ": stopped"};
+    if (!exchange.refused_address.empty()) {
+      return Error{Code::kPermissionDenied,
+                   fmt::format("{}: redirects to the private address {}, which is not followed; if "
+                               "that is meant, configure the address it leads to",
+                               host, exchange.refused_address)};
+    }
     if (code != CURLE_OK && !exchange.enough) {
       return Error{Code::kUnavailable, fmt::format("{}: {}", host, ::curl_easy_strerror(code))};
     }
@@ -146,12 +174,15 @@ class CurlFetch final : public HttpFetch {
     return std::move(reply);
   }
 
+  const IsPrivate is_private_;
   std::unique_ptr<CURLM, MultiFree> multi_;
 };
 
 }  // namespace
 
-std::unique_ptr<HttpFetch> make_http_fetch() { return std::make_unique<CurlFetch>(); }
+std::unique_ptr<HttpFetch> make_http_fetch(IsPrivate is_private) {
+  return std::make_unique<CurlFetch>(is_private);
+}
 
 std::string address_origin(std::string_view url) {
   const std::size_t scheme = url.find("://");

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "sources/private_address.h"
 
 namespace tidewatch {
 
@@ -44,13 +45,21 @@ class HttpFetch {
 
   virtual ~HttpFetch() = default;
   // Any status is a reply. kUnavailable: no connection, a bad certificate, a stall;
-  // kResourceExhausted: the body is too long; kCancelled: stopped. Messages name the host, never
-  // path, query or headers (they may hold a token).
+  // kResourceExhausted: the body is too long; kCancelled: stopped; kPermissionDenied: a public
+  // address redirected to a private one. Messages name the host, never path, query or headers (they
+  // may hold a token).
   virtual Result<HttpReply> get(const HttpGet& request, const std::stop_token& stop,
                                 const OnBytes& on_bytes = nullptr) = 0;
 };
 
-std::unique_ptr<HttpFetch> make_http_fetch();
+// Whether a numeric address is one that strangers may not lead us to.
+using IsPrivate = bool (*)(std::string_view address);
+
+// A redirect from a public address to a private one is not followed: others could have the engine
+// ask what only it may reach. The address that was connected to counts, not what a name was
+// resolved to before; a request to a private address may be redirected to others. Behind a proxy
+// (http_proxy, https_proxy) the address is the proxy's, and it is the proxy that must refuse.
+std::unique_ptr<HttpFetch> make_http_fetch(IsPrivate is_private = is_private_address);
 
 // "https://host:port" of an address, for messages; the scheme alone where there is no host.
 std::string address_origin(std::string_view url);

@@ -122,17 +122,7 @@ class KafkaSource::Impl final : public RdKafka::RebalanceCb,
   }
 
   void run(const std::stop_token& stop) {
-    while (!stop.stop_requested()) {
-      const Status ended = consume(stop);
-      if (stop.stop_requested()) break;
-      status_.failed(ended.error().message);
-      status_.set_state(SourceState::kWaiting);
-      const auto wait = backoff_.next();
-      status_.set_next_attempt(context_.clock.wall_now() + wait);
-      context_.pauser.pause(stop, wait);
-      status_.set_next_attempt(std::nullopt);
-    }
-    status_.set_state(SourceState::kStopped);
+    keep_trying(context_, status_, backoff_, stop, [&] { return consume(stop); });
   }
 
  private:

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "core/result.h"
 #include "sources/feed_source.h"
@@ -15,6 +16,10 @@
 namespace tidewatch {
 
 using SourceOptions = std::variant<KafkaOptions, FeedOptions, JetstreamOptions, MastodonOptions>;
+// Those of a configuration; a type of its own, so that others can name it without the options.
+struct SourceList {
+  std::vector<SourceOptions> all;
+};
 
 const std::string& source_name(const SourceOptions& options);
 

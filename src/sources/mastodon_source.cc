@@ -10,32 +10,22 @@
 #include <utility>
 
 #include "core/rfc3339.h"
-#include "ingest/post_rules.h"
-#include "sources/backoff.h"
-#include "sources/delivery_lane.h"
 #include "sources/durable_file.h"
 #include "sources/foreign_json.h"
 #include "sources/html_text.h"
 #include "sources/sse_parser.h"
+#include "sources/stream_follower.h"
 
 namespace tidewatch {
 namespace {
 
 using Json = nlohmann::json;
-using Lane = DeliveryLane<std::string>;
 
-constexpr std::chrono::seconds kSaveEvery{5};
-constexpr std::chrono::seconds kDrainTime{10};
 constexpr std::chrono::seconds kPageTime{60};
 constexpr int kPagesMax = 100;
 constexpr int kPageStatuses = 40;
 constexpr std::size_t kIdBytesMax = 250;
 constexpr std::size_t kStatusBytesMax = 8 << 20;
-
-std::string text_of(const Json& object, const char* key) {
-  const auto member = object.find(key);
-  return member != object.end() && member->is_string() ? member->get<std::string>() : std::string{};
-}
 
 // For a part of an address.
 std::string percent_encoded(std::string_view text) {
@@ -57,7 +47,7 @@ std::optional<std::int64_t> count_of(const Json& object, const char* key) {
 
 // A status is the same on every instance by its URI.
 std::string post_id(const Json& status) {
-  std::string uri = text_of(status, "uri");
+  std::string uri = foreign_text(status, "uri");
   if (uri.size() <= kIdBytesMax) return uri;
   return fmt::format("mastodon:{:016x}", XXH64(uri.data(), uri.size(), 0));
 }
@@ -71,10 +61,10 @@ bool speaks(const std::string& lang, const std::vector<std::string>& langs) {
 Result<MastodonStatus> read_status(const Json& json, const std::vector<std::string>& langs) {
   if (!json.is_object()) return Error{Code::kInvalidArgument, "not a JSON object"};
   MastodonStatus status;
-  status.id = text_of(json, "id");
+  status.id = foreign_text(json, "id");
   Post& post = status.post;
   post.id = post_id(json);
-  const auto time = parse_rfc3339(text_of(json, "created_at"));
+  const auto time = parse_rfc3339(foreign_text(json, "created_at"));
   if (status.id.empty() || post.id.empty() || !time) {
     return Error{Code::kInvalidArgument, "a status without id, uri or created_at"};
   }
@@ -83,19 +73,19 @@ Result<MastodonStatus> read_status(const Json& json, const std::vector<std::stri
   if (boosted != json.end() && boosted->is_object()) {
     post.repost_of = post_id(*boosted);
   } else {
-    const std::string warning = text_of(json, "spoiler_text");
-    post.text = html_text(text_of(json, "content"));
+    const std::string warning = foreign_text(json, "spoiler_text");
+    post.text = html_text(foreign_text(json, "content"));
     if (!warning.empty()) post.text = warning + "\n" + post.text;
   }
   const auto account = json.find("account");
   if (account != json.end() && account->is_object()) {
-    post.author = text_of(*account, "url");
-    if (post.author.empty()) post.author = text_of(*account, "acct");
+    post.author = foreign_text(*account, "url");
+    if (post.author.empty()) post.author = foreign_text(*account, "acct");
   }
-  post.url = text_of(json, "url");
+  post.url = foreign_text(json, "url");
   post.likes = count_of(json, "favourites_count");
   post.reposts = count_of(json, "reblogs_count");
-  status.wanted = speaks(text_of(json, "language"), langs);
+  status.wanted = speaks(foreign_text(json, "language"), langs);
   return status;
 }
 
@@ -125,64 +115,55 @@ class MastodonSource::Impl {
   Impl(MastodonOptions options, const SourceContext& context, std::unique_ptr<HttpFetch> stream,
        std::unique_ptr<HttpFetch> rest)
       : options_(std::move(options)),
-        context_(context),
         stream_(std::move(stream)),
         rest_(std::move(rest)),
-        status_(options_.name, "mastodon", "seconds", context.clock),
-        ids_(options_.name),
-        rules_(context.limits, ids_),
-        rejects_(context.dir / (options_.name + ".rejected.ndjson")),
-        cursor_file_(context.dir / (options_.name + ".cursor")),
-        backoff_({std::chrono::seconds{1}, std::chrono::minutes{5}},
-                 std::hash<std::string>{}(options_.name)) {}
+        follower_(options_.name, "mastodon", context,
+                  {std::chrono::seconds{1}, std::chrono::minutes{5}},
+                  [this](const std::string& id) { return keep(id); }) {}
 
-  const SourceStatus& status() const { return status_; }
-
+  const SourceStatus& status() const { return follower_.status(); }
   void run(const std::stop_token& stop) {
-    while (!stop.stop_requested()) {
-      const Status ended = follow(stop);
-      if (stop.stop_requested()) break;
-      status_.failed(ended.error().message);
-      status_.set_state(SourceState::kWaiting);
-      const auto wait = backoff_.next(ended.error().retry_after);
-      status_.set_next_attempt(context_.clock.wall_now() + wait);
-      context_.pauser.pause(stop, wait);
-      status_.set_next_attempt(std::nullopt);
-    }
-    status_.set_state(SourceState::kStopped);
+    follower_.run(stop, [&] { return connection(stop); });
   }
 
  private:
-  // One connection; always ends with why.
-  Error follow(const std::stop_token& stop) {
-    const auto kept = read_whole(cursor_file_);
+  // Always ends with why.
+  Error connection(const std::stop_token& stop) {
+    const auto kept = read_whole(follower_.cursor_file());
     if (!kept) return kept.error();
     cursor_ = *kept;
     newest_ = cursor_;  // what an earlier connection saw may not be on disk
-    lane_ = std::make_shared<Lane>();
-    next_save_ = context_.clock.steady_now() + kSaveEvery;
+    follower_.begin();
     Status fault;
     bool open = false;
     SseParser parser;
     const auto reply = stream_->get(request(stream_address()), stop, [&](std::string_view bytes) {
       if (!open) fault = catch_up(stop);  // nothing falls between the two: the stream is open
       open = true;
-      if (!fault) return false;
-      status_.set_state(SourceState::kRunning);
-      const auto fed = parser.feed(bytes, [&](std::string_view event, std::string_view data) {
-        fault = take_event(event, data, stop);
-        return fault.ok();
-      });
-      if (!fed) fault = fed.error();
-      return fed && *fed;
+      if (fault) fault = take(bytes, parser, stop);
+      return fault.ok();
     });
-    lane_->drain(context_.clock.steady_now() + kDrainTime);
-    const Status saved = save();
+    const Status saved = follower_.end();
     if (!fault) return fault.error();
     if (!saved) return saved.error();
     if (!reply) return reply.error();
     if (reply->status != 200) return status_error(options_.url, *reply);
     return Error{Code::kUnavailable, address_origin(options_.url) + ": the stream ended"};
+  }
+
+  // A piece of the stream; a heartbeat ("thump") is one too.
+  Status take(std::string_view bytes, SseParser& parser, const std::stop_token& stop) {
+    follower_.status().set_state(SourceState::kRunning);
+    Status fault;
+    const auto fed = parser.feed(bytes, [&](std::string_view event, std::string_view data) {
+      if (event == "update") {
+        fault = take_status(parse_mastodon_status(data, options_.langs), data, stop);
+      }
+      return fault.ok();
+    });
+    TRY(fault);
+    if (!fed) return fed.error();
+    return follower_.keep_up();
   }
 
   HttpGet request(std::string url) const {
@@ -232,86 +213,46 @@ class MastodonSource::Impl {
       if (statuses->empty()) return {};
       const std::string before = from;
       for (auto one = statuses->rbegin(); one != statuses->rend(); ++one) {
-        const std::string id = one->is_object() ? text_of(*one, "id") : "";
+        const std::string id = one->is_object() ? foreign_text(*one, "id") : "";
         if (id_before(from, id)) from = id;
         TRY(take_status(read_status(*one, options_.langs),
                         one->dump(-1, ' ', false, Json::error_handler_t::replace), stop));
       }
-      TRY(save());                    // a disk that fails ends it
+      TRY(follower_.save());          // a disk that fails ends it
       if (from == before) return {};  // the server ignores min_id: it would go on for ever
     }
-    status_.failed(fmt::format("{}: more than {} statuses came meanwhile; the oldest were taken",
-                               address_origin(options_.url), kPagesMax * kPageStatuses));
+    follower_.status().failed(
+        fmt::format("{}: more than {} statuses came meanwhile; the oldest were taken",
+                    address_origin(options_.url), kPagesMax * kPageStatuses));
     return {};
-  }
-
-  Status take_event(std::string_view event, std::string_view data, const std::stop_token& stop) {
-    if (event == "update") {
-      TRY(take_status(parse_mastodon_status(data, options_.langs), data, stop));
-    }
-    if (context_.clock.steady_now() < next_save_) return {};
-    next_save_ = context_.clock.steady_now() + kSaveEvery;
-    return save();
   }
 
   // `text` is what it was read from.
   Status take_status(Result<MastodonStatus> read, std::string_view text,
                      const std::stop_token& stop) {
-    status_.heard();
-    backoff_.reset();
-    if (!read) return set_aside(text, read.error().message);
-    Post& post = read->post;
+    follower_.heard();
+    const std::string place = address_origin(options_.url);
+    if (!read) return follower_.set_aside(place, read.error().message, text);
     if (!id_before(read->id, newest_)) newest_ = read->id;
-    if (!read->wanted) {
-      lane_->open(newest_, 0);
-      return {};
-    }
-    post.source = options_.name;
-    if (const auto error = rules_.apply(post, context_.clock.wall_now())) {
-      return set_aside(text, error->field + ": " + error->reason);
-    }
-    const std::uint64_t ticket = lane_->open(newest_, 1);
-    if (deliver(context_, status_, stop, post, lane_, ticket)) return {};
-    lane_->told(ticket, Receipt::kFailed, "stopped");
-    return Error{Code::kCancelled, "stopped"};
+    if (read->wanted) return follower_.take_post(newest_, std::move(read->post), place, text, stop);
+    follower_.pass(newest_);
+    return {};
   }
 
-  Status set_aside(std::string_view text, std::string_view reason) {
-    status_.rejected();
-    return rejects_.append(to_rfc3339(context_.clock.wall_now()), address_origin(options_.url),
-                           reason, text);
-  }
-
-  // The cursor, which never goes back, and the counts; the error when a post could not be stored.
-  Status save() {
-    const Lane::Counts counts = lane_->take_counts();
-    status_.count(counts.stored, counts.duplicates);
-    const auto durable = lane_->durable();
-    if (durable && id_before(cursor_, *durable)) {
-      TRY(rejects_.sync());
-      TRY(write_durably(cursor_file_, *durable));
-      cursor_ = *durable;
-    }
-    if (const auto failure = lane_->failure()) {
-      return Error{Code::kUnavailable, "posts cannot be stored: " + *failure};
-    }
+  // The cursor never goes back.
+  Status keep(const std::string& id) {
+    if (!id_before(cursor_, id)) return {};
+    TRY(write_durably(follower_.cursor_file(), id));
+    cursor_ = id;
     return {};
   }
 
   const MastodonOptions options_;
-  const SourceContext context_;
   const std::unique_ptr<HttpFetch> stream_;
   const std::unique_ptr<HttpFetch> rest_;
-  SourceStatus status_;
-  FreshIds ids_;  // never asked: every status has an id
-  const PostRules rules_;
-  RejectFile rejects_;
-  const std::filesystem::path cursor_file_;
-  Backoff backoff_;
-  std::string cursor_;          // as it stands in the file
-  std::string newest_;          // of all that came, of the connection
-  std::shared_ptr<Lane> lane_;  // of the connection
-  SteadyTime next_save_{};
+  StreamFollower<std::string> follower_;
+  std::string cursor_;  // as it stands in the file
+  std::string newest_;  // of all that came, of the connection
 };
 
 MastodonSource::MastodonSource(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

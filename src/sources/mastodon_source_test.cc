@@ -94,6 +94,7 @@ class MastodonSourceTest : public ::testing::Test {
     std::stop_source stop;
     stream_->at_end = [&] { stop.request_stop(); };
     rest_->at_end = [] {};
+    stream_->before_piece = before_piece_;
     source_ =
         MastodonSource::create(options, {clock_, sink_, pauser_, DecodeLimits{}, folder_.path()},
                                std::move(streams), std::move(pages))
@@ -107,6 +108,7 @@ class MastodonSourceTest : public ::testing::Test {
   StepPauser pauser_{clock_};
   FakeSink sink_;
   TestFolder folder_;
+  std::function<void(const std::string&)> before_piece_;
   FakeFetch* stream_ = nullptr;
   FakeFetch* rest_ = nullptr;
   std::unique_ptr<Source> source_;
@@ -183,6 +185,28 @@ TEST_F(MastodonSourceTest, TheCursorWaitsForTheDisk) {
   EXPECT_EQ(cursor(), "");
   sink_.fail(false);
   run({{reply_of(200), {update(2)}}}, {});
+  EXPECT_EQ(cursor(), "2");
+}
+
+// No status may come for hours; what came is on disk long before.
+TEST_F(MastodonSourceTest, AHeartbeatSavesTheCursorToo) {
+  std::vector<std::string> cursors;
+  before_piece_ = [&](const std::string&) {
+    cursors.push_back(cursor());
+    clock_.advance(milliseconds{15'000});
+  };
+  run({{reply_of(200), {":)\n\n", update(1), update(2), ":thump\n", ":thump\n"}}}, {});
+  EXPECT_EQ(cursors, (std::vector<std::string>{"", "", "1", "2", "2"}));
+}
+
+TEST_F(MastodonSourceTest, ARejectedStatusIsNotReadAgain) {
+  const std::string long_text(2'000'000, 'x');
+  const std::string rejected =
+      R"({"id":"2","uri":"https://m.example/s/2","created_at":"2026-11-23T04:31:05.000Z","content":")" +
+      long_text + "\"}";
+  const auto view = run({{reply_of(200), {update(1)}}, {reply_of(200), {":)\n"}}},
+                        {{reply_of(200, "[" + rejected + "]")}, {reply_of(200, "[]")}});
+  EXPECT_EQ(view.rejected, 1U);
   EXPECT_EQ(cursor(), "2");
 }
 

@@ -19,6 +19,21 @@ bool SystemPauser::pause(const std::stop_token& stop, std::chrono::milliseconds 
   return !stop.stop_requested();
 }
 
+void keep_trying(const SourceContext& context, SourceStatus& status, Backoff& backoff,
+                 const std::stop_token& stop, const std::function<Status()>& attempt) {
+  while (!stop.stop_requested()) {
+    const Status ended = attempt();
+    if (stop.stop_requested()) break;
+    status.failed(ended.error().message);
+    status.set_state(SourceState::kWaiting);
+    const auto wait = backoff.next(ended.error().retry_after);
+    status.set_next_attempt(context.clock.wall_now() + wait);
+    context.pauser.pause(stop, wait);
+    status.set_next_attempt(std::nullopt);
+  }
+  status.set_state(SourceState::kStopped);
+}
+
 bool deliver(const SourceContext& context, SourceStatus& status, const std::stop_token& stop,
              Post& post, const std::shared_ptr<ReceiptListener>& listener, std::uint64_t ticket) {
   bool waited = false;

@@ -4,10 +4,13 @@
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <stop_token>
 
 #include "core/clock.h"
+#include "core/result.h"
 #include "ingest/post_decoder.h"
+#include "sources/backoff.h"
 #include "sources/post_sink.h"
 #include "sources/source_status.h"
 
@@ -48,6 +51,11 @@ class Source {
   virtual void run(const std::stop_token& stop) = 0;
   virtual const SourceStatus& status() const = 0;
 };
+
+// Calls `attempt`, which ends with why it could not go on (or well, when stopped), again and again
+// until a stop; after each it says so in `status` and waits as `backoff` has it, or the error asks.
+void keep_trying(const SourceContext& context, SourceStatus& status, Backoff& backoff,
+                 const std::stop_token& stop, const std::function<Status()>& attempt);
 
 // Offers a post until the sink takes it, slowing down when the engine is behind (the state says
 // so). False: stopped before it was taken.

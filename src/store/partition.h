@@ -30,6 +30,7 @@ struct Partition {
   bool compacted = false;          // its index is one segment
   std::int64_t indexed_until = 0;  // every post of it up to here is in its index
   bool index_failed = false;       // the last try to index it
+  std::uint32_t index_made = 0;    // how often its index was made anew since the store was opened
   std::uint64_t posts_bytes = 0;   // pages in use
   std::uint64_t search_bytes = 0;
   std::shared_ptr<const IdFilter> ids{};  // null: ask the file

@@ -197,7 +197,7 @@ Result<OpenPartition> OpenPartition::open(Reader& reader, const Partition& parti
   opened.indexed_end_ = partition.first;
   // In this order, so that every post that the index knows of is there.
   if (with_index && partition.indexed_until >= partition.first) {
-    TRY(reader.open_search(files));
+    TRY(reader.open_search(files, partition.index_made));
     TRY_ASSIGN(Transaction search, Transaction::begin(*files.search, Transaction::Kind::kRead));
     opened.search_.emplace(std::move(search));
     TRY_ASSIGN(const std::int64_t until, read_indexed_until(*files.search));

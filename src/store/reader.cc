@@ -3,11 +3,13 @@
 
 #include <algorithm>
 
+#include "store/open_files.h"
 #include "store/partition.h"
 #include "store/post_rows.h"
 #include "store/schema.h"
 #include "store/search_index.h"
 #include "store/search_tokenizer.h"
+#include "store/store.h"
 
 namespace tidewatch {
 namespace {
@@ -16,7 +18,15 @@ constexpr int kCatalogCacheKib = 4'096;
 constexpr int kPostsCacheKib = 512;
 constexpr int kSearchCacheKib = 1'024;
 
+constexpr std::uint64_t kFilesOfADatabase = 3;    // itself, its log, the log's shared memory
+constexpr std::uint64_t kFilesOfTheWriters = 48;  // writer, indexers, maintenance, compaction
+
 }  // namespace
+
+std::uint64_t store_files_max(const StoreOptions& options) {
+  const std::uint64_t databases = 1 + 2 * Reader::kPartitionsOpenMax;  // posts.db, and the pairs
+  return options.readers * databases * kFilesOfADatabase + kFilesOfTheWriters;
+}
 
 Result<std::unique_ptr<Reader>> Reader::open(const std::filesystem::path& dir,
                                              const std::string& vfs, const Clock& clock) {
@@ -70,8 +80,10 @@ Result<PartitionReader*> Reader::partition(std::int64_t number) {
   return partitions_.back().get();
 }
 
-Status Reader::open_search(PartitionReader& partition) {
-  if (partition.search != nullptr) return {};
+Status Reader::open_search(PartitionReader& partition, std::uint32_t index_made) {
+  if (partition.search != nullptr && partition.index_made == index_made) return {};
+  partition.hits = Statement{};
+  partition.search.reset();
   TRY_ASSIGN(auto search, connect(partition_search_path(dir_, partition.number), kSearchCacheKib));
   TRY(register_search_tokenizer(*search));
   const std::string table{kSearchTable};
@@ -79,6 +91,7 @@ Status Reader::open_search(PartitionReader& partition) {
              search->prepare("SELECT rowid FROM " + table + " WHERE " + table +
                              " MATCH ?1 AND rowid>=?2 AND rowid<?3 ORDER BY rowid DESC"));
   partition.search = std::move(search);
+  partition.index_made = index_made;
   return {};
 }
 

@@ -20,6 +20,7 @@ struct PartitionReader {
   std::int64_t number = 0;
   std::unique_ptr<Database> posts;
   std::unique_ptr<Database> search;  // null until Reader::open_search()
+  std::uint32_t index_made = 0;      // Partition::index_made when `search` was opened
   Statement by_sequence;             // kPostColumns, sequence = ?1
   Statement by_id;                   // kPostColumns, id_key = ?1 and id = ?2
   Statement descending;              // kPostColumns, sequence in [?1, ?2)
@@ -44,8 +45,9 @@ class Reader {
   Database& catalog() { return *catalog_; }  // posts.db
   // Good until the next call. kUnavailable: it is not there (any more).
   Result<PartitionReader*> partition(std::int64_t number);
-  // Opens the index of a partition, which must be there.
-  Status open_search(PartitionReader& partition);
+  // Opens the index of a partition, which must be there; anew if it was made anew (`index_made`,
+  // see Partition) since it was opened.
+  Status open_search(PartitionReader& partition, std::uint32_t index_made);
   // Lets go of partitions that were removed, so that their space is free.
   void forget_until(std::int64_t number);
 

@@ -34,10 +34,6 @@ constexpr int kAutomerge = 8;
 constexpr int kWalPages = 4'096;
 constexpr int kWalPagesMax = 16'384;
 
-bool is_damage(const Error& error) {
-  return error.code == Code::kDataLoss || error.code == Code::kInternal;
-}
-
 Status make_tables(Database& search, std::int64_t number, std::int64_t store_id) {
   TRY_ASSIGN(Transaction transaction, Transaction::begin(search, Transaction::Kind::kWrite));
   TRY(search.exec("CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID"));
@@ -58,7 +54,14 @@ Status make_tables(Database& search, std::int64_t number, std::int64_t store_id)
   return transaction.commit();
 }
 
-Result<std::unique_ptr<Database>> try_open(const IndexPlace& place, std::int64_t number) {
+}  // namespace
+
+bool is_index_damage(const Error& error) {
+  return error.code == Code::kDataLoss || error.code == Code::kInternal;
+}
+
+Result<std::unique_ptr<Database>> open_partition_search(const IndexPlace& place,
+                                                        std::int64_t number) {
   TRY_ASSIGN(std::unique_ptr<Database> search,
              Database::open(partition_search_path(place.dir, number), Database::Mode::kReadWrite,
                             place.vfs));
@@ -75,16 +78,6 @@ Result<std::unique_ptr<Database>> try_open(const IndexPlace& place, std::int64_t
   return search;
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Database>> open_partition_search(const IndexPlace& place,
-                                                        std::int64_t number) {
-  auto search = try_open(place, number);
-  if (search.ok() || !is_damage(search.error())) return search;
-  remove_database_files(partition_search_path(place.dir, number));
-  return try_open(place, number);
-}
-
 Result<std::int64_t> read_indexed_until(Database& search) {
   TRY_ASSIGN(const auto until, get_meta(search, "indexed_until"));
   if (!until) return Error{Code::kDataLoss, search.path().string() + ": not a search index"};
@@ -97,20 +90,43 @@ SearchIndex::SearchIndex(IndexPlace place, const LabelSets& label_sets, Partitio
 Status SearchIndex::load(std::int64_t last) {
   const auto partitions = partitions_.list();
   for (const Partition& partition : *partitions) {
-    TRY_ASSIGN(std::unique_ptr<Database> search, open_partition_search(place_, partition.number));
-    TRY_ASSIGN(std::int64_t until, read_indexed_until(*search));
-    if (until > std::min(partition.last, last)) {  // posts were lost, or another folder's file
-      search.reset();
-      remove_database_files(partition_search_path(place_.dir, partition.number));
-      TRY_ASSIGN(search, open_partition_search(place_, partition.number));
-      until = 0;
-    }
-    TRY_ASSIGN(const std::uint64_t bytes, bytes_used(*search));
-    partitions_.change(partition.number, [&](Partition& one) {
-      one.indexed_until = std::max(until, one.first - 1);
-      one.search_bytes = bytes;
-    });
+    const Status loaded = load_partition(partition, last);
+    if (loaded.ok()) continue;
+    if (!is_index_damage(loaded.error())) return loaded;
+    TRY(make_anew(partition.number));
   }
+  return {};
+}
+
+Status SearchIndex::load_partition(const Partition& partition, std::int64_t last) {
+  TRY_ASSIGN(const auto search, open_partition_search(place_, partition.number));
+  TRY_ASSIGN(const std::int64_t until, read_indexed_until(*search));
+  if (until > std::min(partition.last, last)) {  // posts were lost, or another folder's file
+    return Error{Code::kDataLoss, search->path().string() + ": further on than the posts"};
+  }
+  TRY_ASSIGN(const std::uint64_t bytes, bytes_used(*search));
+  partitions_.change(partition.number, [&](Partition& one) {
+    one.indexed_until = std::max(until, one.first - 1);
+    one.search_bytes = bytes;
+  });
+  return {};
+}
+
+// First nothing is looked up in it any more, then it goes; readers that have the old file open keep
+// it until they see that there is another.
+Status SearchIndex::make_anew(std::int64_t number) {
+  forget(number);
+  partitions_.change(number, [](Partition& one) {
+    one.indexed_until = one.first - 1;
+    one.compacted = false;
+  });
+  remove_database_files(partition_search_path(place_.dir, number));
+  TRY_ASSIGN(const auto search, open_partition_search(place_, number));
+  TRY_ASSIGN(const std::uint64_t bytes, bytes_used(*search));
+  partitions_.change(number, [&](Partition& one) {
+    ++one.index_made;
+    one.search_bytes = bytes;
+  });
   return {};
 }
 
@@ -119,7 +135,12 @@ Status SearchIndex::go_to(const Partition& partition) {
   forget(number_);
   TRY_ASSIGN(posts_, Database::open(partition_posts_path(place_.dir, partition.number),
                                     Database::Mode::kReadOnly, place_.vfs));
-  TRY_ASSIGN(search_, open_partition_search(place_, partition.number));
+  auto search = open_partition_search(place_, partition.number);
+  if (!search.ok() && is_index_damage(search.error())) {
+    TRY(make_anew(partition.number));
+    search = open_partition_search(place_, partition.number);
+  }
+  TRY_ASSIGN(search_, std::move(search));
   sqlite3_wal_hook(
       search_->handle(),
       [](void* self, sqlite3*, const char*, int pages) {

@@ -26,10 +26,12 @@ struct IndexPlace {
   std::int64_t store_id = 0;
 };
 
-// Opens the index of a partition for writing, makes its tables when they are not there. A file that
-// is damaged or of another store is made anew, since it holds nothing of its own.
+// Opens the index of a partition for writing, makes its tables when they are not there. An error of
+// which is_index_damage() is true: the file is damaged or of another store.
 Result<std::unique_ptr<Database>> open_partition_search(const IndexPlace& place,
                                                         std::int64_t number);
+
+bool is_index_damage(const Error& error);
 
 // How far an index got, read in the caller's transaction: every post up to here is in it.
 Result<std::int64_t> read_indexed_until(Database& search);
@@ -50,12 +52,17 @@ class SearchIndex {
   // many; 0: there are none. A partition that fails is marked (Partition::index_failed) and passed
   // over for older ones; its error comes once no other is behind, and the next call tries it again.
   Result<std::size_t> index_some(std::size_t count_max, std::int64_t last);
+  // Replaces the index of a partition by an empty one, since it holds nothing of its own, and tells
+  // the PartitionMap, so that it is filled again and readers let go of the old file. No other
+  // connection may write to the old one.
+  Status make_anew(std::int64_t number);
   // Lets go of the files of a partition.
   void forget(std::int64_t number);
 
  private:
   Result<std::size_t> index_partition(const Partition& partition, std::size_t count_max,
                                       std::int64_t last);
+  Status load_partition(const Partition& partition, std::int64_t last);
   Status go_to(const Partition& partition);
   void append_document(const Statement& post, std::string& document) const;
   Status tell(std::int64_t until);

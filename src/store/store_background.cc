@@ -264,11 +264,34 @@ Result<bool> Store::Impl::compact_one(bool paced) {
   });
   if (partition == list->end() || stopping()) return false;
   const std::int64_t number = partition->number;
+  const auto bytes = compact_index(number, paced);
+  if (!bytes.ok()) {
+    if (!is_index_damage(bytes.error())) return bytes.error();
+    TRY(make_index_anew(number, bytes.error()));
+    return true;
+  }
+  if (!*bytes) return !stopping();
+  TRY(write([&](Database& catalog) -> Status {
+    auto done = partitions.find(number);
+    if (!done) return {};  // removed meanwhile
+    done->compacted = true;
+    return write_partition(catalog, *done);
+  }));
+  partitions.change(number, [&](Partition& one) {
+    one.compacted = true;
+    one.search_bytes = **bytes;
+  });
+  return true;
+}
+
+// Returns the bytes in use afterwards; nothing when it was given up, since the store stops or the
+// partition was removed.
+Result<std::optional<std::uint64_t>> Store::Impl::compact_index(std::int64_t number, bool paced) {
   TRY_ASSIGN(
       auto compaction,
       IndexCompaction::open({.dir = dir.path(), .vfs = vfs.name(), .store_id = store_id}, number));
   for (bool more = true; more;) {
-    if (stopping() || !partitions.find(number)) return !stopping();
+    if (stopping() || !partitions.find(number)) return std::optional<std::uint64_t>{};
     TRY_ASSIGN(const IndexCompaction::Step step, compaction->step());
     bytes_compacted.fetch_add(step.bytes);
     more = step.more;
@@ -278,17 +301,23 @@ Result<bool> Store::Impl::compact_one(bool paced) {
     pause(std::min<std::chrono::milliseconds>(wait, kCompactionPauseMax));
   }
   TRY_ASSIGN(const std::uint64_t bytes, compaction->finish());
-  TRY(write([&](Database& catalog) -> Status {
-    auto done = partitions.find(number);
-    if (!done) return {};  // removed meanwhile
-    done->compacted = true;
-    return write_partition(catalog, *done);
-  }));
-  partitions.change(number, [&](Partition& one) {
-    one.compacted = true;
-    one.search_bytes = bytes;
-  });
-  return true;
+  return std::optional{bytes};
+}
+
+// Its posts are found again as soon as they are indexed again.
+Status Store::Impl::make_index_anew(std::int64_t number, const Error& damage) {
+  {
+    const MutexLock lock(index_mu);
+    if (!partitions.find(number)) return {};  // removed meanwhile
+    TRY(index->make_anew(number));
+  }
+  say(damage.message.substr(0, damage.message.find(';')) +
+      ": this search index is made anew; searches look at few of its posts until that is done");
+  {
+    const MutexLock lock(thread_mu);  // else the indexer could look just before and sleep on
+  }
+  index_wake.notify_one();
+  return {};
 }
 
 void Store::Impl::compaction_thread() {

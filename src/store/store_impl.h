@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -75,6 +76,8 @@ struct Store::Impl {
   void fold_wal() REQUIRES(post_mu);
   Status checkpoint();
   Result<bool> compact_one(bool paced);
+  Result<std::optional<std::uint64_t>> compact_index(std::int64_t number, bool paced);
+  Status make_index_anew(std::int64_t number, const Error& damage);
   void pause(std::chrono::milliseconds duration);
 
   Status index_all();

@@ -133,7 +133,7 @@ Status Store::check() {
     TRY(check_posts(*files->posts, partition, last));
     TRY(check_ids(*files->posts, older, old_ids));
     if (partition.indexed_until >= partition.first) {
-      TRY(reader->open_search(*files));
+      TRY(reader->open_search(*files, partition.index_made));
       TRY(quick_check(*files->search));
     }
     older.push_back(partition);

@@ -966,6 +966,50 @@ TEST_F(StoreTest, CompactionChangesNothingThatIsFound) {
   EXPECT_EQ(problem(store->check()), "");
 }
 
+// Readers that have the old file open, too, find what the new index has.
+TEST_F(StoreTest, AnIndexFoundDamagedByCompactionIsMadeAnewWhileTheStoreIsOpen) {
+  const std::pair<const char*, const char*> damages[] = {
+      {"what opening reads", "DROP TABLE meta"},
+      {"what merging reads", "DELETE FROM post_terms_data WHERE id > 10"},
+  };
+  for (const auto& [what, sql] : damages) {
+    SCOPED_TRACE(what);
+    const TempDir dir;
+    StoreOptions options = quiet_options(dir.path());
+    options.partition_posts_max = 5'000;
+    options.tail_scan_posts_max = 0;  // by the index alone
+    std::string said;
+    options.say = [&](const std::string& line) { said = line; };
+    auto store = open_store(options, clock_);
+    for (int i = 0; i < 6; ++i) {
+      append(*store, make_posts(1'000, "b" + std::to_string(i) + "_"));
+      ASSERT_EQ(problem(store->index_now()), "");
+    }
+    const auto found = [&] {
+      const auto page = store->posts({.q = "真好77", .limit = 1'000});
+      EXPECT_EQ(problem(page), "");
+      return page.ok() ? page->posts.size() : 0;
+    };
+    ASSERT_EQ(found(), 6U);
+    {
+      auto db =
+          Database::open(partition_search_path(dir.path(), 1), Database::Mode::kReadWrite, "unix");
+      ASSERT_EQ(problem((*db)->exec(sql)), "");
+    }
+    ASSERT_EQ(problem(store->compact_now()), "");
+    EXPECT_THAT(said, HasSubstr("search-000001.db"));
+    EXPECT_EQ(store->stats().index_lag_posts, 5'000U);
+    EXPECT_EQ(store->stats().partitions_compacted, 0U);
+    EXPECT_EQ(found(), 1U) << "what lies in the other partition";
+    ASSERT_EQ(problem(store->index_now()), "");
+    EXPECT_EQ(found(), 6U);
+    ASSERT_EQ(problem(store->compact_now()), "");
+    EXPECT_EQ(store->stats().partitions_compacted, 1U);
+    EXPECT_EQ(found(), 6U);
+    EXPECT_EQ(problem(store->check()), "");
+  }
+}
+
 TEST_F(StoreTest, RemovesTheFileOfAPartitionThatWasNeverBegun) {
   open().reset();
   std::ofstream(partition_posts_path(dir_.path(), 2)) << "";

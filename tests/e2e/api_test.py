@@ -195,7 +195,13 @@ class ApiTest(unittest.TestCase):
         text = self.engine.get("/metrics").decode()
         for name in ["tidewatch_stage_seconds_bucket", "tidewatch_posts_total", "tidewatch_model_info"]:
             self.assertIn(name, text)
-        self.assertEqual(self.engine.get("/v1/models")["models"][0]["active"], True)
+        model = self.engine.get("/v1/models")["models"][0]
+        self.assertEqual(model["active"], True)
+        published = {figure["data"]: figure for figure in model["published"]}
+        self.assertEqual(set(published), {"usual_eval", "virus_eval", "topic_dev"})
+        self.assertEqual(published["topic_dev"]["task"], "topic")
+        self.assertEqual(published["topic_dev"]["texts"], 3000)
+        self.assertGreater(published["topic_dev"]["accuracy"], 0.75)
         self.engine.get("/healthz")
         self.engine.get("/readyz")
         self.assertEqual(self.engine.get("/openapi.json")["openapi"][:3], "3.1")

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import resource
 import socket
 import subprocess
 import sys
@@ -42,9 +43,9 @@ class FirstStepsTest(unittest.TestCase):
         self.write(f"[server]\nport = {free_port()}\n[grpc]\nport = {free_port()}\n" + text)
         return self.ask(*arguments)
 
-    def ask(self, *arguments):
+    def ask(self, *arguments, **options):
         data = os.path.join(self.folder.name, "data")
-        done = run("doctor", "--config", self.config, "--data-dir", data, "--json", *arguments)
+        done = run("doctor", "--config", self.config, "--data-dir", data, "--json", *arguments, **options)
         answer = json.loads(done.stdout)
         self.assertEqual(answer["can_run"], done.returncode == 0)
         return done.returncode, {check["what"]: check for check in answer["checks"]}
@@ -101,6 +102,21 @@ class FirstStepsTest(unittest.TestCase):
             status, checks = self.ask()
         self.assertEqual((status, checks["port"]["level"]), (1, "problem"))
         self.assertIn("--port", checks["port"]["remedy"])
+
+    def test_doctor_counts_the_files_that_may_be_open(self):
+        self.write(f"[server]\nport = {free_port()}\n[grpc]\nport = {free_port()}\n")
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        few = resource.RLIMIT_NOFILE, (256, 512)
+        _, checks = self.ask(preexec_fn=lambda: resource.setrlimit(*few))
+        check = checks["open files"]
+        self.assertEqual(check["level"], "warning")
+        self.assertEqual(check["found"], "512 allowed (256 until the engine raises it)")
+        self.assertIn("LimitNOFILE=", check["remedy"])
+        if hard != resource.RLIM_INFINITY and hard < 4096:
+            self.skipTest(f"only {hard} open files are allowed here")
+        low = resource.RLIMIT_NOFILE, (256, hard)
+        _, checks = self.ask(preexec_fn=lambda: resource.setrlimit(*low))
+        self.assertEqual(checks["open files"]["level"], "ok", checks["open files"])
 
     def test_doctor_knows_a_running_engine_and_a_damaged_model(self):
         data = os.path.join(self.folder.name, "data")

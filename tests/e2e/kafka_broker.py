@@ -22,7 +22,7 @@ class Unavailable(Exception):
 
 def jars():
     """The folder of the broker's jars, fetched once a pom into the build folder."""
-    for program, package in (("java", "openjdk-17-jre-headless"), ("mvn", "maven")):
+    for program, package in (("java", "default-jre-headless"), ("mvn", "maven")):
         if shutil.which(program) is None:
             raise Unavailable(f"no {program} here: apt-get install {package}")
     pom = HERE / "kafka" / "pom.xml"

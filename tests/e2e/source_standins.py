@@ -172,12 +172,13 @@ class JetstreamServer:
         self.server.shutdown()
         self.server.server_close()
 
-    def serve(self, handler):
+    def handshake(self, handler):
+        """What the client asks for; None when it was refused or left."""
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             line = handler.rfile.readline(65536)
             if not line:
-                return
+                return None
             head += line
         lines = head.decode().split("\r\n")
         url = urllib.parse.urlparse(lines[0].split(" ")[1])
@@ -186,10 +187,16 @@ class JetstreamServer:
         if url.path != "/subscribe" or query.get("wantedCollections") != "app.bsky.feed.post" \
                 or headers.get("upgrade", "").lower() != "websocket" or headers["sec-websocket-version"] != "13":
             handler.wfile.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-            return
+            return None
         accept = base64.b64encode(hashlib.sha1((headers["sec-websocket-key"] + self.GUID).encode()).digest()).decode()
         handler.wfile.write(("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                              f"Sec-WebSocket-Accept: {accept}\r\n\r\n").encode())
+        return query
+
+    def serve(self, handler):
+        query = self.handshake(handler)
+        if query is None:
+            return
         with self.changed:
             self.asked.append(query)
             generation = self.generation
@@ -220,14 +227,17 @@ class JetstreamServer:
                                               "createdAt": "2026-11-23T04:31:04.500Z"}}}).encode()
 
     @staticmethod
-    def send(handler, payload):
+    def frame(payload):
         if len(payload) < 126:
             head = struct.pack("!BB", 0x81, len(payload))
         elif len(payload) < 65536:
             head = struct.pack("!BBH", 0x81, 126, len(payload))
         else:
             head = struct.pack("!BBQ", 0x81, 127, len(payload))
-        handler.wfile.write(head + payload)
+        return head + payload
+
+    def send(self, handler, payload):
+        handler.wfile.write(self.frame(payload))
 
 
 class MastodonServer(HttpStandin):

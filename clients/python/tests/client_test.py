@@ -402,6 +402,9 @@ class Cases:
             self.assertIsInstance(client.series("*@*", since=timedelta(days=1)), list)
             model = client.models()[0]
             self.assertIn("angry", model.labels["emotion"])
+            published = {figure.data: figure for figure in model.published}
+            self.assertEqual(published["usual_eval"].task, "emotion")
+            self.assertGreater(published["usual_eval"].accuracy, 0.7)
             self.assertIn("posts_per_second", client.stats())
             self.assertTrue(client.ready())
 

@@ -29,6 +29,7 @@ class FakeFetch final : public HttpFetch {
     }
     const Answer& answer = script[next_++];
     for (const std::string& piece : answer.pieces) {
+      if (before_piece) before_piece(piece);
       if (!on_bytes || !on_bytes(piece)) break;
     }
     if (!answer.failure.empty()) return Error{Code::kUnavailable, answer.failure};
@@ -45,6 +46,7 @@ class FakeFetch final : public HttpFetch {
   std::vector<Answer> script;
   std::vector<HttpGet> asked;
   std::function<void()> at_end;
+  std::function<void(const std::string& piece)> before_piece;
 
  private:
   std::size_t next_ = 0;

@@ -74,6 +74,26 @@ export const page_tests = {
     await desk.close();
   },
 
+  async 'search: a search that ran out of time says so, how far it looked, and goes on'({ browser, base, shots }) {
+    const desk = await Desk.open(browser, base, { shots, lang: 'en-US' });
+    await desk.go(`#/search?q=${encodeURIComponent('/今天/')}`);
+    await desk.see('.search-incomplete');
+    const said = await desk.text('.search-incomplete');
+    expect(/Partial result.*looked back to .*\d.*pattern/.test(said), said);
+    expect((await desk.text('.search-found')).includes('Nothing was found so far.'), 'it is not said that there is none');
+    await desk.shot('search-incomplete-light-en');
+    await desk.page.locator('.list-end button').click();
+    await desk.see('.posts-results .post');
+    await desk.until('what was looked at is whole now', async () => (await desk.count('.search-incomplete')) === 0);
+    await desk.close();
+    const chinese = await Desk.open(browser, base, { shots, lang: 'zh-CN' });
+    await chinese.go(`#/search?q=${encodeURIComponent('/今天/')}`);
+    await chinese.see('.search-incomplete');
+    expect((await chinese.text('.search-incomplete')).includes('部分结果'), await chinese.text('.search-incomplete'));
+    await chinese.shot('search-incomplete-light-zh');
+    await chinese.close();
+  },
+
   async 'search: what is wrong is shown where it is wrong'({ browser, base, shots }) {
     const desk = await Desk.open(browser, base, { shots, lang: 'en-US', expected: [/400/] });
     await desk.go('#/search');
@@ -137,6 +157,12 @@ export const page_tests = {
   async 'models: a refusal shows its figures, a swap and a canary are asked about first'({ browser, base, shots }) {
     const desk = await Desk.open(browser, base, { shots, lang: 'en-US', expected: [/409/] });
     await desk.go('#/models');
+    await desk.see('.published tbody tr');
+    const published = await desk.text('.published');
+    for (const part of ['SMP2020 usual, evaluation', 'emotion', '77.2%', '74.9%', '1,978', 'Toutiao headlines, dev', 'topic', '81.2%']) {
+      expect(published.includes(part), `the published accuracy says ${part}`);
+    }
+    await desk.shot('models-published-light-en');
     const engine = desk.page.locator('input[name="engine"]');
     await engine.fill('broken.engine');
     await desk.page.locator('[data-action="swap"]').click();
@@ -155,6 +181,7 @@ export const page_tests = {
     await desk.page.locator('[data-action="swap"]').click();
     await desk.page.locator('[data-action="confirm"]').click();
     await desk.until('the new version', async () => (await desk.text('.swap-outcome')).includes('2026.11.1 → v2'));
+    await desk.until('weights without figures say so', async () => (await desk.text('.published')).includes('No accuracy was published'));
     await desk.page.locator('[data-action="rollback"]').click();
     await desk.page.locator('[data-action="confirm"]').click();
     await desk.until('the old one', async () => (await desk.text('.swap-outcome')).includes('v2 → 2026.11.1'));

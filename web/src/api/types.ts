@@ -201,6 +201,16 @@ export interface Model {
   rollback_to: string | null;
   canary: Canary | null;
   tasks: { name: string; labels: string[] }[];
+  /** what the manifest of the weights says; this engine did not measure it */
+  published: PublishedFigure[];
+}
+
+export interface PublishedFigure {
+  data: string;
+  task: string | null;
+  texts: number | null;
+  accuracy: number;
+  macro_f1: number | null;
 }
 
 export interface Cascade {

@@ -6,7 +6,7 @@ import { error_text } from './states';
 /** The end of a list: a button for the next page, or word that there is none. */
 export function More<T>({ pages }: { pages: Pages<T> }) {
   const { t } = use_words();
-  if (pages.items.length === 0) return null;
+  if (pages.items.length === 0 && pages.more === null) return null;
   if (pages.more === null) return <p class="hint list-end">{t('search.end')}</p>;
   return (
     <div class="list-end">

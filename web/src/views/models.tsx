@@ -5,10 +5,11 @@ import { useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 
 import { api, ApiError } from '../api/client';
-import type { Canary, CanarySide, Cascade, Model, RepositoryEntry, SwapAnswer, SwapFigures } from '../api/types';
+import type { Canary, CanarySide, Cascade, Model, PublishedFigure, RepositoryEntry, SwapAnswer, SwapFigures } from '../api/types';
 import { Confirm } from '../components/dialog';
 import { Empty, Panel, QueryView } from '../components/states';
 import { format_bytes, format_count, format_ms, format_share } from '../format';
+import type { MessageId } from '../i18n/messages';
 import { use_words } from '../preferences';
 import { use_query } from '../query';
 
@@ -67,6 +68,57 @@ function CanaryTable({ canary }: { canary: Canary }) {
         {canary.reason !== null && ` · ${canary.reason}`}
       </p>
     </>
+  );
+}
+
+// The sets that the bundled models were measured on; others go by the name in their manifest.
+const kDataSets: Record<string, MessageId> = {
+  usual_eval: 'models.data.usual_eval',
+  virus_eval: 'models.data.virus_eval',
+  topic_dev: 'models.data.topic_dev',
+  held_out: 'models.data.held_out',
+};
+const kTasks: Record<string, MessageId> = { emotion: 'models.task.emotion', topic: 'models.task.topic' };
+
+function Published({ figures }: { figures: readonly PublishedFigure[] }) {
+  const { lang, t } = use_words();
+  const named = (names: Record<string, MessageId>, name: string) => {
+    const key = names[name];
+    return key === undefined ? name : t(key);
+  };
+  return (
+    <section class="published">
+      <h3>{t('models.published')}</h3>
+      {figures.length === 0 ? (
+        <p class="hint">{t('models.published.none')}</p>
+      ) : (
+        <div class="scroll-x" role="group" aria-label={t('models.published')} tabIndex={0}>
+          <table class="grid">
+            <thead>
+              <tr>
+                <th scope="col">{t('models.data')}</th>
+                <th scope="col">{t('models.task')}</th>
+                <th scope="col" class="number">{t('models.accuracy')}</th>
+                <th scope="col" class="number">{t('models.macro_f1')}</th>
+                <th scope="col" class="number">{t('models.runs')}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {figures.map((f) => (
+                <tr key={f.data}>
+                  <th scope="row">{named(kDataSets, f.data)}</th>
+                  <td>{f.task === null ? '–' : named(kTasks, f.task)}</td>
+                  <td class="number">{accuracy(f.accuracy)}</td>
+                  <td class="number">{accuracy(f.macro_f1)}</td>
+                  <td class="number">{f.texts === null ? '–' : format_count(lang, f.texts)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {figures.length > 0 && <p class="hint">{t('models.published.note')}</p>}
+    </section>
   );
 }
 
@@ -175,6 +227,7 @@ function ModelCard({ model, engines, changed }: CardProps) {
         {' · '}
         {model.tasks.map((task) => t('models.labels', { task: task.name, count: task.labels.length })).join(', ')}
       </p>
+      <Published figures={model.published} />
       {canary && (
         <section class="canary">
           <h3>

@@ -6,12 +6,13 @@ import { useEffect, useState } from 'preact/hooks';
 import { api, ApiError } from '../api/client';
 import type { Post, Summary } from '../api/types';
 import { Histogram } from '../charts/histogram';
+import { use_now } from '../clock';
 import { Facets } from '../components/facets';
 import { More } from '../components/more';
 import { PostItem } from '../components/post_item';
 import { QueryHelp, QueryProblem, use_verdict } from '../components/query_box';
 import { Empty, Failed, Loading } from '../components/states';
-import { format_count, format_ms } from '../format';
+import { format_count, format_ms, format_time } from '../format';
 import { emotion_name, kRegions, kTopics, region_name, topic_name } from '../i18n/names';
 import { live } from '../live/connection';
 import type { LiveState } from '../live/state';
@@ -210,6 +211,19 @@ function Found({ summary, shown }: { summary: Summary | null; shown: number }) {
   );
 }
 
+/** What a search that ran out of time looked at, and what would be faster. */
+function Incomplete({ searched_from, query }: { searched_from: string; query: string }) {
+  const { lang, t } = use_words();
+  const now = use_now(60_000);
+  const slow = query !== '' && marked_words(query).length === 0;
+  return (
+    <p class="stale search-incomplete" role="status">
+      {searched_from === '' ? t('search.incomplete') : t('search.incomplete.from', { time: format_time(lang, searched_from, now) })}
+      {slow && ` ${t('search.incomplete.slow')}`}
+    </p>
+  );
+}
+
 export function SearchView({ route }: { route: Route }) {
   const { lang, t } = use_words();
   const fields = fields_of(route);
@@ -283,14 +297,17 @@ export function SearchView({ route }: { route: Route }) {
         {lag > 0 && fields.q !== '' && (
           <p class="stale">{t('search.lag', { count: format_count(lang, lag) })}</p>
         )}
-        {searched_from !== null && <p class="stale">{t('search.incomplete')}</p>}
+        {searched_from !== null && <Incomplete searched_from={searched_from} query={fields.q} />}
         <p class="hint search-count" role="status">
           {!pages.loading && !pages.error && items.length > 0 && <Found summary={told} shown={items.length} />}
         </p>
         {pages.loading && <Loading />}
         {pages.error && !asked_wrong && <Failed error={pages.error} retry={pages.reload} />}
         {!pages.loading && !pages.error && items.length === 0 && (
-          <Empty text={t('posts.empty')} hint={t('search.empty.hint')} />
+          <Empty
+            text={t(searched_from === null ? 'posts.empty' : 'search.none_yet')}
+            {...(searched_from === null ? { hint: t('search.empty.hint') } : {})}
+          />
         )}
         <ul class="posts posts-results">
           {items.map((post) => (

@@ -324,6 +324,23 @@ class RuleVerdict:
 
 
 @dataclass(frozen=True)
+class PublishedFigure:
+    """How well a model's weights did when they were published, as their manifest says."""
+
+    data: str
+    """The data set it was measured on."""
+    task: str | None
+    texts: int | None
+    accuracy: float
+    """0 to 1, and so is ``macro_f1``."""
+    macro_f1: float | None
+
+    @classmethod
+    def from_json(cls, data: Json) -> PublishedFigure:
+        return cls(data["data"], data["task"], data["texts"], data["accuracy"], data["macro_f1"])
+
+
+@dataclass(frozen=True)
 class Model:
     """A loaded model."""
 
@@ -336,6 +353,7 @@ class Model:
     engine: str | None
     labels: Mapping[str, Sequence[str]]
     """By task: ``emotion`` and ``topic``."""
+    published: Sequence[PublishedFigure]
     raw: Json = field(repr=False)
 
     @classmethod
@@ -349,6 +367,7 @@ class Model:
             memory_bytes=data["memory_bytes"],
             engine=data.get("engine"),
             labels={task["name"]: task["labels"] for task in data["tasks"]},
+            published=[PublishedFigure.from_json(figure) for figure in data.get("published", [])],
             raw=data,
         )
 
