@@ -26,12 +26,16 @@ constexpr double kGapSecondsMin = 0.5;  // shorter ones are as coarse as the clo
 constexpr std::uint32_t kSuspectRepeats = 3;
 constexpr double kSuspectShare = 0.1;
 
-// The first so many posts of one text count for the crowd; the next only once there are enough of
-// them to say how their authors behave.
-constexpr std::uint32_t kUndecidedFrom = 12, kUndecidedTo = 40;
+// The first so many posts of one text count for the crowd; the next only once more people have
+// posted it than a flood has accounts. What people say in a word or two is no text of anybody's.
+constexpr std::uint32_t kUndecidedFrom = 5, kFewAuthors = 64;
+constexpr std::size_t kOwnTextUnits = 5;
 
 bool is_suspect(const CopyGroup& group) {
-  if (group.counts.posts > kUndecidedFrom && group.counts.posts < kUndecidedTo) return true;
+  if (group.units >= kOwnTextUnits && group.counts.posts > kUndecidedFrom &&
+      group.counts.new_authors <= kFewAuthors) {
+    return true;
+  }
   return group.repeats >= kSuspectRepeats && group.repeats >= kSuspectShare * group.counts.posts;
 }
 
@@ -61,6 +65,7 @@ bool Coordination::on_counted(const ScoredPost& post, std::uint8_t emotion, bool
   if (post.post.text.empty()) return false;
   const auto place = groups_.add({.author = post.post.author,
                                   .text = post.post.text,
+                                  .repost_of = post.post.repost_of,
                                   .time_ms = post.post.time.time_since_epoch().count(),
                                   .emotion = emotion,
                                   .negative = negative,
