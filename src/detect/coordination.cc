@@ -46,8 +46,9 @@ KeyId key_of(const CopyGroup& group) { return KeyId{kGroupKeys | group.serial}; 
 CoordinationSigns coordination_signs(const CopyGroup& group, const CoordinationOptions& options) {
   CoordinationSigns signs;
   if (group.repeats >= options.repeats_min) {
-    signs.repetition =
-        std::min(1.0, static_cast<double>(group.repeats) / group.counts.posts / kRepeatShare);
+    // A standard error less: some of the first people of a crowd may come twice by chance.
+    const double repeats = group.repeats - std::sqrt(static_cast<double>(group.repeats));
+    signs.repetition = std::min(1.0, repeats / group.counts.posts / kRepeatShare);
   }
   if (group.gaps >= options.gaps_min && group.gap_mean >= kGapSecondsMin) {
     const double variation = std::sqrt(group.gap_squares / group.gaps) / group.gap_mean;
