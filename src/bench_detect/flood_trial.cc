@@ -57,7 +57,7 @@ std::shared_ptr<const RuleMatcher> rules_of(const std::vector<ScoredPost>& posts
 struct Planted {
   std::variant<FloodPlan, CrowdPlan> plan;
   std::size_t place = 0;  // in FloodTrial::floods or crowds
-  EventTime start{};
+  EventTime start{}, end{};
 };
 
 class Trial {
@@ -105,7 +105,7 @@ class Trial {
   // Plants an event and runs until the next may begin.
   EventTime plant(const std::variant<FloodPlan, CrowdPlan>& plan, EventTime start) {
     const std::size_t serial = planted_.size();
-    Planted one{plan, 0, start};
+    Planted one{plan, 0, start, start};
     std::vector<ScoredPost> posts;
     if (const auto* const flood = std::get_if<FloodPlan>(&plan)) {
       one.place = trial_.floods.size();
@@ -116,6 +116,7 @@ class Trial {
       trial_.crowds.push_back({.plan = std::get<CrowdPlan>(plan), .alert_delay = std::nullopt});
       posts = crowd_posts(std::get<CrowdPlan>(plan), serial, start, random_);
     }
+    one.end = posts.back().post.time;
     planted_.push_back(one);
     if (serial % 20 == 0) progress_(fmt::format("event {}", serial));
     for (const ScoredPost& post : posts) {
@@ -145,7 +146,7 @@ class Trial {
 
   void note_opened(const Alert& alert, EventTime now) {
     const bool coordinated = alert.kind == "coordinated";
-    const std::optional<std::size_t> event = planted_among(alert);
+    const std::optional<std::size_t> event = planted_among(alert, now);
     if (!event) {
       const std::string kind = kind_of(alert);
       ++(in_background_ ? trial_.background : trial_.beside)[kind];
@@ -181,13 +182,15 @@ class Trial {
                                           fmt::join(alert.terms, " ")));
   }
 
-  // The latest event of which a post is among the evidence.
-  static std::optional<std::size_t> planted_among(const Alert& alert) {
+  // The latest event of which a post is among the evidence, unless it was over long before: the
+  // evidence of a quiet key may be days old.
+  std::optional<std::size_t> planted_among(const Alert& alert, EventTime now) const {
     std::optional<std::size_t> latest;
     for (const std::string& id : alert.evidence) {
       std::size_t serial = 0;
       if (!id.starts_with('p')) continue;
       std::from_chars(id.data() + 1, id.data() + id.size(), serial);
+      if (now > planted_[serial].end + kPause) continue;
       latest = std::max(latest.value_or(0), serial);
     }
     return latest;
