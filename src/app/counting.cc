@@ -90,6 +90,7 @@ void Counting::set_rules(std::shared_ptr<const RuleMatcher> rules) {
     }
   }
   rules_since_ = std::move(since);
+  fixed_shares_.set_rules(rules.get());
   detector_.watch_rules(std::move(by_name));
   aggregator_.set_rules(std::move(rules));
 }
@@ -149,6 +150,7 @@ void Counting::count(std::vector<ScoredPost>& posts, std::optional<EventTime> no
       detector_.advance(
           unix_seconds(*watermark) - 1,
           [&](KeyId key) REQUIRES(mu_) { return aggregator_.name(key); }, changes);
+      fixed_shares_.leave_out(changes);
       discovery_.advance(unix_seconds(*watermark) - 1, changes);
       for (const Change& change : changes) remember_peak(change);
       alerts_.on_changes(changes, updates_);
@@ -172,6 +174,7 @@ void Counting::digest(std::vector<Tick>& ticks) {
     changes.clear();
     leave_out_coordinated(tick);
     detector_.observe(tick, names, changes);
+    fixed_shares_.leave_out(changes);
     discovery_.advance(tick.second, changes);
     for (const Change& change : changes) remember_peak(change);
     if (!changes.empty()) alerts_.on_changes(changes, updates_);

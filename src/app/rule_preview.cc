@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/engine_api.h"
+#include "app/fixed_shares.h"
 #include "core/rfc3339.h"
 
 namespace tidewatch {
@@ -68,6 +69,7 @@ class Replay {
         detector_(options.detect),
         labels_(labels),
         since_(since) {
+    fixed_shares_.set_rules(rules.get());
     aggregator_.set_rules(std::move(rules));
   }
 
@@ -123,6 +125,7 @@ class Replay {
     ticks_.clear();
   }
   void take_changes() {
+    fixed_shares_.leave_out(changes_);
     for (const Change& change : changes_) {
       if (change.name.kind == KeyKind::kRule) take_change(change);
     }
@@ -150,6 +153,7 @@ class Replay {
 
   Aggregator aggregator_;
   Detector detector_;
+  FixedShares fixed_shares_;
   const LabelSchema& labels_;
   const std::int64_t since_;
   std::uint64_t posts_ = 0;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "store/store_test_support.h"
@@ -24,19 +25,19 @@ class RulePreviewTest : public testing::Test {
     ASSERT_TRUE(book.ok()) << book.error().message;
     book_ = *std::move(book);
   }
-  void fill(std::int64_t wave_at) {
+  void fill(std::int64_t wave_at, std::uint8_t wave_emotion = 3) {
     std::vector<ScoredPost> posts;
-    const auto add = [&](const char* text, std::int64_t second) {
+    const auto add = [&](const char* text, std::int64_t second, std::uint8_t emotion) {
       const std::string n = std::to_string(count_++);
       posts.push_back(store_test::make_post("p" + n, text + n, second * 1'000));
       posts.back().post.author = "u" + n;
       posts.back().text_hash = count_ * 0x9E3779B97F4A7C15ULL;
-      posts.back().scores.emotion = 3;  // neutral: only the volume changes
+      posts.back().scores.emotion = emotion;
     };
     for (std::int64_t s = kNow - 3 * 3'600; s < kNow; ++s) {
-      if (s % 5 == 0) add("今天天气真好", s);
+      if (s % 5 == 0) add("今天天气真好", s, 3);  // neutral
       const bool wave = s >= wave_at && s < wave_at + 120;
-      for (int i = 0; wave && i < 2; ++i) add("什么时候给我退款", s);
+      for (int i = 0; wave && i < 2; ++i) add("什么时候给我退款", s, wave_emotion);
     }
     ASSERT_TRUE(store_->append(posts, store_test::labels()));
   }
@@ -89,6 +90,22 @@ TEST_F(RulePreviewTest, WhatDoesNotRiseDoesNotFire) {
   EXPECT_EQ(none->matches, 0u);
   EXPECT_TRUE(none->alerts.empty());
   EXPECT_TRUE(none->examples.empty());
+}
+
+TEST_F(RulePreviewTest, ARuleThatFixesTheEmotionHasNoNegativeWave) {
+  fill(kNow - 1'800, 0);  // angry
+  const auto kinds = [&](const char* query) {
+    const auto found = preview(query);
+    EXPECT_TRUE(found.ok()) << query;
+    std::vector<ChangeKind> told;
+    for (const PreviewAlert& alert : found->alerts) told.push_back(alert.kind);
+    std::sort(told.begin(), told.end());
+    return told;
+  };
+  const std::vector<ChangeKind> both{ChangeKind::kVolume, ChangeKind::kNegative};
+  EXPECT_EQ(kinds("退款"), both);
+  EXPECT_EQ(kinds("emotion:negative"), std::vector{ChangeKind::kVolume});
+  EXPECT_EQ(kinds("退款 emotion:angry"), std::vector{ChangeKind::kVolume});
 }
 
 TEST_F(RulePreviewTest, AWaveBeforeTheTimeAskedForIsNotTold) {

@@ -26,12 +26,23 @@ constexpr double kGapSecondsMin = 0.5;  // shorter ones are as coarse as the clo
 constexpr std::uint32_t kSuspectRepeats = 3;
 constexpr double kSuspectShare = 0.1;
 
-// The first so many posts of one text count for the crowd; the next only once there are enough of
-// them to say how their authors behave.
-constexpr std::uint32_t kUndecidedFrom = 12, kUndecidedTo = 40;
+// The first so many posts of one text count for the crowd; the next only once more people have
+// posted it than a flood has accounts. What people say in a word or two, or what a site puts into a
+// repost by itself, is no text of anybody's.
+constexpr std::uint32_t kUndecidedFrom = 5, kFewAuthors = 64;
+constexpr std::size_t kOwnTextUnits = 4;
+constexpr std::string_view kRepostTexts[] = {"转发微博", "轉發微博"};
+
+bool is_own_text(const CopyGroup& group) {
+  return group.units >= kOwnTextUnits && std::find(std::begin(kRepostTexts), std::end(kRepostTexts),
+                                                   group.opening) == std::end(kRepostTexts);
+}
 
 bool is_suspect(const CopyGroup& group) {
-  if (group.counts.posts > kUndecidedFrom && group.counts.posts < kUndecidedTo) return true;
+  if (is_own_text(group) && group.counts.posts > kUndecidedFrom &&
+      group.counts.new_authors <= kFewAuthors) {
+    return true;
+  }
   return group.repeats >= kSuspectRepeats && group.repeats >= kSuspectShare * group.counts.posts;
 }
 
@@ -42,8 +53,9 @@ KeyId key_of(const CopyGroup& group) { return KeyId{kGroupKeys | group.serial}; 
 CoordinationSigns coordination_signs(const CopyGroup& group, const CoordinationOptions& options) {
   CoordinationSigns signs;
   if (group.repeats >= options.repeats_min) {
-    signs.repetition =
-        std::min(1.0, static_cast<double>(group.repeats) / group.counts.posts / kRepeatShare);
+    // A standard error less: some of the first people of a crowd may come twice by chance.
+    const double repeats = group.repeats - std::sqrt(static_cast<double>(group.repeats));
+    signs.repetition = std::min(1.0, repeats / group.counts.posts / kRepeatShare);
   }
   if (group.gaps >= options.gaps_min && group.gap_mean >= kGapSecondsMin) {
     const double variation = std::sqrt(group.gap_squares / group.gaps) / group.gap_mean;
@@ -61,6 +73,7 @@ bool Coordination::on_counted(const ScoredPost& post, std::uint8_t emotion, bool
   if (post.post.text.empty()) return false;
   const auto place = groups_.add({.author = post.post.author,
                                   .text = post.post.text,
+                                  .repost_of = post.post.repost_of,
                                   .time_ms = post.post.time.time_since_epoch().count(),
                                   .emotion = emotion,
                                   .negative = negative,

@@ -51,8 +51,8 @@ class Coordination final : public PostObserver {
   explicit Coordination(CoordinationOptions options);
 
   // True: the post is of a text whose posting looks coordinated by now, or may soon (a few authors
-  // have posted it again, a tenth of its posts are such), or that has been copied too little to
-  // say (its posts from the 13th to the 39th).
+  // have posted it again, a tenth of its posts are such), or that no more people have copied than a
+  // flood has accounts (its posts from the sixth on, until it has 65 authors).
   bool on_counted(const ScoredPost& post, std::uint8_t emotion, bool negative) override;
   // Of the group that the last post counted belongs to; 0: none.
   KeyId last_key() const { return last_key_; }

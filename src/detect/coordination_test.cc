@@ -132,6 +132,33 @@ TEST(CoordinationTest, CopyPasteFloodsAreToldAsSuchAndAreNoCrowd) {
   EXPECT_EQ(crowds, 0);
 }
 
+// Each of sixty accounts has posted once before any posts again.
+TEST(CoordinationTest, SixtyAccountsInTurnAreNoCrowdNorAreShortTextsAndTemplates) {
+  for (const char* const shape : {"varied", "short", "template"}) {
+    int labelled = 0, crowds = 0;
+    for (std::uint32_t seed = 101; seed <= 110; ++seed) {
+      Stream stream(seed);
+      stream.add_background();
+      const std::string base = stream.text();
+      std::size_t turn = 0;
+      for (double at = kEventAt; at < kEventAt + 180; at += stream.gap(2)) {
+        std::string text = stream.varied(base);
+        if (shape == std::string_view{"short"}) text = base.substr(0, 18) + "😀";  // six units
+        if (shape == std::string_view{"template"}) {
+          text = base.substr(0, 24) + stream.text().substr(0, 6) + base.substr(24) +
+                 std::to_string(stream.below(10'000)) + "元";
+        }
+        stream.add(at, "bot" + std::to_string(turn++ % 60), text);
+      }
+      const Stream::Told told = stream.run();
+      labelled += !told.coordinated.empty();
+      crowds += !told.crowd.empty();
+    }
+    EXPECT_GE(labelled, 9) << shape;
+    EXPECT_EQ(crowds, 0) << shape;
+  }
+}
+
 TEST(CoordinationTest, ManyAccountsOnATimetableAreCoordinated) {
   int labelled = 0;
   for (std::uint32_t seed = 1; seed <= 20; ++seed) {

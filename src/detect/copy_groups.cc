@@ -76,12 +76,12 @@ double AuthorSketch::resemblance(const AuthorSketch& a, const AuthorSketch& b) {
 
 CopyGroups::CopyGroups(CopyGroupOptions options)
     : options_(options),
-      author_pairs_(options.author_pairs_max, static_cast<std::uint32_t>(options.quiet_seconds)),
+      author_pairs_(options.author_pairs_max, static_cast<std::uint32_t>(options.author_seconds)),
       line_mask_(std::bit_ceil(std::max<std::size_t>(options.index_entries_max, 64)) / kLine - 1),
       index_((line_mask_ + 1) * kLine) {}
 
 std::optional<std::size_t> CopyGroups::add(const Sighting& post) {
-  const auto sketch = sketcher_.sketch(post.text);
+  const auto sketch = sketcher_.sketch(post.text, post.repost_of);
   if (!sketch) return std::nullopt;
   std::array<std::uint64_t, kBands> bands{};
   for (std::size_t band = 0; band < kBands; ++band) {
@@ -120,7 +120,8 @@ std::optional<std::size_t> CopyGroups::find(const std::array<std::uint64_t, kBan
       if (entry.mark != mark || entry.place == 0) continue;
       const CopyGroup& group = groups_[entry.place - 1];
       if (static_cast<std::uint32_t>(group.serial) != entry.serial_or_author) continue;
-      if (group.serial != 0 && equal_minima(group.sketch, sketch) >= kEqualMin) {
+      const std::size_t equal_min = group.coordinated ? kEqualToCoordinatedMin : kEqualMin;
+      if (group.serial != 0 && equal_minima(group.sketch, sketch) >= equal_min) {
         return entry.place - 1;
       }
     }
@@ -184,6 +185,7 @@ std::size_t CopyGroups::open(const TextSketch& sketch, const Sighting& post, con
   group = {};
   group.serial = ++serial_;
   group.sketch = sketch;
+  group.units = sketcher_.units();
   group.opening = opening_of(sketcher_.cleaned());
   group.text_mark = XXH3_64bits(sketch.data(), sizeof(sketch));
   group.first = post.time_ms / 1'000 -

@@ -22,6 +22,9 @@ struct CopyGroupOptions {
   std::size_t index_entries_max = std::size_t{1} << 20;
   std::size_t author_pairs_max = std::size_t{1} << 18;  // (group, author), 8 bytes each
   std::int64_t quiet_seconds = 600;  // a group without a post for so long is forgotten
+  // How long a group remembers an author: sixty accounts in turn, at two posts a minute, come back
+  // after half an hour.
+  std::int64_t author_seconds = 3 * 3'600;
 };
 
 // The lowest hashes of a set (a bottom-k sketch: E. Cohen and H. Kaplan, "Summarizing data using
@@ -43,7 +46,8 @@ class AuthorSketch {
 struct CopyGroup {
   std::uint64_t serial = 0;  // from 1, never reused; 0: a free place
   TextSketch sketch{};
-  std::string opening;  // of the text, for people
+  std::size_t units = 0;  // of its text
+  std::string opening;    // of the text, for people
   std::uint64_t text_mark = 0;
   std::int64_t first = 0, last = 0;  // Unix seconds
   KeyCounts counts;                  // of all its posts; new_authors: its distinct authors
@@ -62,7 +66,8 @@ struct CopyGroup {
 // Groups posts by near-equal texts at stream speed in bounded memory: MinHash with locality-
 // sensitive hashing (P. Indyk and R. Motwani, STOC 1998) in 4 bands of 3 minima. A text whose band
 // was seen shortly before opens a group with it; later texts join the group when at least 7 of 12
-// minima are equal to its first text's.
+// minima are equal to its first text's, or 5 once its posting looks coordinated: of a template of
+// which each copy fills in something else, some are further from the first than others.
 //
 // Deterministic; event time only. Not thread-safe. Every post is counted once, none is dropped:
 // the first post of a group is counted when the second comes, without its author's name.
@@ -73,6 +78,7 @@ class CopyGroups {
   struct Sighting {
     std::string_view author;  // empty: not said
     std::string_view text;
+    std::string_view repost_of;  // empty: an original
     std::int64_t time_ms = 0;
     std::uint8_t emotion = kNoLabel;
     bool negative = false;
@@ -107,7 +113,7 @@ class CopyGroups {
     std::uint32_t serial_or_author = 0;
   };
   static constexpr std::size_t kBands = 4, kRows = 3, kLine = 4;
-  static constexpr std::size_t kEqualMin = 7;
+  static constexpr std::size_t kEqualMin = 7, kEqualToCoordinatedMin = 5;
 
   std::optional<std::size_t> find(const std::array<std::uint64_t, kBands>& bands,
                                   const TextSketch& sketch) const;

@@ -35,10 +35,21 @@ TEST(TextSketchTest, EstimatesWhatTextsShare) {
   EXPECT_LE(equal_minima(sketch(text), sketch("今天在公园里看到了很多漂亮的花和小鸟真开心啊")), 1u);
 }
 
-TEST(TextSketchTest, ShortTextsHaveNone) {
+TEST(TextSketchTest, ShortTextsAreEqualOrNotAndOnlyOfOneOriginal) {
   TextSketcher sketcher;
-  for (const char* text :
-       {"", "转发微博", "哈哈哈哈哈哈", "@甲 @乙 @丙 好的", "😀😀😀😀😀😀😀😀😀😀😀😀"}) {
+  const auto made = sketcher.sketch("支持青禾中学", "original");
+  ASSERT_TRUE(made);
+  EXPECT_EQ(sketcher.units(), 6u);
+  EXPECT_EQ(sketcher.sketch("@甲 支持青禾中学！[心]", "original"), made);
+  EXPECT_EQ(equal_minima(*sketcher.sketch("支持青禾中学吧", "original"), *made), 0u);
+  EXPECT_EQ(equal_minima(*sketcher.sketch("支持青禾中学", "another"), *made), 0u);
+  // A longer one is what it says, whatever it passes on.
+  EXPECT_EQ(sketcher.sketch(kText, "original"), sketcher.sketch(kText));
+}
+
+TEST(TextSketchTest, NoWordsNoSketch) {
+  TextSketcher sketcher;
+  for (const char* text : {"", "@甲 @乙", "！！！", "😀😀😀😀😀😀😀😀😀😀😀😀"}) {
     EXPECT_FALSE(sketcher.sketch(text)) << text;
   }
 }
@@ -63,6 +74,7 @@ CopyGroups::Sighting sighting(const std::string& author, const std::string& text
                               std::int64_t second) {
   return {.author = author,
           .text = text,
+          .repost_of = {},
           .time_ms = second * 1'000,
           .emotion = 0,
           .negative = true,

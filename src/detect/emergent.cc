@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "aggregate/aggregator.h"
 #include "aggregate/evidence_pool.h"
@@ -19,10 +21,14 @@ constexpr std::uint64_t kTopicKeys = std::uint64_t{3} << 62;
 constexpr std::int64_t kLookSeconds = 2;
 constexpr std::int64_t kTellSeconds = 60;
 constexpr std::int64_t kHotSeconds = 300;  // how long a term stays one of those looked for
+// A topic is opened only with a term that was significant so shortly before: what is left of a wave
+// is no news.
+constexpr std::int64_t kFreshSeconds = 60;
 constexpr std::size_t kTermsPerPostMax = 24;
 constexpr double kEstablished = 0.5;  // posts a slice
 constexpr std::size_t kPairTermsMax = 8;
 constexpr std::size_t kTermsPerTopicMax = 48;
+constexpr std::size_t kCascadesMax = 16;
 constexpr std::size_t kNameUnitsMax = 12;
 constexpr double kRecentSeconds = 60;
 constexpr double kBusyPosts = 3;  // over kRecentSeconds or so
@@ -85,16 +91,21 @@ void Emergent::add(const ScoredPost& post, std::uint8_t emotion, bool negative) 
     slow_slice_ = second / options_.slow_slice_seconds;
   }
   find_terms(post);
-  if (significant_.empty()) return;
+  if (found_.empty()) return;
   HotPost hot;
   hot.second = second;
+  hot.cascade = hash_bytes(post.post.repost_of.empty() ? post.post.id : post.post.repost_of);
   hot.author = post.post.author.empty() ? hash_bytes(post.post.id) : hash_bytes(post.post.author);
-  for (auto& [term, text] : significant_) {
-    if (terms_.size() >= options_.terms_max && !terms_.contains(term)) continue;
-    Term& known = terms_[term];
-    if (known.text.empty()) known.text = std::move(text);
-    known.last = std::max(known.last, second);
-    hot.terms.push_back(term);
+  for (Found& found : found_) {
+    if (terms_.size() >= options_.terms_max && !terms_.contains(found.term)) continue;
+    Term& known = terms_[found.term];
+    if (known.text.empty()) {
+      known.text = std::move(found.text);
+      known.parts = found.parts;
+    }
+    // Not when it merely was: a word that everybody uses would stay one for good.
+    if (found.significant) known.last = std::max(known.last, second);
+    hot.terms.push_back(found.term);
   }
   if (hot.terms.empty()) return;
   std::sort(hot.terms.begin(), hot.terms.end());
@@ -111,9 +122,9 @@ void Emergent::add(const ScoredPost& post, std::uint8_t emotion, bool negative) 
   grown_ = true;
 }
 
-// Counts the terms of the post; fills significant_ with those that are, or were a moment ago.
+// Counts the terms of the post; fills found_ with those that are significant, or were a moment ago.
 void Emergent::find_terms(const ScoredPost& post) {
-  significant_.clear();
+  found_.clear();
   established_.clear();
   clean_text(post.post.text, cleaned_);
   fold_text(cleaned_, folded_);
@@ -126,7 +137,8 @@ void Emergent::find_terms(const ScoredPost& post) {
     slow_counts_.prefetch(candidates_.back().first);
   });
   for (const auto& [term, text] : candidates_) {
-    if (count(term)) keep(term, std::string{text});
+    const bool significant = count(term);
+    if (significant || is_known(term)) keep({term, std::string{text}, significant, {}});
     if (const double expected = counts_.expected(term); expected >= kEstablished) {
       established_.push_back({expected, term, text});
     }
@@ -137,7 +149,7 @@ void Emergent::find_terms(const ScoredPost& post) {
 bool Emergent::count(std::uint64_t term) {
   const bool soon = counts_.add(term);
   const bool slow = slow_counts_.add(term);
-  return soon || slow || is_known(term);
+  return soon || slow;
 }
 
 // Whether it was significant a moment ago.
@@ -145,11 +157,11 @@ bool Emergent::is_known(std::uint64_t term) const {
   return !terms_.empty() && terms_.contains(term);
 }
 
-void Emergent::keep(std::uint64_t term, std::string text) {
-  if (significant_.size() >= kTermsPerPostMax) return;
-  const bool repeated = std::any_of(significant_.begin(), significant_.end(),
-                                    [&](const auto& one) { return one.first == term; });
-  if (!repeated) significant_.emplace_back(term, std::move(text));
+void Emergent::keep(Found found) {
+  if (found_.size() >= kTermsPerPostMax) return;
+  const bool repeated = std::any_of(found_.begin(), found_.end(),
+                                    [&](const Found& one) { return one.term == found.term; });
+  if (!repeated) found_.push_back(std::move(found));
 }
 
 // Two words that everybody uses may still never have stood together. Counted are pairs of the
@@ -177,16 +189,25 @@ void Emergent::find_pairs() {
     }
   }
   for (const Pair& pair : pairs_) {
-    if (counts_.add(pair.term) || is_known(pair.term)) {
-      keep(pair.term, std::string{pair.a->text} + " " + std::string{pair.b->text});
-    }
+    const bool significant = counts_.add(pair.term);
+    if (!significant && !is_known(pair.term)) continue;
+    keep({pair.term,
+          std::string{pair.a->text} + " " + std::string{pair.b->text},
+          significant,
+          {pair.a->term, pair.b->term}});
   }
 }
 
 void Emergent::note_topics(const HotPost& post, std::uint8_t emotion) {
   for (Topic& topic : topics_) {
-    if (belongs(post.terms, topic.terms)) take_into(topic, post, emotion);
+    if (topic.ended_at == 0 && is_of(post, topic)) take_into(topic, post, emotion);
   }
+}
+
+bool Emergent::is_of(const HotPost& post, const Topic& topic) {
+  const auto& cascades = topic.cascades;
+  return belongs(post.terms, topic.terms) ||
+         std::find(cascades.begin(), cascades.end(), post.cascade) != cascades.end();
 }
 
 void Emergent::take_into(Topic& topic, const HotPost& post, std::uint8_t emotion) {
@@ -224,6 +245,12 @@ void Emergent::advance(std::int64_t second, std::vector<Change>& changes) {
   }
   for (std::size_t i = 0; i < topics_.size();) {
     Topic& topic = topics_[i];
+    if (topic.ended_at != 0) {
+      const bool forgotten = topic.ended_at + options_.again_seconds <= second;
+      if (forgotten) topics_.erase(topics_.begin() + static_cast<std::ptrdiff_t>(i));
+      i += !forgotten;
+      continue;
+    }
     const bool quiet = topic.last_busy + options_.quiet_seconds <= second;
     ChangePhase phase = ChangePhase::kContinues;
     if (!topic.started) phase = ChangePhase::kStarted;
@@ -236,11 +263,8 @@ void Emergent::advance(std::int64_t second, std::vector<Change>& changes) {
       topic.told_at = second;
       topic.posts_told = topic.counts.posts;
     }
-    if (phase == ChangePhase::kEnded) {
-      topics_.erase(topics_.begin() + static_cast<std::ptrdiff_t>(i));
-    } else {
-      ++i;
-    }
+    if (phase == ChangePhase::kEnded) topic.ended_at = second;
+    ++i;
   }
   const std::int64_t slow_slice = second / options_.slow_slice_seconds;
   if (slow_slice > slow_slice_) {
@@ -261,82 +285,191 @@ void Emergent::advance(std::int64_t second, std::vector<Change>& changes) {
 
 void Emergent::find_topics(std::int64_t second) {
   while (!posts_.empty() && posts_.front().second + kHotSeconds < second) posts_.pop_front();
+  for (Topic& topic : topics_) {
+    topic.hot_posts = static_cast<std::uint32_t>(std::count_if(
+        posts_.begin(), posts_.end(), [&](const HotPost& post) { return is_of(post, topic); }));
+  }
   for (const Cluster& cluster : clusters()) {
     if (cluster.authors < options_.authors_min || joins_open_topic(cluster)) continue;
-    if (topics_.size() >= options_.topics_max) {
+    if (!is_fresh(cluster, second) || comes_again(cluster, second)) continue;
+    if (topics() >= options_.topics_max) {
       ++refused_;
       continue;
     }
+    if (topics_.size() >= options_.topics_max) forget_ended();
     open(cluster, second);
   }
 }
 
+bool Emergent::is_fresh(const Cluster& cluster, std::int64_t second) const {
+  return std::any_of(cluster.terms.begin(), cluster.terms.end(), [&](std::uint64_t term) {
+    const auto known = terms_.find(term);
+    return known != terms_.end() && known->second.last + kFreshSeconds >= second;
+  });
+}
+
 // Terms that stand together in posts, single linkage: what is one topic has many terms, each of
-// which goes with some other.
-std::vector<Emergent::Cluster> Emergent::clusters() const {
-  std::map<std::uint64_t, std::uint32_t> alone;
-  std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint32_t> pairs;
+// which goes with some other. By their smallest term.
+std::vector<std::vector<std::uint64_t>> Emergent::linked_terms() const {
+  std::unordered_map<std::uint64_t, std::uint32_t> alone;
   for (const HotPost& post : posts_) {
-    for (std::size_t i = 0; i < post.terms.size(); ++i) {
-      ++alone[post.terms[i]];
-      for (std::size_t j = i + 1; j < post.terms.size(); ++j) {
-        ++pairs[{post.terms[i], post.terms[j]}];
+    for (const std::uint64_t term : post.terms) ++alone[term];
+  }
+  std::vector<std::uint64_t> terms;
+  for (const auto& [term, posts] : alone) {
+    if (posts >= options_.term_posts_min) terms.push_back(term);
+  }
+  std::sort(terms.begin(), terms.end());
+  std::unordered_map<std::uint64_t, std::uint32_t> place_of;
+  for (const std::uint64_t term : terms) {
+    place_of.emplace(term, static_cast<std::uint32_t>(place_of.size()));
+  }
+  std::unordered_map<std::uint64_t, std::uint32_t> together;  // by both places
+  std::vector<std::uint32_t> places;
+  for (const HotPost& post : posts_) {
+    places.clear();
+    for (const std::uint64_t term : post.terms) {
+      const auto place = place_of.find(term);
+      if (place != place_of.end()) places.push_back(place->second);
+    }
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      for (std::size_t j = i + 1; j < places.size(); ++j) {
+        ++together[std::uint64_t{places[i]} << 32 | places[j]];
       }
     }
   }
-  std::map<std::uint64_t, std::uint64_t> parent;
-  const auto root = [&](std::uint64_t term) {
-    while (parent.at(term) != term) term = parent.at(term);
-    return term;
+  // The smallest place is the root, so that the order of links does not matter.
+  std::vector<std::uint32_t> parent(terms.size());
+  for (std::uint32_t i = 0; i < parent.size(); ++i) parent[i] = i;
+  const auto root = [&](std::uint32_t place) {
+    while (parent[place] != place) place = parent[place] = parent[parent[place]];
+    return place;
   };
-  for (const auto& [term, posts] : alone) {
-    if (posts >= options_.term_posts_min) parent.emplace(term, term);
+  const auto link = [&](std::uint32_t a, std::uint32_t b) {
+    const std::uint32_t root_a = root(a), root_b = root(b);
+    parent[std::max(root_a, root_b)] = std::min(root_a, root_b);
+  };
+  for (const auto& [pair, posts] : together) {
+    const auto a = static_cast<std::uint32_t>(pair >> 32), b = static_cast<std::uint32_t>(pair);
+    if (posts >= options_.together_min * std::min(alone[terms[a]], alone[terms[b]])) link(a, b);
   }
-  for (const auto& [pair, posts] : pairs) {
-    const auto& [a, b] = pair;
-    if (!parent.contains(a) || !parent.contains(b)) continue;
-    if (posts < options_.together_min * std::min(alone[a], alone[b])) continue;
-    parent[root(b)] = root(a);
+  // Pairs with a term in common: it and whatever stands beside it by chance.
+  for (std::uint32_t i = 0; i < terms.size(); ++i) {
+    const auto known = terms_.find(terms[i]);
+    if (known == terms_.end() || known->second.parts[0] == 0) continue;
+    for (const std::uint64_t part : known->second.parts)
+      link(i, place_of.emplace(part, i).first->second);
   }
-  std::map<std::uint64_t, Cluster> by_root;
-  for (const auto& [term, unused] : parent) {
-    Cluster& cluster = by_root[root(term)];
-    cluster.terms.push_back(term);
-    if (cluster.lead == 0 || alone[term] > alone[cluster.lead]) cluster.lead = term;
-  }
+  std::map<std::uint32_t, std::vector<std::uint64_t>> by_root;
+  for (std::uint32_t i = 0; i < parent.size(); ++i) by_root[root(i)].push_back(terms[i]);
+  std::vector<std::vector<std::uint64_t>> linked;
+  for (auto& [unused, cluster] : by_root) linked.push_back(std::move(cluster));
+  return linked;
+}
+
+std::vector<Emergent::Cluster> Emergent::clusters() const {
   std::vector<Cluster> found;
-  for (auto& [unused, cluster] : by_root) {
-    std::set<std::uint64_t> authors;
-    for (const HotPost& post : posts_) {
-      if (!belongs(post.terms, cluster.terms)) continue;
-      cluster.posts.push_back(&post);
-      authors.insert(post.author);
+  std::unordered_map<std::uint64_t, std::size_t> cluster_of;
+  for (std::vector<std::uint64_t>& terms : linked_terms()) {
+    for (const std::uint64_t term : terms) cluster_of.emplace(term, found.size());
+    found.emplace_back().terms = std::move(terms);
+  }
+  std::unordered_map<std::uint64_t, std::uint32_t> posts_with;
+  std::vector<std::size_t> of_post;
+  for (const HotPost& post : posts_) {
+    of_post.clear();
+    for (const std::uint64_t term : post.terms) {
+      const auto cluster = cluster_of.find(term);
+      if (cluster == cluster_of.end()) continue;
+      ++posts_with[term];
+      of_post.push_back(cluster->second);
+    }
+    std::sort(of_post.begin(), of_post.end());
+    for (std::size_t i = 0; i < of_post.size(); ++i) {  // in order, each cluster once
+      if (i > 0 && of_post[i] == of_post[i - 1]) continue;
+      Cluster& cluster = found[of_post[i]];
+      if (belongs(post.terms, cluster.terms)) cluster.posts.push_back(&post);
+    }
+  }
+  for (Cluster& cluster : found) {
+    std::unordered_set<std::uint64_t> authors;
+    std::unordered_map<std::uint64_t, std::size_t> cascades;
+    for (const HotPost* const post : cluster.posts) {
+      authors.insert(post->author);
+      if (2 * ++cascades[post->cascade] >= cluster.posts.size()) cluster.cascade = post->cascade;
     }
     cluster.authors = authors.size();
-    found.push_back(std::move(cluster));
+    for (const std::uint64_t term : cluster.terms) {
+      if (cluster.lead == 0 || posts_with[term] > posts_with[cluster.lead]) cluster.lead = term;
+    }
   }
   return found;
 }
 
-// A cluster of which half of the terms, or of the posts, are a topic's is that topic, grown.
+// Whether it has half of its terms, or joined_min of its posts, in common with the topic, comes
+// from one of its cascades, or has half of what the topic has of late (a topic that was found by a
+// word of every day, when the event's own words come out).
+bool Emergent::is_part_of(const Cluster& cluster, const Topic& topic) const {
+  const std::size_t common = in_common(cluster.terms, topic.terms);
+  if (2 * common >= std::min(cluster.terms.size(), topic.terms.size())) return true;
+  const auto posts =
+      static_cast<double>(std::count_if(cluster.posts.begin(), cluster.posts.end(),
+                                        [&](const HotPost* post) { return is_of(*post, topic); }));
+  return posts >= options_.joined_min * static_cast<double>(cluster.posts.size()) ||
+         (topic.hot_posts >= options_.term_posts_min && 2 * posts >= topic.hot_posts);
+}
+
+// Goes on, under its name, with a topic that ended a while ago.
+bool Emergent::comes_again(const Cluster& cluster, std::int64_t second) {
+  for (Topic& topic : topics_) {
+    if (topic.ended_at == 0 || !is_part_of(cluster, topic)) continue;
+    topic.serial = ++serial_;  // authors, posts and times are those of now
+    topic.counts = {};
+    topic.evidence.clear();
+    topic.started = false;
+    topic.ended_at = 0;
+    topic.recent = 0;
+    begin(topic, cluster, second);
+    return true;
+  }
+  return false;
+}
+
+// Makes room; there is an ended one.
+void Emergent::forget_ended() {
+  const auto oldest =
+      std::min_element(topics_.begin(), topics_.end(), [](const Topic& a, const Topic& b) {
+        return (a.ended_at == 0 ? INT64_MAX : a.ended_at) <
+               (b.ended_at == 0 ? INT64_MAX : b.ended_at);
+      });
+  topics_.erase(oldest);
+}
+
+std::size_t Emergent::topics() const {
+  return static_cast<std::size_t>(std::count_if(
+      topics_.begin(), topics_.end(), [](const Topic& topic) { return topic.ended_at == 0; }));
+}
+
+// What is part of an open topic is that topic, grown.
 bool Emergent::joins_open_topic(const Cluster& cluster) {
   for (Topic& topic : topics_) {
-    const std::size_t common = in_common(cluster.terms, topic.terms);
-    const auto posts = static_cast<std::size_t>(
-        std::count_if(cluster.posts.begin(), cluster.posts.end(),
-                      [&](const HotPost* post) { return belongs(post->terms, topic.terms); }));
-    if (2 * common < std::min(cluster.terms.size(), topic.terms.size()) &&
-        2 * posts < cluster.posts.size()) {
-      continue;
-    }
+    if (topic.ended_at != 0 || !is_part_of(cluster, topic)) continue;
     for (const std::uint64_t term : cluster.terms) {
       const auto place = std::lower_bound(topic.terms.begin(), topic.terms.end(), term);
       if (place != topic.terms.end() && *place == term) continue;
       if (topic.terms.size() < kTermsPerTopicMax) topic.terms.insert(place, term);
     }
+    note_cascade(topic, cluster.cascade);
     return true;
   }
   return false;
+}
+
+void Emergent::note_cascade(Topic& topic, std::uint64_t cascade) {
+  if (cascade == 0 || topic.cascades.size() >= kCascadesMax) return;
+  if (std::find(topic.cascades.begin(), topic.cascades.end(), cascade) == topic.cascades.end()) {
+    topic.cascades.push_back(cascade);
+  }
 }
 
 void Emergent::open(const Cluster& cluster, std::int64_t second) {
@@ -349,16 +482,22 @@ void Emergent::open(const Cluster& cluster, std::int64_t second) {
   if (taken) return;
   topic.terms = cluster.terms;
   if (topic.terms.size() > kTermsPerTopicMax) topic.terms.resize(kTermsPerTopicMax);
+  begin(topic, cluster, second);
+  topics_.push_back(std::move(topic));
+}
+
+void Emergent::begin(Topic& topic, const Cluster& cluster, std::int64_t second) {
+  note_cascade(topic, cluster.cascade);
   topic.lead = cluster.lead;
   topic.onset = topic.recent_at = cluster.posts.front()->second;
   topic.last_busy = second;
+  topic.hot_posts = static_cast<std::uint32_t>(cluster.posts.size());
   topic.from_rate =
       counts_.expected(cluster.lead) * 60 / static_cast<double>(options_.slice_seconds);
   topic.score =
       std::max({1.0, counts_.significance(cluster.lead) / options_.terms.significance,
                 slow_counts_.significance(cluster.lead) / options_.slow_terms.significance});
   for (const HotPost* const post : cluster.posts) take_into(topic, *post, post->post.emotion);
-  topics_.push_back(std::move(topic));
 }
 
 // The run of neighbouring terms that most posts have, longer ones counting for more; a hashtag that

@@ -41,8 +41,9 @@ class Stream {
   const std::string& known(std::size_t rank) const { return words_[rank]; }
   std::size_t below(std::size_t n) { return random_() % n; }
 
-  void say(std::int64_t second, const std::string& text) {
+  void say(std::int64_t second, const std::string& text, const std::string& repost_of = {}) {
     ScoredPost post;
+    post.post.repost_of = repost_of;
     post.post.id = "p" + std::to_string(++serial_);
     post.post.author = "a" + std::to_string(below(10'000'000));
     post.post.text = text;
@@ -141,6 +142,54 @@ TEST(EmergentTest, TwoTopicsAreTwo) {
   }
   std::sort(names.begin(), names.end());
   EXPECT_EQ(names, (std::vector<std::string>{"#桥塌了#", "磁暴火车站"}));
+}
+
+TEST(EmergentTest, WhatOneCascadeSaysIsOneTopic) {
+  Stream stream(7);
+  stream.run(0, 1'800);
+  stream.run(1'800, 2'100, [&](std::int64_t second) {
+    stream.say(second, stream.chatter(2) + "磁暴火车站" + stream.chatter(2), "one");
+    stream.say(second, stream.chatter(2) + "站台塌陷了" + stream.chatter(2), "one");
+    stream.say(second, stream.chatter(2) + "鲸鱼搁浅" + stream.chatter(2), "another");
+  });
+  EXPECT_EQ(stream.of_phase(ChangePhase::kStarted).size(), 2u);
+}
+
+TEST(EmergentTest, WhatComesAgainSoonKeepsItsName) {
+  Stream stream(8);
+  const auto wave = [&](std::int64_t second) {
+    const int posts = second < 2'000 ? 1 : second < 3'000 ? 4 : 16;  // waves become known
+    for (int i = 0; i < posts; ++i) {
+      stream.say(second, stream.chatter(3) + "磁暴火车站" + stream.chatter(3));
+    }
+  };
+  stream.run(0, 1'800);
+  stream.run(1'800, 2'000, wave);
+  stream.run(2'000, 2'800);
+  ASSERT_EQ(stream.of_phase(ChangePhase::kEnded).size(), 1u);
+  stream.run(2'800, 3'000, wave);
+  const auto started = stream.of_phase(ChangePhase::kStarted);
+  ASSERT_EQ(started.size(), 2u);
+  EXPECT_EQ(started[1].name.term, started[0].name.term);
+  EXPECT_NE(started[1].key, started[0].key);
+  EXPECT_GE(started[1].onset, kStart + 2'800);
+  EXPECT_EQ(stream.emergent.topics(), 1u);
+  stream.run(3'000, 6'000);  // forgotten half an hour after its end
+  stream.run(6'000, 6'200, wave);
+  EXPECT_EQ(stream.of_phase(ChangePhase::kStarted).size(), 3u);
+}
+
+TEST(EmergentTest, AWordOfEveryDayIsNoTopicOnceItsWaveIsOver) {
+  Stream stream(9);
+  stream.run(0, 1'800);
+  const std::string& common = stream.known(3);
+  stream.run(1'800, 1'900, [&](std::int64_t second) {
+    for (int i = 0; i < 12; ++i) stream.say(second, common + "磁暴火车站" + stream.chatter(2));
+  });
+  ASSERT_EQ(stream.of_phase(ChangePhase::kStarted).size(), 1u);
+  stream.run(1'900, 5'000);
+  EXPECT_EQ(stream.of_phase(ChangePhase::kStarted).size(), 1u)
+      << stream.of_phase(ChangePhase::kStarted).back().name.term;
 }
 
 TEST(EmergentTest, FewAuthorsAreNoTopic) {

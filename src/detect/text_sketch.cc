@@ -30,6 +30,10 @@ constexpr std::array<std::uint64_t, 2 * kMinima> make_constants() {
 }
 constexpr auto kConstants = make_constants();
 
+std::uint32_t minimum_of(std::uint64_t pair, std::size_t k) {
+  return static_cast<std::uint32_t>((pair * kConstants[2 * k] + kConstants[2 * k + 1]) >> 32);
+}
+
 bool ends_name(std::string_view rest) {
   if (kNameEnds.find(rest.front()) != std::string_view::npos) return true;
   return std::any_of(std::begin(kWideNameEnds), std::end(kWideNameEnds),
@@ -68,28 +72,28 @@ void clean_text(std::string_view text, std::string& out) {
   }
 }
 
-std::optional<TextSketch> TextSketcher::sketch(std::string_view text) {
+std::optional<TextSketch> TextSketcher::sketch(std::string_view text, std::string_view repost_of) {
   clean_text(text, cleaned_);
   fold_text(cleaned_, folded_);
   TextSketch minima;
   minima.fill(0xFFFFFFFF);
-  std::uint64_t before = 0;
-  std::size_t units = 0;
+  std::uint64_t before = 0, whole = XXH3_64bits(repost_of.data(), repost_of.size());
+  units_ = 0;
   for (std::size_t i = 0; i < folded_.units.size(); ++i) {
     if (folded_.units[i].kind == UnitKind::kPictograph) continue;
     const std::string_view unit = folded_.unit(i);
     const std::uint64_t hash = XXH3_64bits(unit.data(), unit.size());
-    if (units++ > 0) {
+    whole = (whole ^ hash) * 0x9E3779B97F4A7C15;
+    if (units_++ > 0) {
       const std::uint64_t pair = before * 0x9E3779B97F4A7C15 ^ hash;
-      for (std::size_t k = 0; k < kMinima; ++k) {
-        const auto value =
-            static_cast<std::uint32_t>((pair * kConstants[2 * k] + kConstants[2 * k + 1]) >> 32);
-        minima[k] = std::min(minima[k], value);
-      }
+      for (std::size_t k = 0; k < kMinima; ++k)
+        minima[k] = std::min(minima[k], minimum_of(pair, k));
     }
     before = hash;
   }
-  if (units < kSketchUnitsMin) return std::nullopt;
+  if (units_ == 0) return std::nullopt;
+  if (units_ >= kSketchUnitsMin) return minima;
+  for (std::size_t k = 0; k < kMinima; ++k) minima[k] = minimum_of(whole ^ whole >> 32, k);
   return minima;
 }
 

@@ -26,6 +26,59 @@ void for_each_regex(const QueryNode& query, const std::function<void(const Query
   for (const QueryNode& child : query.children) for_each_regex(child, visit);
 }
 
+// For which emotions (bits, as of TopicTree) a query can hold, and for which it always does.
+struct EmotionBounds {
+  std::uint64_t can = ~std::uint64_t{0};
+  std::uint64_t must = 0;
+};
+
+EmotionBounds emotion_bounds(const QueryNode& query, const TopicTree& tree) {
+  EmotionBounds bounds;
+  switch (query.kind) {
+    case QueryKind::kField:
+      if (query.field == QueryField::kEmotion) {
+        bounds.can = bounds.must = tree.emotions(query.text);
+      }
+      return bounds;
+    case QueryKind::kNot: {
+      const EmotionBounds child = emotion_bounds(query.children.front(), tree);
+      return {~child.must, ~child.can};
+    }
+    case QueryKind::kAnd:
+      bounds.must = ~std::uint64_t{0};
+      for (const QueryNode& child : query.children) {
+        const EmotionBounds one = emotion_bounds(child, tree);
+        bounds.can &= one.can;
+        bounds.must &= one.must;
+      }
+      return bounds;
+    case QueryKind::kOr:
+      bounds.can = 0;
+      for (const QueryNode& child : query.children) {
+        const EmotionBounds one = emotion_bounds(child, tree);
+        bounds.can |= one.can;
+        bounds.must |= one.must;
+      }
+      return bounds;
+    case QueryKind::kPhrase:
+    case QueryKind::kNear:
+    case QueryKind::kRegex:
+      break;
+  }
+  return bounds;
+}
+
+// Whether all posts for which it can hold are negative, or none is.
+bool negative_is_fixed(const QueryNode& query, const TopicTree& tree, const LabelSchema& labels) {
+  std::uint64_t negative = 0;
+  for (std::size_t i = 0; i < labels.emotions.size(); ++i) {
+    if (labels.is_negative(static_cast<std::uint8_t>(i))) negative |= std::uint64_t{1} << i;
+  }
+  const std::uint64_t known = (std::uint64_t{2} << labels.emotions.size()) - 1;  // and `unknown`
+  const std::uint64_t can = emotion_bounds(query, tree).can & known;
+  return (can & negative) == 0 || (can & ~negative) == 0;
+}
+
 }  // namespace
 
 struct RuleMatcher::Scratch::State {
@@ -184,8 +237,11 @@ class RuleMatcher::Impl {
   NamedLists by_province_, by_source_, by_author_;
 };
 
-RuleMatcher::RuleMatcher(std::vector<Rule> rules, std::unique_ptr<Impl> impl)
-    : rules_(std::move(rules)), impl_(std::move(impl)) {}
+RuleMatcher::RuleMatcher(std::vector<Rule> rules, std::vector<bool> fixes_negative,
+                         std::unique_ptr<Impl> impl)
+    : rules_(std::move(rules)),
+      fixes_negative_(std::move(fixes_negative)),
+      impl_(std::move(impl)) {}
 RuleMatcher::~RuleMatcher() = default;
 
 Result<std::shared_ptr<const RuleMatcher>> RuleMatcher::create(std::vector<Rule> rules,
@@ -200,6 +256,7 @@ Result<std::shared_ptr<const RuleMatcher>> RuleMatcher::create(std::vector<Rule>
                                                std::to_string(kRulesMax) + " are watched at once"};
   }
   auto impl = std::make_unique<Impl>(labels);
+  std::vector<bool> fixes_negative;
   std::size_t without_word = 0;
   for (std::size_t i = 0; i < rules.size(); ++i) {
     const Rule& rule = rules[i];
@@ -222,9 +279,11 @@ Result<std::shared_ptr<const RuleMatcher>> RuleMatcher::create(std::vector<Rule>
                            " may be): each is run on every post; put a fixed word into it"));
     }
     impl->add(*query, tree);
+    fixes_negative.push_back(negative_is_fixed(*query, tree, labels));
   }
   impl->build();
-  return std::shared_ptr<const RuleMatcher>(new RuleMatcher(std::move(rules), std::move(impl)));
+  return std::shared_ptr<const RuleMatcher>(
+      new RuleMatcher(std::move(rules), std::move(fixes_negative), std::move(impl)));
 }
 
 void RuleMatcher::match(const QueryPost& post, Scratch& scratch,

@@ -43,12 +43,18 @@ class RuleMatcher {
   // Replaces `found` by the places in rules() of those that hold, ascending.
   void match(const QueryPost& post, Scratch& scratch, std::vector<std::uint32_t>& found) const;
 
+  // By place in rules(): its query lets through negative posts alone, or none, so that the negative
+  // share of its posts says nothing.
+  bool fixes_negative(std::size_t rule) const { return fixes_negative_[rule]; }
+
   std::size_t memory_bytes() const;
 
  private:
   class Impl;
-  explicit RuleMatcher(std::vector<Rule> rules, std::unique_ptr<Impl> impl);
+  RuleMatcher(std::vector<Rule> rules, std::vector<bool> fixes_negative,
+              std::unique_ptr<Impl> impl);
   const std::vector<Rule> rules_;
+  const std::vector<bool> fixes_negative_;
   const std::unique_ptr<Impl> impl_;
 };
 

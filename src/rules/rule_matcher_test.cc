@@ -36,6 +36,26 @@ TEST(RuleMatcherTest, GivesNamesInOrder) {
   EXPECT_EQ(found, (std::vector<std::uint32_t>{1}));
 }
 
+TEST(RuleMatcherTest, KnowsWhatFixesTheNegativeShare) {
+  const std::pair<const char*, bool> cases[] = {
+      {"退款", false},
+      {"emotion:negative", true},
+      {"emotion:angry 退款", true},
+      {"emotion:happy", true},
+      {"-emotion:negative", true},
+      {"NOT (退款 OR emotion:angry)", true},  // never angry
+      {"emotion:angry OR emotion:happy", false},
+      {"emotion:angry OR 退款", false},
+      {"NOT (退款 emotion:angry)", false},
+      {"(emotion:angry OR 投诉) (emotion:negative OR 退款)", false},
+      {"(emotion:angry 投诉) OR (emotion:negative 退款)", true},
+      {"emotion:unknown", true},
+  };
+  for (const auto& [query, fixed] : cases) {
+    EXPECT_EQ(matcher({{"r", query, "", true}})->fixes_negative(0), fixed) << query;
+  }
+}
+
 TEST(RuleMatcherTest, RefusesWithTheRulesName) {
   const std::pair<std::vector<Rule>, const char*> cases[] = {
       {{{"a", "(", "", true}}, "rule 'a': column 2: the query ends"},

@@ -126,6 +126,19 @@ void add_detect(CLI::App& bench, int& status) {
   app->add_option("--dispersion", detect->dispersion,
                   "For --steps: variance over mean of the counts of a second (default 1)")
       ->check(CLI::Range(1.0, 20.0));
+  app->add_option("--floods", detect->floods,
+                  "Instead: so many copy-paste floods and half as many crowds, with texts, through "
+                  "all stages but the classifier")
+      ->check(CLI::Range(1, 10'000));
+  app->add_option("--texts", detect->texts,
+                  "For --floods: background posts, one JSON object a line, which are put in any "
+                  "order (default: made up)");
+  app->add_option("--text-rate", detect->text_rate,
+                  "For --floods: background posts a second (default 2)")
+      ->check(CLI::Range(0.1, 1'000.0));
+  app->add_option("--text-days", detect->text_days,
+                  "For --floods: days of background before them, for false alarms (default 7)")
+      ->check(CLI::Range(0.01, 365.0));
   app->add_flag("--engine-only", detect->engine_only,
                 "Without the five methods it is compared with");
   app->add_option("--picture", detect->picture,

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "app/bench/flood_bench.h"
 #include "app/cli_support.h"
 #include "app/version.h"
 #include "bench_detect/step_trial.h"
@@ -97,6 +98,7 @@ Status bench_steps(const BenchDetectOptions& options) {
 
 Status bench_detect(const BenchDetectOptions& options) {
   if (options.step_days > 0) return bench_steps(options);
+  if (options.floods > 0) return bench_floods(options);
   TrialOptions trial_options;
   trial_options.seed = options.seed;
   trial_options.hashtags = options.hashtags;

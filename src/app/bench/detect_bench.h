@@ -21,6 +21,10 @@ struct BenchDetectOptions {
   double step_days = 0;         // of false alarms behind the jump of one key; 0: no jumps
   double dispersion = 1;        // of the counts of a second, for the jumps
   bool engine_only = false;     // without the other methods
+  std::size_t floods = 0;       // of copy-paste, with texts; 0: none
+  std::string texts;            // file of background posts for them; empty: made up
+  double text_rate = 2;         // of those, posts a second
+  double text_days = 7;         // of them without floods, for false alarms
   bool json = false;
 };
 int run_bench_detect(const BenchDetectOptions& options);
