@@ -16,7 +16,7 @@ namespace tidewatch {
 // shown to the engine's detector; the row's value is the largest score that the detector gave the
 // key within it. How high that is depends on the key, so that the row's score is its rarity: for
 // how many days the value was lower than now. It has no settings. O(1) a row on average.
-std::vector<double> nab_scores_of(const RateCurve& curve, const DetectOptions& options);
+std::vector<double> nab_scores_of(const RateCurve& curve, DetectOptions options);
 
 // Reads realTweets/*.csv and windows.json of a folder (windows are for the scorer alone).
 Result<std::vector<NabSeries>> read_nab(const std::string& dir, const DetectOptions& options);
