@@ -281,7 +281,8 @@ int main(int argc, char** argv) {
   InitOptions init;
   CLI::App* init_app =
       app.add_subcommand("init", "Write a commented configuration with every option");
-  init_app->add_option("--output", init.output, "File to write (default tidewatch.toml); - prints it");
+  init_app->add_option("--output", init.output,
+                       "File to write (default tidewatch.toml); - prints it");
   init_app->add_flag("--force", init.force, "Write over a file that is there");
   init_app->callback([&] { status = run_init(init); });
 

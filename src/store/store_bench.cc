@@ -226,7 +226,8 @@ void run(const std::filesystem::path& dir, std::size_t count) {
       lag, static_cast<double>(left) / ms_since(begin) * 1'000,
       static_cast<double>(left) / cpu * 1'000, left);
   const StoreStats stats = store->stats();
-  fmt::print("size: {} posts in {} partitions, {:.0f} bytes a post\n", stats.posts, stats.partitions,
+  fmt::print("size: {} posts in {} partitions, {:.0f} bytes a post\n", stats.posts,
+             stats.partitions,
              static_cast<double>(stats.bytes_used) / static_cast<double>(stats.posts));
 
   const std::string& common = posts.word(0);
