@@ -383,7 +383,7 @@ class Detector::Impl {
     if (known_for(slot) < warm_up()) return false;
     const KeySums& sums = sums_[slot];
     if (kind == ChangeKind::kVolume) {
-      const double above = static_cast<double>(sums.volume.new_authors) - sums.expected;
+      const double above = run_excess(slot, kind);
       return sums.volume.new_authors >= options_.authors_min && above >= options_.excess_min &&
              !is_blip(sums, above);
     }
@@ -402,11 +402,8 @@ class Detector::Impl {
     if (sums_[slot].wave[index_of(kind)] != 0) return;  // started a moment ago, for a relative
     if (absorb(slot, kind)) return;
     const std::size_t chosen = choose(slot, kind);
-    if (places_[chosen].topic == 0 && two_explain(chosen, kind)) {
-      explain(slot, kind, 0);  // two waves are on their way: each is told when it gets there
-      return;
-    }
-    if (!is_news(slot, chosen, kind)) {
+    // Two waves on their way are each told when they get there.
+    if ((places_[chosen].topic == 0 && two_explain(chosen, kind)) || !is_news(slot, chosen, kind)) {
       explain(slot, kind, 0);
       return;
     }
