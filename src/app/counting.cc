@@ -79,18 +79,19 @@ void Counting::set_rules(std::shared_ptr<const RuleMatcher> rules) {
   // What was not watched in these words before is watched from the next post on.
   const auto watermark = aggregator_.stats().watermark;
   std::map<std::pair<std::string, std::string>, std::int64_t> since;
-  std::unordered_map<std::string, std::int64_t> by_name;
+  std::unordered_map<std::string, Detector::WatchedRule> by_name;
   if (rules != nullptr) {
-    for (const Rule& rule : rules->rules()) {
+    for (std::size_t i = 0; i < rules->rules().size(); ++i) {
+      const Rule& rule = rules->rules()[i];
       const auto before = rules_since_.find({rule.name, rule.query});
       const std::int64_t second = before != rules_since_.end() ? before->second
                                   : watermark                  ? unix_seconds(*watermark)
                                               : std::numeric_limits<std::int64_t>::min() / 2;
-      since[{rule.name, rule.query}] = by_name[rule.name] = second;
+      since[{rule.name, rule.query}] = second;
+      by_name[rule.name] = {second, rules->fixes_negative(i)};
     }
   }
   rules_since_ = std::move(since);
-  fixed_shares_.set_rules(rules.get());
   detector_.watch_rules(std::move(by_name));
   aggregator_.set_rules(std::move(rules));
 }
@@ -150,7 +151,6 @@ void Counting::count(std::vector<ScoredPost>& posts, std::optional<EventTime> no
       detector_.advance(
           unix_seconds(*watermark) - 1,
           [&](KeyId key) REQUIRES(mu_) { return aggregator_.name(key); }, changes);
-      fixed_shares_.leave_out(changes);
       discovery_.advance(unix_seconds(*watermark) - 1, changes);
       for (const Change& change : changes) remember_peak(change);
       alerts_.on_changes(changes, updates_);
@@ -174,7 +174,6 @@ void Counting::digest(std::vector<Tick>& ticks) {
     changes.clear();
     leave_out_coordinated(tick);
     detector_.observe(tick, names, changes);
-    fixed_shares_.leave_out(changes);
     discovery_.advance(tick.second, changes);
     for (const Change& change : changes) remember_peak(change);
     if (!changes.empty()) alerts_.on_changes(changes, updates_);

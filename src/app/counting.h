@@ -19,7 +19,6 @@
 #include "aggregate/aggregator.h"
 #include "alert/alert_manager.h"
 #include "app/alert_desk.h"
-#include "app/fixed_shares.h"
 #include "app/stage_times.h"
 #include "core/bounded_queue.h"
 #include "core/clock.h"
@@ -132,7 +131,6 @@ class Counting final : private EvidenceSource {
   Discovery discovery_ GUARDED_BY(mu_);
   // By name and query: the second (Unix) from which the rule is watched.
   std::map<std::pair<std::string, std::string>, std::int64_t> rules_since_ GUARDED_BY(mu_);
-  FixedShares fixed_shares_ GUARDED_BY(mu_);
   Detector detector_ GUARDED_BY(mu_);
   AlertManager alerts_;  // its open_count may be called concurrently
   std::map<std::pair<std::string, std::int64_t>, WavePeak> peaks_ GUARDED_BY(mu_);

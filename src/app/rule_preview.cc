@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 
 #include "app/engine_api.h"
-#include "app/fixed_shares.h"
 #include "core/rfc3339.h"
 
 namespace tidewatch {
@@ -69,7 +68,7 @@ class Replay {
         detector_(options.detect),
         labels_(labels),
         since_(since) {
-    fixed_shares_.set_rules(rules.get());
+    detector_.watch_rules({{kPreviewName, {.fixed_share = rules->fixes_negative(0)}}});
     aggregator_.set_rules(std::move(rules));
   }
 
@@ -125,7 +124,6 @@ class Replay {
     ticks_.clear();
   }
   void take_changes() {
-    fixed_shares_.leave_out(changes_);
     for (const Change& change : changes_) {
       if (change.name.kind == KeyKind::kRule) take_change(change);
     }
@@ -153,7 +151,6 @@ class Replay {
 
   Aggregator aggregator_;
   Detector detector_;
-  FixedShares fixed_shares_;
   const LabelSchema& labels_;
   const std::int64_t since_;
   std::uint64_t posts_ = 0;

@@ -29,11 +29,14 @@ TEST(AlertCalibrationTest, AClassWithTooFewWavesIsNoSaferThanTheOneBelow) {
   EXPECT_DOUBLE_EQ(thresholds.burst[2], 20);
 }
 
-// No wave at all says nothing: the lowest threshold, as before any calibration.
-TEST(AlertCalibrationTest, AClassWithoutWavesHasTheLowestThreshold) {
+TEST(AlertCalibrationTest, AClassWithoutWavesLeansOnTheOneBelowToo) {
   AlertCalibration calibration;
   calibration.strata[1] = stratum(80, 60, true);
-  EXPECT_DOUBLE_EQ(thresholds_for(calibration, 100).volume[2], kVolumeThresholdMin);
+  calibration.strata[3] = stratum(3, 20, false);
+  const AlertThresholds thresholds = thresholds_for(calibration, 100);
+  EXPECT_DOUBLE_EQ(thresholds.volume[0], kVolumeThresholdMin) << "there is none below";
+  EXPECT_DOUBLE_EQ(thresholds.volume[2], 60);
+  EXPECT_DOUBLE_EQ(thresholds.volume[3], 60);
 }
 
 }  // namespace

@@ -75,6 +75,7 @@ class Detector::Impl {
     last_tick_ = latest_ = tick.second;
     now_ = to_detector_time(tick.second);
     end_quiet_waves(tick.second, changes);
+    if (rules_changed_) refresh_rules(names, tick.second, changes);
     for (const KeyId key : tick.evicted) forget(key, tick.second, changes);
     crossed_.clear();
     for (std::size_t i = 0; i < tick.keys.size(); ++i) {
@@ -86,8 +87,9 @@ class Detector::Impl {
     if (now_ - pruned_ >= kHotPruneSeconds) prune_hot();
   }
 
-  void watch_rules(std::unordered_map<std::string, std::int64_t> since) {
-    watched_since_ = std::move(since);
+  void watch_rules(std::unordered_map<std::string, WatchedRule> rules) {
+    rules_ = std::move(rules);
+    rules_changed_ = true;
   }
 
   void advance(std::int64_t second, std::vector<Change>& changes) {
@@ -232,6 +234,7 @@ class Detector::Impl {
     if (places_[slot].id == key) return;
     if (places_[slot].id.value != 0) drop(slot);
     places_[slot] = place_of(key, names(key));
+    places_[slot].fixed_share = has_fixed_share(names(key));
     family_.insert(places_[slot], slot);
     all_ = family_.find(0, 0);
     ++num_keys_;
@@ -248,8 +251,27 @@ class Detector::Impl {
     if (name == nullptr) return now_;
     if (name->kind == KeyKind::kKeyword) return 0;
     if (name->kind != KeyKind::kRule) return now_;
-    const auto since = watched_since_.find(name->term);
-    return since == watched_since_.end() ? 0 : std::min(to_detector_time(since->second), now_);
+    const auto rule = rules_.find(name->term);
+    return rule == rules_.end() ? 0 : std::min(to_detector_time(rule->second.since), now_);
+  }
+
+  bool has_fixed_share(const KeyName* name) const {
+    if (name == nullptr || name->kind != KeyKind::kRule) return false;
+    const auto rule = rules_.find(name->term);
+    return rule != rules_.end() && rule->second.fixed_share;
+  }
+
+  // Tells living keys what their rules are now. O(keys): rules are seldom edited.
+  void refresh_rules(const KeyNames& names, std::int64_t second, std::vector<Change>& changes) {
+    rules_changed_ = false;
+    for (std::size_t slot = 0; slot < places_.size(); ++slot) {
+      KeyPlace& place = places_[slot];
+      if (place.id.value == 0 || place.in_family) continue;
+      place.fixed_share = has_fixed_share(names(place.id));
+      if (!place.fixed_share) continue;
+      end_wave(slot, kNegativeIndex, second, changes);
+      reset(slot, ChangeKind::kNegative);
+    }
   }
 
   std::int32_t known_for(std::size_t slot) const {
@@ -272,12 +294,17 @@ class Detector::Impl {
     const std::size_t slot = key_slot(key);
     if (slot >= places_.size() || places_[slot].id != key) return;
     for (const std::size_t kind : {kVolumeIndex, kNegativeIndex}) {
-      const std::uint32_t wave = sums_[slot].wave[kind];
-      if (wave == 0) continue;
-      tell(waves_[wave - 1], ChangePhase::kEnded, second, changes);
-      close_wave(wave - 1);
+      end_wave(slot, kind, second, changes);
     }
     drop(slot);
+  }
+
+  void end_wave(std::size_t slot, std::size_t kind, std::int64_t second,
+                std::vector<Change>& changes) {
+    const std::uint32_t wave = sums_[slot].wave[kind];
+    if (wave == 0) return;
+    tell(waves_[wave - 1], ChangePhase::kEnded, second, changes);
+    close_wave(wave - 1);
   }
 
   void drop(std::size_t slot) {
@@ -303,6 +330,7 @@ class Detector::Impl {
     learning.negative_wave = (places_[slot].open_waves & 1U << kNegativeIndex) != 0;
     learning.negative_prior = negative_prior(slot);
     learning.scoring = stream_age() > warm_up();
+    learning.fixed_share = places_[slot].fixed_share;
     return learning;
   }
 
@@ -402,20 +430,10 @@ class Detector::Impl {
     if (sums_[slot].wave[index_of(kind)] != 0) return;  // started a moment ago, for a relative
     if (absorb(slot, kind)) return;
     const std::size_t chosen = choose(slot, kind);
-    // Two waves on their way are each told when they get there.
-    if ((places_[chosen].topic == 0 && two_explain(chosen, kind)) || !is_news(slot, chosen, kind)) {
-      explain(slot, kind, 0);
-      return;
-    }
     std::uint64_t teller = explaining_wave(chosen, kind);
     if (teller == 0) teller = leaking_wave(chosen, kind);
-    if (teller == 0 && leaks(chosen, kind)) {
-      explain(slot, kind, 0);
-      return;
-    }
     if (teller == 0) {
-      if (waves_.size() >= options_.waves_max) {
-        ++counters_.waves_refused;
+      if (holds_back(slot, chosen, kind)) {
         explain(slot, kind, 0);
         return;
       }
@@ -423,6 +441,17 @@ class Detector::Impl {
       teller = waves_.back().serial();
     }
     if (chosen != slot || sums_[slot].wave[index_of(kind)] == 0) explain(slot, kind, teller);
+  }
+
+  // Whether the change of `slot`, told of by nobody, is to start no wave of `chosen` now. It is
+  // looked at again later.
+  bool holds_back(std::size_t slot, std::size_t chosen, ChangeKind kind) {
+    // Two waves on their way are each told when they get there.
+    if (places_[chosen].topic == 0 && two_explain(chosen, kind)) return true;
+    if (!is_news(slot, chosen, kind) || leaks(chosen, kind)) return true;
+    if (waves_.size() < options_.waves_max) return false;
+    ++counters_.waves_refused;
+    return true;
   }
 
   // Whether what made `slot` cross its threshold is unusual for the key to be named, too: a burst
@@ -550,10 +579,23 @@ class Detector::Impl {
       const KeyPlace& place = places_[wave.slot()];
       if (wave.kind() != kind || !lies_under(place, places_[parent])) continue;
       if (wave.slot() == slot || lies_under(place, places_[slot])) continue;
-      if (lies_under(places_[slot], place)) continue;
+      if (lies_under(places_[slot], place) || is_nested(place, parent, kind)) continue;
       told += std::max(explained(wave.slot(), parent, kind), 0.0);
     }
-    return told;
+    return std::min(told, 1.0);
+  }
+
+  // Whether a key between `narrow` and `parent` has an open wave, whose posts are those of the wave
+  // of `narrow`, too.
+  bool is_nested(const KeyPlace& narrow, std::size_t parent, ChangeKind kind) const {
+    if (!narrow.in_family) return false;
+    const auto has_wave = [&](std::uint64_t topic, std::uint64_t region) {
+      const std::size_t slot = family_.find(topic, region);
+      return slot != FamilyIndex::kNobody && slot != parent &&
+             sums_[slot].wave[index_of(kind)] != 0 && lies_under(narrow, places_[slot]) &&
+             lies_under(places_[slot], places_[parent]);
+    };
+    return has_wave(narrow.topic, 0) || has_wave(0, narrow.region) || has_wave(0, narrow.province);
   }
 
   // Whether two topics, or two regions, have most of the excess of *@*, or two topics that of
@@ -587,7 +629,7 @@ class Detector::Impl {
       if (wave.slot() == slot) return wave.serial();
       const KeyPlace& other = places_[wave.slot()];
       if (lies_under(places_[slot], other) && !is_own(slot, wave)) return wave.serial();
-      if (lies_under(other, places_[slot])) {
+      if (lies_under(other, places_[slot]) && !is_nested(other, slot, kind)) {
         told_below += std::max(explained(wave.slot(), slot, kind), 0.0);
         below = wave.serial();
       }
@@ -604,7 +646,7 @@ class Detector::Impl {
       const double duration = run_seconds(slot, kind) + kSameOnsetSeconds;
       const double others = std::max(wave.excess(last_tick_) * std::min(1.0, duration / age),
                                      wave.excess_rate(last_tick_) * run_seconds(slot, kind));
-      if (run_excess(slot, kind) <= options_.leak_share * others) return wave.serial();
+      if (is_leak(slot, kind, others * share_there(wave.slot(), slot))) return wave.serial();
     }
     return 0;
   }
@@ -616,8 +658,24 @@ class Detector::Impl {
       if (!may_leak(hot, slot) || !can_tell(hot, kind)) return false;
       const double others =
           run_excess(hot, kind) * std::min(1.0, duration / run_seconds(hot, kind));
-      return run_excess(slot, kind) <= options_.leak_share * others;
+      return is_leak(slot, kind, others * share_there(hot, slot));
     });
+  }
+
+  // Whether the excess of `slot` is what a classifier may have put there of `others` posts.
+  bool is_leak(std::size_t slot, ChangeKind kind, double others) const {
+    return run_excess(slot, kind) <= options_.leak_share * others;
+  }
+
+  // What part of what `from` has more of lies in the region of `to`: as posts of all topics do.
+  // What came there beyond that is in the excess of the topic's key of that region.
+  double share_there(std::size_t from, std::size_t to) const {
+    const std::uint64_t region = places_[to].region;
+    if (region == 0 || places_[from].region == region) return 1;
+    const std::size_t there = family_.find(0, region);
+    if (there == FamilyIndex::kNobody || all_ == FamilyIndex::kNobody) return 0;
+    if (scores_[all_].baseline <= 0) return 0;
+    return std::min<double>(scores_[there].baseline / scores_[all_].baseline, 1);
   }
 
   // Whether posts of `from` may be counted under `to` because a classifier got their topic wrong.
@@ -785,7 +843,8 @@ class Detector::Impl {
   const DetectOptions options_;
   const Scorer scorer_;
 
-  std::unordered_map<std::string, std::int64_t> watched_since_;  // by rule
+  std::unordered_map<std::string, WatchedRule> rules_;  // by name
+  bool rules_changed_ = false;
   bool started_ = false;
   std::int64_t origin_ = 0;     // Unix second of the first tick: detector time 0
   std::int64_t last_tick_ = 0;  // Unix second
@@ -818,8 +877,8 @@ Detector::~Detector() = default;
 void Detector::observe(const Tick& tick, const KeyNames& names, std::vector<Change>& changes) {
   impl_->observe(tick, names, changes);
 }
-void Detector::watch_rules(std::unordered_map<std::string, std::int64_t> since) {
-  impl_->watch_rules(std::move(since));
+void Detector::watch_rules(std::unordered_map<std::string, WatchedRule> rules) {
+  impl_->watch_rules(std::move(rules));
 }
 void Detector::advance(std::int64_t second, const KeyNames& /*names*/,
                        std::vector<Change>& changes) {

@@ -123,10 +123,17 @@ class Detector {
   // Takes the next tick (seconds must increase). Appends changes in order of `at`.
   void observe(const Tick& tick, const KeyNames& names, std::vector<Change>& changes);
 
-  // From which second on (Unix) the rules of these names are matched: silence since then is known,
-  // so that a rule's first posts can be a wave. Others are taken to be watched from the beginning
-  // of the stream. Takes the place of what was said before.
-  void watch_rules(std::unordered_map<std::string, std::int64_t> since);
+  struct WatchedRule {
+    // The second (Unix) from which on it is matched: silence since then is known, so that its first
+    // posts can be a wave.
+    std::int64_t since = 0;
+    // Its query lets through negative posts alone, or none: it has no kNegative changes.
+    bool fixed_share = false;
+  };
+  // Tells what is known of rules, by name. Others are taken to be watched from the beginning of the
+  // stream, whatever the emotion. Takes the place of what was said before, from the next tick on;
+  // an open negative wave of a rule whose share is fixed by now ends with it.
+  void watch_rules(std::unordered_map<std::string, WatchedRule> rules);
 
   // Says that all ticks up to `second` (at most the watermark) have been seen: ends waves that went
   // quiet, at the time that silence did it. Optional in a replay: the next tick does the same.

@@ -84,7 +84,8 @@ TEST(DetectorTest, AStepFromOneToThreePostsASecondIsCaughtInSeconds) {
 // The seconds from a rule's first post to its wave; nothing within 10 min: 600.
 std::int64_t seconds_to_rule(std::optional<std::int64_t> watched_after) {
   Stream stream(3);
-  if (watched_after) stream.detector.watch_rules({{"退款", stream.first + *watched_after}});
+  if (watched_after)
+    stream.detector.watch_rules({{"退款", {.since = stream.first + *watched_after}}});
   stream.run(kKey, 1, 600);
   for (int i = 0; i < 600; ++i) {
     stream.ticks.add(kKey, stream.ticks.draw(1, 1), 0);
@@ -594,9 +595,10 @@ struct BusyTopic : Stream {
     return options;
   }
   explicit BusyTopic(std::uint64_t seed) : Stream(seed, options()) {}
+  const Keys regions{"r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8"};
 
   void second(double times) {
-    for (const char* region : {"r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8"}) {
+    for (const std::string& region : regions) {
       ticks.add_family("busy", region, ticks.draw(times * 16 / 60));
     }
     ticks.add_family("quiet", "r1", ticks.draw(0.01));
@@ -642,11 +644,68 @@ TEST(DetectorTest, MisclassifiedPostsOfABusyTopicsBurstAreNoWaveBeforeItHasOne) 
     BusyTopic stream(4);
     for (int second = 0; second < kHour + 40; ++second) {
       stream.second(second < kHour ? 1 : 4);
-      if (second >= kHour) stream.ticks.add_family("quiet", "r1", stream.ticks.draw(other * 0.8));
+      for (const std::string& region : stream.regions) {
+        if (second < kHour) break;
+        stream.ticks.add_family("quiet", region, stream.ticks.draw(other * 0.08));
+      }
       stream.close();
     }
     const Keys started = stream.started();
     EXPECT_EQ(!started.empty(), other > 1) << testing::PrintToString(started);
+  }
+}
+
+// A burst of a topic in all regions puts few of its posts under another topic in one of them.
+TEST(DetectorTest, AnEventOfOneRegionIsNoLeakOfABurstInAllOfThem) {
+  BusyTopic stream(4);
+  for (int second = 0; second < kHour + 40; ++second) {
+    stream.second(second < kHour ? 1 : 5);  // 8.5 posts/s more, a tenth of an eighth of them in r1
+    if (second >= kHour) stream.ticks.add_family("quiet", "r1", stream.ticks.draw(0.6));
+    stream.close();
+  }
+  EXPECT_EQ(stream.started(), Keys{"quiet@r1"});
+}
+
+TEST(DetectorTest, AnEventOfOneRegionIsNoLeakOfAWaveInAllOfThem) {
+  const Keys regions{"r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8"};
+  for (const double other : {0.1, 0.8}) {
+    Stream stream(5);
+    for (int second = 0; second < kHour + 240; ++second) {
+      for (const std::string& region : regions) {
+        stream.ticks.add_family("t1", region, stream.ticks.draw(second < kHour ? 0.05 : 2));
+        stream.ticks.add_family("t2", region, stream.ticks.draw(0.01));
+      }
+      if (second >= kHour + 60) stream.ticks.add_family("t2", "r1", stream.ticks.draw(other));
+      stream.close();
+    }
+    const Keys started = stream.started();
+    const bool told = std::find(started.begin(), started.end(), "t2@r1") != started.end();
+    EXPECT_EQ(told, other > 0.5) << testing::PrintToString(started);
+  }
+}
+
+TEST(DetectorTest, ARuleThatFixesTheEmotionHasNoNegativeWave) {
+  for (const bool fixed : {false, true}) {
+    Stream stream(7);
+    stream.detector.watch_rules({{"怒", {.fixed_share = fixed}}});
+    const auto run = [&](int seconds) {
+      for (int second = 0; second < seconds; ++second) {
+        stream.ticks.add(kKey, 3, stream.ticks.draw_share(3, 0.2));
+        const std::uint32_t posts = stream.ticks.draw(0.5);
+        stream.ticks.add("rule:怒", posts, posts);
+        stream.close();
+      }
+    };
+    run(kHour);
+    EXPECT_EQ(stream.started(), fixed ? Keys{} : Keys{"-rule:怒"});
+    const KeyId key = stream.ticks.key("rule:怒");
+    EXPECT_EQ(stream.detector.view(key)->score >= 1, !fixed);
+    // Edited so that it fixes the emotion: the open wave ends, and none comes again.
+    stream.detector.watch_rules({{"怒", {.fixed_share = true}}});
+    run(kHour);
+    EXPECT_EQ(stream.count(ChangePhase::kEnded), fixed ? 0 : 1);
+    EXPECT_FALSE(stream.detector.view(key)->in_wave);
+    EXPECT_EQ(stream.started().size(), fixed ? 0u : 1u);
   }
 }
 

@@ -18,6 +18,8 @@ struct KeyPlace {
   bool in_family = false;      // a topic-region key; a hashtag, keyword or rule only lies under *@*
   // False for topic or region `unknown`, which says nothing: told as the key above it instead.
   bool reportable = false;
+  // A rule whose query fixes the emotion: its negative share says nothing.
+  bool fixed_share = false;
   std::uint8_t open_waves = 0;  // the detector's: a bit for each kind of change
 
   // How specific: 0 for *@*, 1, 2 for topic@region, *@city, hashtags, keywords and rules.

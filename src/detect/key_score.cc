@@ -291,7 +291,7 @@ void Scorer::take_texts(KeyScore& score, std::int32_t now, const KeyCounts& coun
   const double texts = static_cast<double>(counts.new_authors) - counts.new_author_bare;
   const double negatives = std::min<double>(counts.new_author_negative, texts);
   if (texts <= 0) return;
-  if (learning.scoring) {
+  if (learning.scoring && !learning.fixed_share) {
     const double share = negative_share(score, learning.negative_prior);
     // With odds w times those of the share p: ln of the ratio is ln w - ln(1 + (w - 1) p) for a
     // negative post, and the latter alone for another.

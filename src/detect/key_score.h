@@ -62,6 +62,7 @@ class Scorer {
     bool negative_wave = false;
     double negative_prior = 0.2;  // share to lean on while the key's own posts are few
     bool scoring = true;          // false: warm-up, statistics stay at 0
+    bool fixed_share = false;     // the negative statistic stays at 0
   };
 
   // Passes silent time up to `until` (not included). Gives the posts expected in it.
