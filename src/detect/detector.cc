@@ -5,11 +5,13 @@
 #include <array>
 #include <cassert>
 #include <cmath>
+#include <map>
 
 #include "detect/family.h"
 #include "detect/key_score.h"
 #include "detect/region_scan.h"
 #include "detect/wave.h"
+#include "detect/week_profile.h"
 
 namespace tidewatch {
 namespace {
@@ -33,6 +35,11 @@ constexpr double kNegativePrior = 0.2;
 constexpr double kRestErrors = 3;
 // Of a key's excess, what the key must have beyond a rise like that of the rest of its parent.
 constexpr double kOwnShare = 0.5;
+// A key other than a topic or region has a week of its own from this age and rate on.
+constexpr std::int32_t kMatureSeconds = 7 * 86'400;
+constexpr double kMaturePerMinute = 2;
+// Keys looked at in a tick whether they are due for one: every key within an hour, at least some.
+constexpr std::size_t kWeekScanMin = 64;
 
 // Keys of a tick are fetched so many ahead: with a million of them each is a miss of the caches.
 constexpr std::size_t kAhead = 8;
@@ -63,7 +70,10 @@ struct KeySums {
 
 class Detector::Impl {
  public:
-  explicit Impl(DetectOptions options) : options_(options), scorer_(options_) {}
+  explicit Impl(DetectOptions options)
+      : options_(options),
+        scorer_(options_),
+        weeks_(options_.week_profiles_max, static_cast<double>(options_.baseline_span.count())) {}
 
   void observe(const Tick& tick, const KeyNames& names, std::vector<Change>& changes) {
     if (!started_) {
@@ -74,6 +84,8 @@ class Detector::Impl {
     skip_outage(tick.second);
     last_tick_ = latest_ = tick.second;
     now_ = to_detector_time(tick.second);
+    weeks_.advance(tick.second);
+    scan_weeks();
     end_quiet_waves(tick.second, changes);
     if (rules_changed_) refresh_rules(names, tick.second, changes);
     for (const KeyId key : tick.evicted) forget(key, tick.second, changes);
@@ -90,6 +102,13 @@ class Detector::Impl {
   void watch_rules(std::unordered_map<std::string, WatchedRule> rules) {
     rules_ = std::move(rules);
     rules_changed_ = true;
+  }
+
+  void learn_hour(const KeyName& key, std::int64_t hour_start, double posts) {
+    const KeyPlace place = place_of({}, &key);
+    if (started_ || !place.in_family || place.depth() > 1) return;
+    const auto week = week_of_family(place.topic, place.region, parent_week(place));
+    if (week != WeekProfiles::kNone) weeks_.learn(week, hour_start, posts);
   }
 
   void advance(std::int64_t second, std::vector<Change>& changes) {
@@ -135,7 +154,7 @@ class Detector::Impl {
     stats.memory_bytes = scores_.capacity() * sizeof(KeyScore) +
                          sums_.capacity() * sizeof(KeySums) +
                          places_.capacity() * sizeof(KeyPlace) + family_.size() * 48 +
-                         waves_.capacity() * sizeof(Wave) +
+                         waves_.capacity() * sizeof(Wave) + weeks_.memory_bytes() +
                          (hot_[0].capacity() + hot_[1].capacity()) * sizeof(std::size_t);
     return stats;
   }
@@ -162,6 +181,7 @@ class Detector::Impl {
     const std::size_t all = family_.find(0, 0);
     if (silence < kOutageMin || all == FamilyIndex::kNobody) return;
     if (scores_[all].baseline * static_cast<double>(silence) < kOutageExpected) return;
+    weeks_.spoil_hour();
     skipped_before_ = skipped_;
     skipped_ += std::min(silence - kOutageGrace, kOutageMax);
     resumed_ = to_detector_time(second);
@@ -187,6 +207,9 @@ class Detector::Impl {
     KeySums& sums = sums_[slot];
     Scorer::Learning learning = learning_of(slot);
     catch_up(slot, now_, learning);
+    if (places_[slot].owns_week) {
+      weeks_.count(places_[slot].week, tick.counts.new_authors, learning.volume_wave);
+    }
     const bool was_up = score.low > 0, was_negative = score.negative > 0;
     const double expected = scorer_.take_second(score, now_, tick.counts, learning);
     if (score.low > 0) {
@@ -237,6 +260,7 @@ class Detector::Impl {
     places_[slot].fixed_share = has_fixed_share(names(key));
     family_.insert(places_[slot], slot);
     all_ = family_.find(0, 0);
+    find_week(slot);
     ++num_keys_;
     KeyScore& score = scores_[slot];
     score.last = now_;
@@ -272,6 +296,64 @@ class Detector::Impl {
       end_wave(slot, kNegativeIndex, second, changes);
       reset(slot, ChangeKind::kNegative);
     }
+  }
+
+  // --- the usual week
+
+  // Every key is looked at once an hour: it may be old enough, or its parents may have come.
+  void scan_weeks() {
+    if (options_.week_profiles_max == 0 || places_.empty()) return;
+    const std::size_t count =
+        std::min(places_.size(), std::max(kWeekScanMin, places_.size() / 3'600 + 1));
+    for (std::size_t i = 0; i < count; ++i) {
+      if (week_scan_ >= places_.size()) week_scan_ = 0;
+      if (places_[week_scan_].id.value != 0) find_week(week_scan_);
+      ++week_scan_;
+    }
+  }
+
+  // Gives the key its own week if it is due for one, else that of its topic, region or everything.
+  void find_week(std::size_t slot) {
+    KeyPlace& place = places_[slot];
+    const WeekProfiles::Index parent = parent_week(place);
+    if (place.owns_week) {
+      weeks_.set_parent(place.week, parent);
+      return;
+    }
+    place.week = parent;
+    const bool is_parent = place.in_family && place.depth() <= 1;
+    if (is_parent) {
+      place.week = week_of_family(place.topic, place.region, parent);
+    } else if (known_for(slot) >= kMatureSeconds &&
+               scores_[slot].baseline * 60 >= kMaturePerMinute) {
+      place.week = weeks_.make(parent);
+    }
+    place.owns_week = place.week != parent && place.week != WeekProfiles::kNone;
+    if (place.week == WeekProfiles::kNone) place.week = parent;
+  }
+
+  WeekProfiles::Index parent_week(const KeyPlace& place) const {
+    const auto week_of = [&](std::uint64_t topic, std::uint64_t region) {
+      const auto found = family_weeks_.find({topic, region});
+      return found == family_weeks_.end() ? WeekProfiles::kNone : found->second;
+    };
+    if (place.depth() == 0) return WeekProfiles::kNone;
+    if (place.in_family && place.depth() == 2) {
+      const WeekProfiles::Index near =
+          place.topic != 0 ? week_of(place.topic, 0) : week_of(0, place.province);
+      if (near != WeekProfiles::kNone) return near;
+    }
+    return week_of(0, 0);
+  }
+
+  // Weeks of topics and regions stay when the key is evicted: they are few, and come again.
+  WeekProfiles::Index week_of_family(std::uint64_t topic, std::uint64_t region,
+                                     WeekProfiles::Index parent) {
+    const auto found = family_weeks_.find({topic, region});
+    if (found != family_weeks_.end()) return found->second;
+    const WeekProfiles::Index made = weeks_.make(parent);
+    if (made != WeekProfiles::kNone) family_weeks_.emplace(std::pair(topic, region), made);
+    return made;
   }
 
   std::int32_t known_for(std::size_t slot) const {
@@ -314,6 +396,7 @@ class Detector::Impl {
       if (sums_[slot].wave[kind] != 0) close_wave(sums_[slot].wave[kind] - 1);
     }
     if (sums_[slot].hot) std::erase(hot_[places_[slot].in_family], slot);
+    if (places_[slot].owns_week && places_[slot].depth() == 2) weeks_.free(places_[slot].week);
     places_[slot] = {};
     scores_[slot] = {};
     sums_[slot] = {};
@@ -331,6 +414,7 @@ class Detector::Impl {
     learning.negative_prior = negative_prior(slot);
     learning.scoring = stream_age() > warm_up();
     learning.fixed_share = places_[slot].fixed_share;
+    learning.season = weeks_.factor(places_[slot].week);
     return learning;
   }
 
@@ -664,7 +748,8 @@ class Detector::Impl {
 
   // Whether the excess of `slot` is what a classifier may have put there of `others` posts.
   bool is_leak(std::size_t slot, ChangeKind kind, double others) const {
-    return run_excess(slot, kind) <= options_.leak_share * others;
+    const double most = options_.leak_share * std::max(others, 0.0);
+    return run_excess(slot, kind) <= most + kRestErrors * std::sqrt(most);
   }
 
   // What part of what `from` has more of lies in the region of `to`: as posts of all topics do.
@@ -778,7 +863,7 @@ class Detector::Impl {
       Wave& wave = waves_[i];
       const std::size_t slot = wave.slot();
       const double normal = wave.kind() == ChangeKind::kVolume
-                                ? scorer_.expected_rate(scores_[slot], stream_age())
+                                ? scorer_.expected_rate(scores_[slot], stream_age(), weeks_.factor(places_[slot].week))
                                 : scorer_.negative_share(scores_[slot], negative_prior(slot));
       const std::int64_t quiet = options_.quiet_before_end.count();
       const std::int64_t since = wave.quiet_since(second, normal, quiet);
@@ -831,11 +916,11 @@ class Detector::Impl {
     KeyView view;
     view.key = places_[slot].id;
     view.score = std::max(scorer_.volume(score), scorer_.negative(score));
-    view.baseline_per_minute = score.baseline * 60;
+    view.baseline_per_minute = score.baseline * learning.season * 60;
     view.rate_per_minute = score.fast * 60;
     view.baseline_negative_share = scorer_.negative_share(score, learning.negative_prior);
     view.negative_share = score.fast_share;
-    view.rising = score.low > 0 && score.fast > 1.5 * scorer_.expected_rate(score, until);
+    view.rising = score.low > 0 && score.fast > 1.5 * scorer_.expected_rate(score, until, learning.season);
     view.in_wave = learning.volume_wave || learning.negative_wave;
     return view;
   }
@@ -861,6 +946,10 @@ class Detector::Impl {
   std::size_t num_keys_ = 0;
   FamilyIndex family_;
   std::size_t all_ = FamilyIndex::kNobody;  // the slot of *@*
+  WeekProfiles weeks_;
+  // Of topics and regions, by their hashes as in KeyPlace.
+  std::map<std::pair<std::uint64_t, std::uint64_t>, WeekProfiles::Index> family_weeks_;
+  std::size_t week_scan_ = 0;  // the slot looked at next
 
   // Slots of keys that are up, hashtags and keywords apart from the family; at most all keys.
   std::array<std::vector<std::size_t>, 2> hot_;
@@ -883,6 +972,9 @@ void Detector::watch_rules(std::unordered_map<std::string, WatchedRule> rules) {
 void Detector::advance(std::int64_t second, const KeyNames& /*names*/,
                        std::vector<Change>& changes) {
   impl_->advance(second, changes);
+}
+void Detector::learn_hour(const KeyName& key, std::int64_t hour_start, double posts) {
+  impl_->learn_hour(key, hour_start, posts);
 }
 std::optional<KeyView> Detector::view(KeyId key) const { return impl_->view(key); }
 std::vector<KeyView> Detector::top(std::size_t count_max, const KeyNames& names,

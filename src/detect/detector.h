@@ -40,6 +40,10 @@ struct DetectOptions {
   std::array<double, kBusyClasses> burst_thresholds{11.0, 11.0, 11.0, 11.0, 11.0};
   double baseline_floor_per_minute = 1.0;       // a quieter key is taken to be this busy
   std::chrono::seconds baseline_span{45 * 60};  // time constant of the running baseline
+  // The running baseline follows the rhythm of the week by what topics, regions, and other keys once
+  // they are a week old, usually have at an hour. Keys with a profile of their own, 3 kB each; 0:
+  // the running baseline alone.
+  std::size_t week_profiles_max = 1'024;
   std::uint32_t authors_min = 16;               // new authors since the onset
   double excess_min = 10.0;                     // of them, above what the baseline expects
   // They came in this many different seconds: a blip is no wave. Fewer are enough when so many
@@ -108,7 +112,8 @@ struct DetectStats {
 // Threads: none; not thread-safe. Deterministic: the same ticks give the same changes.
 // Cost: O(keys in the tick + open waves) a tick; silent time costs nothing, however long. A key
 // over its threshold without a wave costs O(keys that are up) every 30 seconds.
-// Memory: 64 bytes a key for scores and about 200 beside, for as many keys as the aggregator has.
+// Memory: 64 bytes a key for scores and about 200 beside, for as many keys as the aggregator has;
+// 3 kB for each of week_profiles_max keys.
 class Detector {
  public:
   explicit Detector(DetectOptions options);
@@ -134,6 +139,11 @@ class Detector {
   // stream, whatever the emotion. Takes the place of what was said before, from the next tick on;
   // an open negative wave of a rule whose share is fixed by now ends with it.
   void watch_rules(std::unordered_map<std::string, WatchedRule> rules);
+
+  // Tells how many posts by new authors a topic-region key had in the hour that begins at
+  // `hour_start` (Unix seconds, a multiple of 3,600), for its usual week: what was learned before a
+  // restart. Older hours first, and before the first tick; other keys and later calls do nothing.
+  void learn_hour(const KeyName& key, std::int64_t hour_start, double posts);
 
   // Says that all ticks up to `second` (at most the watermark) have been seen: ends waves that went
   // quiet, at the time that silence did it. Optional in a replay: the next tick does the same.

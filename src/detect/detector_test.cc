@@ -403,6 +403,44 @@ TEST(DetectorTest, OpenWavesAreBounded) {
   EXPECT_GE(stream.detector.stats().waves_refused, 7u);
 }
 
+// One post a second, eight from 20:00 to 21:00 every day; what was told on the last of `days`.
+Keys told_of_an_evening(int days, std::size_t profiles, double morning) {
+  DetectOptions options;
+  options.week_profiles_max = profiles;
+  Stream stream(8, options);
+  stream.ticks.skip(kDay - stream.ticks.second() % kDay);  // midnight
+  for (int day = 0; day < days; ++day) {
+    if (day == days - 1) stream.changes.clear();
+    for (int hour = 0; hour < 24; ++hour) {
+      const double rate = hour == 20 ? 8 : hour == 9 && day == days - 1 ? morning : 1;
+      stream.run(kKey, rate, kHour);
+    }
+  }
+  return stream.started();
+}
+
+TEST(DetectorTest, WhatComesEveryDayIsUsualAfterSomeWeeks) {
+  EXPECT_EQ(told_of_an_evening(3, 0, 1), Keys{kKey});
+  EXPECT_EQ(told_of_an_evening(15, 0, 1), Keys{kKey}) << "without profiles, every evening";
+  EXPECT_EQ(told_of_an_evening(15, 1'024, 1), Keys{});
+  EXPECT_EQ(told_of_an_evening(15, 1'024, 8), Keys{kKey}) << "the same at nine is news";
+}
+
+TEST(DetectorTest, TheUsualWeekCanBeTold) {
+  for (const bool told : {false, true}) {
+    Stream stream(9);
+    stream.ticks.skip(kDay - stream.ticks.second() % kDay);
+    const std::int64_t today = stream.ticks.second();
+    for (std::int64_t hour = today - 28 * kDay; told && hour < today; hour += kHour) {
+      const double posts = hour % kDay / kHour == 20 ? 8 * kHour : kHour;
+      stream.detector.learn_hour(*parse_key(kKey), hour, posts);
+    }
+    stream.run(kKey, 1, 20 * kHour);
+    stream.run(kKey, 8, kHour);
+    EXPECT_EQ(stream.started(), told ? Keys{} : Keys{kKey});
+  }
+}
+
 // --- one event, one alert
 
 // Five topics in six regions, each 0.1 posts a second; then an event.

@@ -144,10 +144,10 @@ Scorer::Scorer(const DetectOptions& options)
       floor_(options.baseline_floor_per_minute / 60),
       span_(static_cast<double>(options.baseline_span.count())) {}
 
-double Scorer::expected_rate(const KeyScore& score, std::int32_t stream_age) const {
+double Scorer::expected_rate(const KeyScore& score, std::int32_t stream_age, double season) const {
   const double observed = std::clamp<double>(stream_age, 1, span_);
   const double error = std::sqrt(score.dispersion * score.baseline / observed);
-  return std::max(score.baseline + kErrors * error, floor_);
+  return std::max((score.baseline + kErrors * error) * season, floor_);
 }
 
 double Scorer::negative_share(const KeyScore& score, double prior) const {
@@ -190,7 +190,8 @@ void Scorer::close_window(KeyScore& score, std::int32_t until, bool learning) co
 double Scorer::elapse(KeyScore& score, std::int32_t until, const Learning& learning) const {
   const double seconds = until - score.last;
   const double age = std::max(learning.stream_age - seconds, 0.0);
-  const double expected_start = expected_rate(score, static_cast<std::int32_t>(age));
+  const double expected_start =
+      expected_rate(score, static_cast<std::int32_t>(age), learning.season);
   const double baseline_start = score.baseline;
 
   const bool slow = learning.volume_wave || is_away(score);
@@ -198,11 +199,11 @@ double Scorer::elapse(KeyScore& score, std::int32_t until, const Learning& learn
       slow ? decay(score.baseline, span_ * kSlowFactor, span_ * kSlowFactor, seconds)
            : decay(score.baseline, age, span_, seconds);
   score.baseline = static_cast<float>(baseline.value);
-  score.window_expected += static_cast<float>(baseline.integral);
+  score.window_expected += static_cast<float>(baseline.integral * learning.season);
   close_window(score, until, !learning.volume_wave);
   if (!slow) {
     // Every second as one without posts; take_second puts right the one that has some.
-    const double mean = baseline_start;
+    const double mean = baseline_start * learning.season;
     const double target = std::min(mean, kSampleMax);
     const double gone = kSecondGain * std::min(mean, 1.0) * seconds;
     const double kept = gone < 1e-3 ? 1 - gone : std::exp(-gone);
@@ -224,7 +225,7 @@ double Scorer::elapse(KeyScore& score, std::int32_t until, const Learning& learn
   score.last = until;
 
   // The standard error shrinks in proportion to the baseline; the floor does not.
-  const double above = baseline_start > 0 ? expected_start / baseline_start : 1;
+  const double above = baseline_start > 0 ? expected_start / baseline_start : learning.season;
   return std::max(baseline.integral * above, floor_ * seconds);
 }
 
@@ -243,7 +244,7 @@ double Scorer::pass_silence(KeyScore& score, std::int32_t until, const Learning&
 double Scorer::take_second(KeyScore& score, std::int32_t now, const KeyCounts& counts,
                            const Learning& learning) const {
   const auto busy = static_cast<std::uint32_t>(busy_class(score));
-  const double mean = score.baseline;
+  const double mean = score.baseline * learning.season;
   const double expected = elapse(score, now + 1, learning);
   const double posts = counts.new_authors;
   if (learning.scoring) {

@@ -63,6 +63,8 @@ class Scorer {
     double negative_prior = 0.2;  // share to lean on while the key's own posts are few
     bool scoring = true;          // false: warm-up, statistics stay at 0
     bool fixed_share = false;     // the negative statistic stays at 0
+    // What the running baseline is to be multiplied with at this hour of the week.
+    double season = 1;
   };
 
   // Passes silent time up to `until` (not included). Gives the posts expected in it.
@@ -72,9 +74,9 @@ class Scorer {
   double take_second(KeyScore& score, std::int32_t now, const KeyCounts& counts,
                      const Learning& learning) const;
 
-  // The rate that the statistics compare with: the baseline, two standard errors more, and never
-  // below the floor.
-  double expected_rate(const KeyScore& score, std::int32_t stream_age) const;
+  // The rate that the statistics compare with: the baseline and two standard errors more, times
+  // `season`, and never below the floor.
+  double expected_rate(const KeyScore& score, std::int32_t stream_age, double season = 1) const;
   double negative_share(const KeyScore& score, double prior) const;
 
   // How busy the key was before its present run (is, when it has none): an index into
