@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "app/usual_weeks.h"
 #include "core/thread_name.h"
 #include "observe/log.h"
 
@@ -251,6 +252,10 @@ Status Counting::restore(std::chrono::minutes recount, std::chrono::hours recoun
   if (!written.empty()) {
     whole_until = unix_seconds(written.back().time);
     since = std::min(since, written.back().time - options_.aggregate.unique_window);
+  }
+  {
+    MutexLock lock(mu_);
+    TRY(learn_usual_weeks(store_, labels_, since, detector_));
   }
   std::vector<ScoredPost> posts;
   const auto feed = [&] {

@@ -80,9 +80,9 @@ class Counting final : private EvidenceSource {
   Counting(const Counting&) = delete;
   Counting& operator=(const Counting&) = delete;
 
-  // After a restart: takes the alerts of the store and counts its latest posts again
-  // (at least `recount` of it, more when counts of minutes were not written, at most
-  // `recount_max`). Minutes that the store has whole are not written again.
+  // After a restart: takes the alerts of the store and what its weeks usually look like, and counts
+  // its latest posts again (at least `recount` of it, more when counts of minutes were not written,
+  // at most `recount_max`). Minutes that the store has whole are not written again.
   Status restore(std::chrono::minutes recount, std::chrono::hours recount_max) EXCLUDES(mu_);
   void start();
   // Changes what rules are watched, from the next post counted on; null: none.
