@@ -6,6 +6,7 @@
 #include <bit>
 #include <cassert>
 #include <deque>
+#include <limits>
 #include <map>
 
 #include "aggregate/cascade_topics.h"
@@ -49,6 +50,7 @@ std::uint64_t pair_hash(KeyId key, std::uint64_t hash) {
 
 AggregateOptions within_bounds(AggregateOptions options) {
   options.lateness = std::clamp(options.lateness, seconds{1}, seconds{300});
+  options.settle = std::clamp(options.settle, seconds{0}, options.lateness);
   options.unique_window =
       std::clamp(options.unique_window, std::chrono::minutes{1}, std::chrono::minutes{1'440});
   options.evidence_posts_max = std::max<std::size_t>(options.evidence_posts_max, 64);
@@ -57,7 +59,7 @@ AggregateOptions within_bounds(AggregateOptions options) {
   return options;
 }
 
-// The counts of one second that is still open, by key.
+// The counts of one second that is still open or not told of, by key.
 class OpenSecond {
  public:
   KeyCounts& counts(KeyId key) {
@@ -125,21 +127,21 @@ class Aggregator::Impl {
     }
   }
 
-  void add(const ScoredPost& post, std::vector<Tick>& closed) {
+  void add(const ScoredPost& post, std::vector<Tick>& ticks) {
     ++arrivals_;
     const std::uint64_t author = author_hash(post.post);
     const std::optional<EventTime> before = front_.front();
     if (front_.offer(post.post.time, author)) {
-      count(post);
+      count(post, ticks);
     } else {
       hold(post);
     }
     if (front_.front() == before) return;
-    count_confirmed();
-    close_until(floor_second(*front_.front() - options_.lateness), closed);
+    count_confirmed(ticks);
+    close_until(floor_second(*front_.front() - options_.lateness), ticks);
   }
 
-  void advance_to(EventTime now, std::vector<Tick>& closed) {
+  void advance_to(EventTime now, std::vector<Tick>& ticks) {
     front_.set_clock(now);
     if (!clock_of_last_post_ || arrivals_ != arrivals_told_) {
       clock_of_last_post_ = now;
@@ -151,21 +153,23 @@ class Aggregator::Impl {
            ++held) {
         front_.move_to(held->first);
       }
-      count_confirmed();
+      count_confirmed(ticks);
     }
     if (!front_.front()) return;
     const EventTime front = *front_.front();
     const EventTime time = front + std::max(now - *clock_of_last_post_, milliseconds{0});
-    std::int64_t until = floor_second(time - options_.lateness);
-    if (front + kLiveSpan < *clock_of_last_post_) until = std::min(until, newest_counted_ + 1);
-    close_until(until, closed);
+    const std::int64_t last = front + kLiveSpan < *clock_of_last_post_
+                                  ? newest_counted_ + 1
+                                  : std::numeric_limits<std::int64_t>::max();
+    tell_until(std::min(floor_second(time - options_.settle), last), ticks);
+    close_until(std::min(floor_second(time - options_.lateness), last), ticks);
   }
 
-  void flush(std::vector<Tick>& closed) {
+  void flush(std::vector<Tick>& ticks) {
     for (const auto& [time, post] : held_) front_.move_to(time);
-    count_confirmed();
+    count_confirmed(ticks);
     // To the end of the minute: a minute is given once, so it must not go on afterwards.
-    if (newest_counted_ >= closed_until_) close_until(floor_minute(newest_counted_) + 60, closed);
+    if (newest_counted_ >= closed_until_) close_until(floor_minute(newest_counted_) + 60, ticks);
   }
 
   void set_observer(PostObserver* observer) { observer_ = observer; }
@@ -235,6 +239,7 @@ class Aggregator::Impl {
                          recent_posts_.memory_bytes() + held_.size() * (sizeof(ScoredPost) + 512) +
                          minutes_.size() * (sizeof(MinuteCounts) + 32);
     for (const auto& [second, open] : open_) stats.memory_bytes += open.memory_bytes();
+    for (const auto& [second, untold] : untold_) stats.memory_bytes += untold.memory_bytes();
     return stats;
   }
 
@@ -268,20 +273,23 @@ class Aggregator::Impl {
 
   // Counts the held posts that the front has come near to, oldest first. They do not move the
   // front: that would let a cluster of wild times pull itself up step by step.
-  void count_confirmed() {
+  void count_confirmed(std::vector<Tick>& ticks) {
     while (!held_.empty() && front_.may_count(held_.begin()->first)) {
-      count(held_.begin()->second);
+      count(held_.begin()->second, ticks);
       held_.erase(held_.begin());
     }
   }
 
-  void count(const ScoredPost& scored) {
+  void count(const ScoredPost& scored, std::vector<Tick>& ticks) {
     Facts facts;
     facts.second = floor_second(scored.post.time);
     if (facts.second < closed_until_) {
       ++counters_.late;
       return;
     }
+    // One that was held back may be ahead of the front: that is told of when time gets there.
+    tell_until(std::min(facts.second, floor_second(*front_.front())) - options_.settle.count(),
+               ticks);
     ++counters_.posts;
     newest_counted_ = std::max(newest_counted_, facts.second);
     facts.bare = scored.post.text.empty() || scored.scores.topic == kNoLabel;
@@ -298,11 +306,15 @@ class Aggregator::Impl {
     }
     find_keys(scored, facts);
     if (num_slots_ == 0) return;
-    OpenSecond& open = open_second(facts.second);
+    OpenSecond& open = second_of(open_, facts.second);
+    // What comes after its second was told of belongs to the first one that was not.
+    OpenSecond& untold = second_of(untold_, std::max(facts.second, told_until_));
     const std::uint32_t evidence = make_evidence(scored, facts);
     for (std::size_t i = 0; i < num_slots_; ++i) {
       KeyEntry& entry = keys_.entry(slots_[i]);
-      count_for_key(open.counts(entry.id), entry.id, facts);
+      const KeyCounts one = counts_of_post(entry.id, facts);
+      open.counts(entry.id) += one;
+      untold.counts(entry.id) += one;
       evidence_.add(entry.evidence, evidence, facts.author_hash);
       keys_.touch_evidence(slots_[i]);
     }
@@ -316,22 +328,24 @@ class Aggregator::Impl {
     recent_posts_.add(scored.post, facts.second, std::span(key_ids).first(num_keys));
   }
 
-  void count_for_key(KeyCounts& counts, KeyId key, const Facts& facts) {
-    ++counts.posts;
-    counts.negative += facts.negative;
-    counts.bare_reposts += facts.bare;
-    if (facts.emotion < kEmotionsMax) ++counts.emotions[facts.emotion];
+  KeyCounts counts_of_post(KeyId key, const Facts& facts) {
+    KeyCounts counts;
+    counts.posts = 1;
+    counts.negative = facts.negative;
+    counts.bare_reposts = facts.bare;
+    if (facts.emotion < kEmotionsMax) counts.emotions[facts.emotion] = 1;
     if (facts.author_hash == 0 ||
         !pairs_.seen(pair_hash(key, facts.author_hash ^ kAuthorSalt), facts.second)) {
-      ++counts.new_authors;
-      counts.new_author_negative += facts.negative;
-      counts.new_author_bare += facts.bare;
-      counts.coordinated += facts.coordinated;
-      counts.coordinated_negative += facts.coordinated && facts.negative;
+      counts.new_authors = 1;
+      counts.new_author_negative = facts.negative;
+      counts.new_author_bare = facts.bare;
+      counts.coordinated = facts.coordinated;
+      counts.coordinated_negative = facts.coordinated && facts.negative;
     }
     if (!facts.bare && !pairs_.seen(pair_hash(key, facts.text_hash ^ kTextSalt), facts.second)) {
-      ++counts.new_texts;
+      counts.new_texts = 1;
     }
+    return counts;
   }
 
   std::uint8_t topic_of(const ScoredPost& scored, bool bare) {
@@ -441,15 +455,25 @@ class Aggregator::Impl {
          KeyTable::hash_key(KeyKind::kTopicRegion, topic_hash, region_hash));
   }
 
-  OpenSecond& open_second(std::int64_t second) {
-    const auto place = open_.lower_bound(second);
-    if (place != open_.end() && place->first == second) return place->second;
+  using Seconds = std::map<std::int64_t, OpenSecond>;
+
+  OpenSecond& second_of(Seconds& seconds, std::int64_t second) {
+    const auto place = seconds.lower_bound(second);
+    if (place != seconds.end() && place->first == second) return place->second;
     OpenSecond fresh;
     if (!spare_.empty()) {
       fresh = std::move(spare_.back());
       spare_.pop_back();
     }
-    return open_.emplace_hint(place, second, std::move(fresh))->second;
+    return seconds.emplace_hint(place, second, std::move(fresh))->second;
+  }
+
+  // Takes the counts of the oldest second; they are never empty.
+  std::vector<KeyTick> take_oldest(Seconds& seconds) {
+    auto node = seconds.extract(seconds.begin());
+    std::vector<KeyTick> keys = node.mapped().take();
+    if (spare_.size() < kSpareSecondsMax) spare_.push_back(std::move(node.mapped()));
+    return keys;
   }
 
   // One post in the pool, with a reference that the caller gives back.
@@ -468,30 +492,38 @@ class Aggregator::Impl {
     return index;
   }
 
-  // Closes every second before `until` (Unix seconds).
-  void close_until(std::int64_t until, std::vector<Tick>& closed) {
+  // Gives out the ticks of every second before `until` (Unix seconds).
+  void tell_until(std::int64_t until, std::vector<Tick>& ticks) {
+    if (until <= told_until_) return;
+    told_until_ = until;
+    while (!untold_.empty() && untold_.begin()->first < until) {
+      Tick tick;
+      tick.second = untold_.begin()->first;
+      tick.keys = take_oldest(untold_);
+      tick.evicted = std::exchange(evicted_, {});
+      ticks.push_back(std::move(tick));
+    }
+  }
+
+  // Closes every second before `until` (Unix seconds): nothing is counted for it any more.
+  void close_until(std::int64_t until, std::vector<Tick>& ticks) {
     if (until <= closed_until_) return;
+    tell_until(until, ticks);
     closed_until_ = until;
     while (!open_.empty() && open_.begin()->first < until) {
-      auto node = open_.extract(open_.begin());
-      Tick tick;
-      tick.second = node.key();
-      tick.keys = node.mapped().take();
-      tick.evicted = std::exchange(evicted_, {});
-      if (spare_.size() < kSpareSecondsMax) spare_.push_back(std::move(node.mapped()));
-      record(tick);
-      closed.push_back(std::move(tick));
+      const std::int64_t second = open_.begin()->first;
+      record(second, take_oldest(open_));
     }
     if (open_minute_ != KeyEntry::kNoMinute && open_minute_ + 60 <= until) close_minute();
   }
 
-  void record(const Tick& tick) {
-    const std::int64_t minute = floor_minute(tick.second);
+  void record(std::int64_t second, const std::vector<KeyTick>& keys) {
+    const std::int64_t minute = floor_minute(second);
     if (minute != open_minute_) {
       close_minute();
       open_minute_ = minute;
     }
-    for (const KeyTick& key : tick.keys) {
+    for (const KeyTick& key : keys) {
       const auto slot = static_cast<std::uint32_t>(key_slot(key.key));
       KeyEntry& entry = keys_.entry(slot);
       assert(entry.id == key.key);
@@ -501,7 +533,7 @@ class Aggregator::Impl {
         minute_slots_.push_back(slot);
       }
       entry.minute_counts += key.counts;
-      entry.last_record = history_.add(entry.last_record, tick.second, key.counts);
+      entry.last_record = history_.add(entry.last_record, second, key.counts);
     }
   }
 
@@ -545,9 +577,11 @@ class Aggregator::Impl {
   std::vector<std::uint64_t> rule_hashes_;  // of the keys of rules_
 
   std::multimap<EventTime, ScoredPost> held_;   // at most options_.held_posts_max
-  std::map<std::int64_t, OpenSecond> open_;     // about 2 x lateness seconds at most
+  Seconds open_;                                // about 2 x lateness seconds at most
+  Seconds untold_;                              // as many; what ticks will hold
   std::vector<OpenSecond> spare_;               // closed ones, to reuse their index
   std::int64_t closed_until_ = kNothingClosed;  // every second before this one is closed
+  std::int64_t told_until_ = kNothingClosed;    // and told of
   std::int64_t newest_counted_ = kNothingClosed;
   std::int64_t open_minute_ = KeyEntry::kNoMinute;
   std::vector<std::uint32_t> minute_slots_;  // keys with posts in the open minute
@@ -573,17 +607,15 @@ Aggregator::Aggregator(AggregateOptions options, LabelSchema schema)
     : impl_(std::make_unique<Impl>(std::move(options), std::move(schema))) {}
 Aggregator::~Aggregator() = default;
 
-void Aggregator::add(const ScoredPost& post, std::vector<Tick>& closed) {
-  impl_->add(post, closed);
-}
-void Aggregator::advance_to(EventTime now, std::vector<Tick>& closed) {
-  impl_->advance_to(now, closed);
+void Aggregator::add(const ScoredPost& post, std::vector<Tick>& ticks) { impl_->add(post, ticks); }
+void Aggregator::advance_to(EventTime now, std::vector<Tick>& ticks) {
+  impl_->advance_to(now, ticks);
 }
 void Aggregator::set_observer(PostObserver* observer) { impl_->set_observer(observer); }
 void Aggregator::set_rules(std::shared_ptr<const RuleMatcher> rules) {
   impl_->set_rules(std::move(rules));
 }
-void Aggregator::flush(std::vector<Tick>& closed) { impl_->flush(closed); }
+void Aggregator::flush(std::vector<Tick>& ticks) { impl_->flush(ticks); }
 const KeyName* Aggregator::name(KeyId key) const { return impl_->name(key); }
 std::optional<KeyId> Aggregator::find(const KeyName& name) const { return impl_->find(name); }
 std::vector<EvidencePost> Aggregator::evidence(KeyId key, std::size_t count_max,

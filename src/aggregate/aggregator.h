@@ -23,6 +23,12 @@ namespace tidewatch {
 struct AggregateOptions {
   // A second closes when the watermark (newest event time less this) has passed it.
   std::chrono::seconds lateness{5};  // 1 to 300
+  // A second's tick is given out when a post this much later than its end was counted (or the wall
+  // clock says so). Posts of it that come later, until it closes, are in the tick of the first
+  // second not given out by then: what looks for change need not wait for them. 0 to `lateness`; at
+  // `lateness` every tick holds the posts of its own second alone. Minutes and recent_seconds()
+  // hold every post in its own second, whatever this is.
+  std::chrono::seconds settle{0};
   // How long a key remembers an author or a text.
   std::chrono::minutes unique_window{10};
   // Keys counted at once, about 500 bytes each. When full, the key without posts for the longest
@@ -118,15 +124,16 @@ class Aggregator {
   Aggregator(const Aggregator&) = delete;
   Aggregator& operator=(const Aggregator&) = delete;
 
-  // Counts one post; call in sequence order. Appends the ticks that this closes, oldest first.
-  void add(const ScoredPost& post, std::vector<Tick>& closed);
+  // Counts one post; call in sequence order. Appends the ticks that are complete by it, oldest
+  // first.
+  void add(const ScoredPost& post, std::vector<Tick>& ticks);
 
   // Tells the wall clock (serve; about once a second). Posts held although not later than `now`
   // are counted; when no posts come, event time goes on from the newest one at the pace of the
-  // wall clock, and seconds close. A stream that was more than 10 minutes behind the wall clock
-  // when its newest post came (old posts sent to a server) closes its open seconds but goes no
-  // further. Never call it in a replay.
-  void advance_to(EventTime now, std::vector<Tick>& closed);
+  // wall clock, seconds are given out and close. A stream that was more than 10 minutes behind the
+  // wall clock when its newest post came (old posts sent to a server) closes its open seconds but
+  // goes no further. Never call it in a replay.
+  void advance_to(EventTime now, std::vector<Tick>& ticks);
 
   // The observer must outlive the aggregator; null: none.
   void set_observer(PostObserver* observer);
@@ -137,7 +144,7 @@ class Aggregator {
 
   // Ends a file: counts what is held and closes everything up to the end of the newest minute.
   // Posts may follow; those before that are late.
-  void flush(std::vector<Tick>& closed);
+  void flush(std::vector<Tick>& ticks);
 
   // Names a key; null when it was evicted. The pointer is good until the next non-const call.
   const KeyName* name(KeyId key) const;

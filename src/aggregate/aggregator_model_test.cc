@@ -32,6 +32,8 @@ using SecondCounts = std::map<std::int64_t, std::map<std::string, KeyCounts>>;
 
 class Model {
  public:
+  explicit Model(std::int64_t settle) : settle_(settle) {}
+
   void add(const ScoredPost& post) {
     arrivals_.push_back(post);
     const std::int64_t time = post.post.time.time_since_epoch().count();
@@ -44,6 +46,7 @@ class Model {
     }
     release();
     closed_until_ = std::max(closed_until_, second_of(front_ - kLateness * 1'000));
+    told_until_ = std::max(told_until_, closed_until_);
   }
 
   void flush() {
@@ -53,7 +56,8 @@ class Model {
     release();
   }
 
-  SecondCounts counts;
+  SecondCounts counts;  // by the posts' own seconds
+  SecondCounts told;    // by the seconds of ticks
   std::uint64_t late = 0;
 
  private:
@@ -97,6 +101,7 @@ class Model {
       ++late;
       return;
     }
+    told_until_ = std::max(told_until_, std::min(second, second_of(front_)) - settle_);
     const bool bare = post.text.empty();
     std::string topic = "unknown";
     if (!bare) {
@@ -117,7 +122,7 @@ class Model {
     const std::uint8_t emotion = bare ? kNeutral : scored.scores.emotion;
     const bool negative = schema().is_negative(emotion);
     for (const std::string& key : keys) {
-      KeyCounts& c = counts[second][key];
+      KeyCounts c;
       ++c.posts;
       ++c.emotions[emotion];
       c.negative += negative;
@@ -128,6 +133,8 @@ class Model {
         c.new_author_bare += bare;
       }
       if (!bare && is_new(key + "|t|" + post.text, second)) ++c.new_texts;
+      counts[second][key] += c;
+      told[std::max(second, told_until_)][key] += c;
     }
   }
 
@@ -145,6 +152,8 @@ class Model {
   std::set<std::string> heads_;
   std::int64_t front_ = INT64_MIN / 2;
   std::int64_t closed_until_ = INT64_MIN / 2;
+  std::int64_t told_until_ = INT64_MIN / 2;
+  const std::int64_t settle_;
 };
 
 // Bursts, quiet stretches, gaps of up to years, posts out of order, late, and in the far future.
@@ -260,19 +269,33 @@ SecondCounts by_minute(const SecondCounts& counts) {
   return minutes;
 }
 
+std::map<std::string, KeyCounts> by_key(const SecondCounts& counts) {
+  std::map<std::string, KeyCounts> sums;
+  for (const auto& [second, keys] : counts) {
+    for (const auto& [key, c] : keys) sums[key] += c;
+  }
+  return sums;
+}
+
 TEST(AggregatorModelTest, EqualsTheSlowModel) {
   for (std::uint64_t seed = 1; seed <= 12; ++seed) {
     const auto posts = random_stream(seed, 3'000);
-    Model model;
-    for (const ScoredPost& post : posts) model.add(post);
-    model.flush();
-    const Outcome outcome = run(posts, {});
-    ASSERT_EQ(difference(outcome.counts, model.counts), "") << "seed " << seed;
-    ASSERT_EQ(difference(outcome.minutes, by_minute(model.counts)), "") << "seed " << seed;
-    ASSERT_EQ(outcome.stats.late, model.late) << "seed " << seed;
-    ASSERT_EQ(outcome.stats.posts + outcome.stats.late, posts.size()) << "seed " << seed;
-    EXPECT_GT(model.late, 10u);
-    EXPECT_TRUE(outcome.log == run(posts, {}).log) << "seed " << seed;
+    for (const std::int64_t settle : {std::int64_t{0}, std::int64_t{2}, kLateness}) {
+      SCOPED_TRACE("seed " + std::to_string(seed) + ", settle " + std::to_string(settle));
+      Model model(settle);
+      for (const ScoredPost& post : posts) model.add(post);
+      model.flush();
+      AggregateOptions options;
+      options.settle = seconds{settle};
+      const Outcome outcome = run(posts, options);
+      ASSERT_EQ(difference(outcome.counts, model.told), "");
+      ASSERT_EQ(difference(outcome.minutes, by_minute(model.counts)), "");
+      EXPECT_EQ(difference(model.told, model.counts) == "", settle == kLateness);
+      ASSERT_EQ(outcome.stats.late, model.late);
+      ASSERT_EQ(outcome.stats.posts + outcome.stats.late, posts.size());
+      EXPECT_GT(model.late, 10u);
+      EXPECT_TRUE(outcome.log == run(posts, options).log);
+    }
   }
 }
 
@@ -290,6 +313,7 @@ TEST(AggregatorModelTest, TightBoundsKeepTheInvariants) {
     options.evidence_posts_max = 64;
     options.recent_seconds_max = 64;
     options.held_posts_max = 48;
+    options.settle = seconds{kLateness};
     const Outcome outcome = run(posts, options);
     EXPECT_LE(outcome.stats.keys, 40u);
     EXPECT_GT(outcome.stats.keys_evicted, 100u) << "seed " << seed;
@@ -297,6 +321,10 @@ TEST(AggregatorModelTest, TightBoundsKeepTheInvariants) {
     // Minutes are the sums of seconds, also for keys that were evicted and made again.
     EXPECT_EQ(difference(outcome.minutes, by_minute(outcome.counts)), "") << "seed " << seed;
     EXPECT_TRUE(outcome.log == run(posts, options).log) << "seed " << seed;
+    options.settle = seconds{0};  // told of sooner, and of each post once
+    const Outcome sooner = run(posts, options);
+    EXPECT_EQ(difference(sooner.minutes, outcome.minutes), "") << "seed " << seed;
+    EXPECT_TRUE(by_key(sooner.counts) == by_key(outcome.counts)) << "seed " << seed;
   }
 }
 

@@ -269,7 +269,9 @@ TEST(AggregatorTest, RulesOfAPostAreBounded) {
 }
 
 TEST(AggregatorTest, SecondsCloseBehindTheWatermarkAndLatePostsAreApart) {
-  Told told;
+  AggregateOptions options;
+  options.settle = options.lateness;
+  Told told(options);
   told.advance_to(at(100));  // vouches for what follows
   told.add(post(0, "a", "x"));
   told.add(post(61, "b", "x"));
@@ -357,8 +359,46 @@ TEST(AggregatorTest, MinutesComeOnceAndWhole) {
   EXPECT_EQ(told.aggregator.take_minutes().size(), 4u);
 }
 
-TEST(AggregatorTest, TheClockClosesAQuietStream) {
+TEST(AggregatorTest, ATickIsGivenOutBeforeItsSecondCloses) {
   Told told;
+  told.advance_to(at(100));  // vouches for what follows
+  told.add(post(60, "a", "x"));
+  told.add(post(61, "b", "x"));
+  EXPECT_EQ(told.num_ticks, 1u);
+  told.add(post(60, "c", "x"));  // in time for its second, not for its tick
+  EXPECT_EQ(told.num_ticks, 1u);
+  told.add(post(62, "d", "x"));
+  ASSERT_EQ(told.ticks.size(), 1u);
+  EXPECT_EQ(told.ticks[0].second, kStart + 61);
+  EXPECT_EQ(told.ticks[0].keys[0].counts.posts, 2u);  // b, c
+  told.add(post(68, "e", "x"));
+  const auto history = told.aggregator.recent_seconds(*told.aggregator.find(*parse_key("*@*")),
+                                                      seconds{60});
+  ASSERT_EQ(history.size(), 3u);
+  EXPECT_EQ(history[0].second.posts, 2u) << "a, c: each in its own second";
+  EXPECT_EQ(told.aggregator.stats().late, 0u);
+}
+
+TEST(AggregatorTest, TheClockGivesOutTicksOfAQuietStream) {
+  Told told;
+  told.advance_to(at(-1));
+  told.add(post(0, "a", "x"));
+  told.advance_to(at(0));
+  EXPECT_EQ(told.num_ticks, 0u);
+  told.advance_to(at(1));
+  EXPECT_EQ(told.num_ticks, 1u);
+  told.add(post(0, "b", "x"));  // late for its tick
+  told.advance_to(at(1));
+  EXPECT_EQ(told.num_ticks, 1u);
+  told.advance_to(at(3));
+  ASSERT_EQ(told.num_ticks, 2u);
+  EXPECT_EQ(told.counts["*@*"].posts, 2u);
+}
+
+TEST(AggregatorTest, TheClockClosesAQuietStream) {
+  AggregateOptions options;
+  options.settle = options.lateness;
+  Told told(options);
   told.advance_to(at(-1));
   told.add(post(0, "a", "x"));
   told.advance_to(at(0));
