@@ -200,6 +200,9 @@ void read_watch(Table& t, Config& c) {
   std::uint64_t lateness = static_cast<std::uint64_t>(c.aggregate.lateness.count());
   t.number("lateness_seconds", lateness, 1, 300);
   c.aggregate.lateness = std::chrono::seconds{lateness};
+  std::uint64_t settle = static_cast<std::uint64_t>(c.aggregate.settle.count());
+  t.number("settle_seconds", settle, 0, lateness);
+  c.aggregate.settle = std::chrono::seconds{settle};
 }
 
 void read_topics(const toml::table& table, const std::string& file, Config& c, Status& status) {

@@ -61,6 +61,8 @@ constexpr std::array kWords = {
     Words{"watch.topic_probability_min",
           "a less probable topic counts as unknown, or as its cascade's", ""},
     Words{"watch.lateness_seconds", "how long a second stays open for late posts", ""},
+    Words{"watch.settle_seconds",
+          "how long detection waits for them; later ones count for the next second", ""},
     Words{"detect.volume_threshold", "for all keys at once; higher: fewer, later alerts", "11.0"},
     Words{"detect.volume_thresholds", "by how busy a key is: up to 0.2, 2, 20, 200 posts/min, more",
           ""},

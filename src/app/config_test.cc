@@ -75,6 +75,7 @@ text_bytes_max = 1024
 topic_probability_min = 0.4
 keywords = ["退款", "地震"]
 lateness_seconds = 30
+settle_seconds = 2
 [detect]
 volume_threshold = 20
 authors_min = 10
@@ -112,6 +113,7 @@ url = "https://desk.example/hook"
   EXPECT_EQ(config->decode.text_bytes_max, 1024U);
   EXPECT_EQ(config->aggregate.keywords, (std::vector<std::string>{"退款", "地震"}));
   EXPECT_EQ(config->aggregate.lateness, std::chrono::seconds{30});
+  EXPECT_EQ(config->aggregate.settle, std::chrono::seconds{2});
   EXPECT_DOUBLE_EQ(config->detect.volume_thresholds[0], 20.0);
   EXPECT_EQ(config->detect.authors_min, 10U);
   EXPECT_EQ(config->log_level, LogLevel::kWarning);
@@ -135,6 +137,8 @@ TEST(ConfigTest, NamesFileLineAndKeyOfAMistake) {
       {"wrong type", "[server]\nport = \"x\"\n", "line 2: server.port must be a whole number"},
       {"out of range", "[server]\nport = 70000\n", "from 0 to 65535"},
       {"negative", "[model]\ninstances = -1\n", "model.instances must be a whole number from 0"},
+      {"settling after closing", "[watch]\nlateness_seconds = 3\nsettle_seconds = 4\n",
+       "line 3: watch.settle_seconds must be a whole number from 0 to 3"},
       {"lanes", "[model]\nlanes = 9\n", "model.lanes must be a whole number from 0 to 8, or such"},
       {"lanes of a model", "[model]\nlanes = { base = -1 }\n", "model.lanes.base must be a whole"},
       {"window too long", "[batch]\nwindow_ms = 51\n", "batch.window_ms must be"},

@@ -250,7 +250,7 @@ TEST(DetectTrialTest, ASmallOneRunsAndTheEngineFindsLargeEvents) {
   const nlohmann::ordered_json json = trial_json(trial);
   EXPECT_EQ(json, trial_json(run_trial(options, curves, events, quiet)));
   EXPECT_NE(trial_picture(trial).find("</svg>"), std::string::npos);
-  EXPECT_NE(trial_text(trial, 5).find("tidewatch"), std::string::npos);
+  EXPECT_NE(trial_text(trial).find("tidewatch"), std::string::npos);
 }
 
 }  // namespace

@@ -180,7 +180,7 @@ Json trial_json(const Trial& trial) {
           {"lines", lines}};
 }
 
-std::string trial_text(const Trial& trial, double lateness_seconds) {
+std::string trial_text(const Trial& trial) {
   std::string text;
   const auto out = std::back_inserter(text);
   fmt::format_to(out,
@@ -194,13 +194,12 @@ std::string trial_text(const Trial& trial, double lateness_seconds) {
     }
     fmt::format_to(out, "\n");
   }
-  fmt::format_to(
-      out,
-      "\nDelay from the first post in s, without lateness (the engine's alerts come {:g} s "
-      "later).\nfalse/day: on days without events, in brackets the upper 95 % limit.\n\n"
-      "{:<22}{:>7} {:>15} {:>6}{:>6}{:>6} {:>6}{:>6}{:>6}{:>6}  {:>5} {:>5}/{:<5}\n",
-      lateness_seconds, "detector", "wanted", "false/day", "p50", "p90", "p99", "<17s", "<60s",
-      "<5m", "<30m", "prec", "topic", "region");
+  fmt::format_to(out,
+                 "\nDelay from the first post in s.\n"
+                 "false/day: on days without events, in brackets the upper 95 % limit.\n\n"
+                 "{:<22}{:>7} {:>15} {:>6}{:>6}{:>6} {:>6}{:>6}{:>6}{:>6}  {:>5} {:>5}/{:<5}\n",
+                 "detector", "wanted", "false/day", "p50", "p90", "p99", "<17s", "<60s", "<5m",
+                 "<30m", "prec", "topic", "region");
   for (const TrialLine& line : trial.lines) {
     const Sums sums = sums_of(trial, line, is_crowd);
     fmt::format_to(

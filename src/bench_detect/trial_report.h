@@ -14,7 +14,7 @@ namespace tidewatch {
 nlohmann::ordered_json trial_json(const Trial& trial);
 
 // The same for people.
-std::string trial_text(const Trial& trial, double lateness_seconds);
+std::string trial_text(const Trial& trial);
 
 // Median delay to events of 10,000 posts and more against false alarms a day, both logarithmic, one
 // line a detector, as a picture in SVG.
