@@ -46,13 +46,10 @@ Counting::Counting(Options options, LabelSchema labels, const Clock& clock, Stor
       store_(store),
       desk_(desk),
       times_(times),
-      aggregator_(options_.aggregate, labels_),
-      discovery_(options_.discovery),
-      detector_(options_.detect),
-      alerts_(options_.alert, labels_, *this),
-      queue_(options_.queue_posts_max) {
-  aggregator_.set_observer(&discovery_);
-}
+      watch_(options_.watch, labels_),
+      evidence_(watch_),
+      alerts_(options_.alert, labels_, evidence_),
+      queue_(options_.queue_posts_max) {}
 
 void Counting::start() {
   thread_ = std::jthread([this] { run(); });
@@ -63,38 +60,9 @@ Counting::~Counting() {
   if (thread_.joinable()) thread_.join();
 }
 
-// Called by alerts_.on_changes within digest(), so mu_ is held.
-std::vector<EvidencePost> Counting::evidence(KeyId key, std::size_t count_max,
-                                             bool negative_first) NO_THREAD_SAFETY_ANALYSIS {
-  if (Discovery::owns(key)) return discovery_.evidence(key, count_max, negative_first);
-  return aggregator_.evidence(
-      key, count_max, negative_first ? EvidenceOrder::kNegativeFirst : EvidenceOrder::kNewest);
-}
-
-WaveShape Counting::shape(KeyId key, std::int64_t since) NO_THREAD_SAFETY_ANALYSIS {
-  return aggregator_.shape(key, since);
-}
-
 void Counting::set_rules(std::shared_ptr<const RuleMatcher> rules) {
   MutexLock lock(mu_);
-  // What was not watched in these words before is watched from the next post on.
-  const auto watermark = aggregator_.stats().watermark;
-  std::map<std::pair<std::string, std::string>, std::int64_t> since;
-  std::unordered_map<std::string, Detector::WatchedRule> by_name;
-  if (rules != nullptr) {
-    for (std::size_t i = 0; i < rules->rules().size(); ++i) {
-      const Rule& rule = rules->rules()[i];
-      const auto before = rules_since_.find({rule.name, rule.query});
-      const std::int64_t second = before != rules_since_.end() ? before->second
-                                  : watermark                  ? unix_seconds(*watermark)
-                                              : std::numeric_limits<std::int64_t>::min() / 2;
-      since[{rule.name, rule.query}] = second;
-      by_name[rule.name] = {second, rules->fixes_negative(i)};
-    }
-  }
-  rules_since_ = std::move(since);
-  detector_.watch_rules(std::move(by_name));
-  aggregator_.set_rules(std::move(rules));
+  watch_.set_rules(std::move(rules));
 }
 
 void Counting::push(std::span<CommittedPost> posts) {
@@ -135,29 +103,17 @@ void Counting::run() {
 
 void Counting::count(std::vector<ScoredPost>& posts, std::optional<EventTime> now, bool flush) {
   const SteadyTime before = clock_.steady_now();
-  std::vector<Tick> ticks;
   {
     MutexLock lock(mu_);
-    // Ticks are looked at as soon as they close, so that evidence never holds posts of later
-    // seconds and alerts do not depend on how posts were grouped.
-    for (const ScoredPost& post : posts) {
-      aggregator_.add(post, ticks);
-      digest(ticks);
-    }
-    if (now) aggregator_.advance_to(*now, ticks);
-    if (flush) aggregator_.flush(ticks);
-    digest(ticks);
-    if (const auto watermark = aggregator_.stats().watermark; watermark && (now || flush)) {
-      std::vector<Change> changes;
-      detector_.advance(
-          unix_seconds(*watermark) - 1,
-          [&](KeyId key) REQUIRES(mu_) { return aggregator_.name(key); }, changes);
-      discovery_.advance(unix_seconds(*watermark) - 1, changes);
-      for (const Change& change : changes) remember_peak(change);
-      alerts_.on_changes(changes, updates_);
+    const auto take = [this](std::span<const Change> changes)
+                          REQUIRES(mu_) { take_changes(changes); };
+    for (const ScoredPost& post : posts) watch_.add(post, take);
+    if (now) watch_.advance_to(*now, take);
+    if (flush) watch_.flush(take);
+    if (const auto watermark = watch_.aggregator().stats().watermark; watermark && (now || flush)) {
       alerts_.close_orphans(*watermark, updates_);
     }
-    std::vector<MinuteCounts> minutes = aggregator_.take_minutes();
+    std::vector<MinuteCounts> minutes = watch_.aggregator().take_minutes();
     minutes_.insert(minutes_.end(), std::make_move_iterator(minutes.begin()),
                     std::make_move_iterator(minutes.end()));
   }
@@ -167,19 +123,9 @@ void Counting::count(std::vector<ScoredPost>& posts, std::optional<EventTime> no
   }
 }
 
-void Counting::digest(std::vector<Tick>& ticks) {
-  if (ticks.empty()) return;
-  const auto names = [&](KeyId key) REQUIRES(mu_) { return aggregator_.name(key); };
-  std::vector<Change> changes;
-  for (Tick& tick : ticks) {
-    changes.clear();
-    leave_out_coordinated(tick);
-    detector_.observe(tick, names, changes);
-    discovery_.advance(tick.second, changes);
-    for (const Change& change : changes) remember_peak(change);
-    if (!changes.empty()) alerts_.on_changes(changes, updates_);
-  }
-  ticks.clear();
+void Counting::take_changes(std::span<const Change> changes) {
+  for (const Change& change : changes) remember_peak(change);
+  alerts_.on_changes(changes, updates_);
 }
 
 void Counting::remember_peak(const Change& change) {
@@ -251,11 +197,11 @@ Status Counting::restore(std::chrono::minutes recount, std::chrono::hours recoun
                            std::chrono::seconds{60}));
   if (!written.empty()) {
     whole_until = unix_seconds(written.back().time);
-    since = std::min(since, written.back().time - options_.aggregate.unique_window);
+    since = std::min(since, written.back().time - options_.watch.aggregate.unique_window);
   }
   {
     MutexLock lock(mu_);
-    TRY(learn_usual_weeks(store_, labels_, since, detector_));
+    TRY(learn_usual_weeks(store_, labels_, since, watch_.detector()));
   }
   std::vector<ScoredPost> posts;
   const auto feed = [&] {
@@ -285,15 +231,15 @@ Status Counting::restore(std::chrono::minutes recount, std::chrono::hours recoun
 std::vector<TrendView> Counting::trends(std::size_t count_max, std::chrono::seconds window,
                                         const Detector::KeyFilter& filter) const {
   MutexLock lock(mu_);
-  const auto names = [&](KeyId key) REQUIRES(mu_) { return aggregator_.name(key); };
+  const auto names = [&](KeyId key) REQUIRES(mu_) { return watch_.aggregator().name(key); };
   std::vector<TrendView> trends;
-  const auto watermark = aggregator_.stats().watermark;
+  const auto watermark = watch_.aggregator().stats().watermark;
   const std::int64_t end = watermark ? unix_seconds(*watermark) : 0;
-  for (const KeyView& view : detector_.top(count_max, names, filter)) {
-    const KeyName* name = aggregator_.name(view.key);
+  for (const KeyView& view : watch_.detector().top(count_max, names, filter)) {
+    const KeyName* name = watch_.aggregator().name(view.key);
     if (name == nullptr) continue;
     TrendView trend{*name, view, {}, {}};
-    for (const auto& [second, counts] : aggregator_.recent_seconds(view.key, window)) {
+    for (const auto& [second, counts] : watch_.aggregator().recent_seconds(view.key, window)) {
       add_counts(trend.window, counts);
       const std::int64_t age = std::max<std::int64_t>(0, end - 1 - second);
       const auto part =
@@ -308,14 +254,14 @@ std::vector<TrendView> Counting::trends(std::size_t count_max, std::chrono::seco
 std::optional<std::vector<std::pair<std::int64_t, KeyCounts>>> Counting::recent_seconds(
     const KeyName& key, std::chrono::seconds back) const {
   MutexLock lock(mu_);
-  const auto id = aggregator_.find(key);
+  const auto id = watch_.aggregator().find(key);
   if (!id) return std::nullopt;
-  return aggregator_.recent_seconds(*id, back);
+  return watch_.aggregator().recent_seconds(*id, back);
 }
 
 AggregateStats Counting::stats() const {
   MutexLock lock(mu_);
-  return aggregator_.stats();
+  return watch_.aggregator().stats();
 }
 
 std::size_t Counting::open_alerts() const { return alerts_.open_count(); }

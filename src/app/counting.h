@@ -18,13 +18,13 @@
 
 #include "aggregate/aggregator.h"
 #include "alert/alert_manager.h"
+#include "alert/watch_evidence.h"
 #include "app/alert_desk.h"
 #include "app/stage_times.h"
 #include "core/bounded_queue.h"
 #include "core/clock.h"
 #include "core/mutex.h"
-#include "detect/detector.h"
-#include "detect/discovery.h"
+#include "detect/post_watch.h"
 #include "store/store.h"
 #include "store/store_writer.h"
 
@@ -54,7 +54,7 @@ struct WavePeak {
 };
 
 // Counts stored posts on a thread of its own and turns what it notices into alerts:
-//   stored posts ─► Aggregator ─► Detector ─► AlertManager ─► AlertDesk ─► store, outbox
+//   stored posts ─► PostWatch ─► AlertManager ─► AlertDesk ─► store, outbox
 //
 // Ownership: clock, store, desk and times must outlive it. Threads: push and the queries may be
 // called concurrently; push blocks when `queue_posts_max` posts wait (back-pressure on the store's
@@ -63,12 +63,10 @@ struct WavePeak {
 // (at most kUnwrittenMax each; beyond, the oldest are dropped).
 // Life cycle: restore() if wanted, then start(), then pushes; finish() counts what waits, closes
 // every window (end of a file) and joins; the destructor stops without closing windows.
-class Counting final : private EvidenceSource {
+class Counting {
  public:
   struct Options {
-    AggregateOptions aggregate;
-    DetectOptions detect;
-    Discovery::Options discovery;
+    PostWatch::Options watch;
     AlertOptions alert;
     std::size_t queue_posts_max = 16'384;
     bool follow_wall_clock = true;  // false in a replay: event time alone decides
@@ -76,7 +74,7 @@ class Counting final : private EvidenceSource {
 
   Counting(Options options, LabelSchema labels, const Clock& clock, Store& store, AlertDesk& desk,
            StageTimes& times);
-  ~Counting() override;
+  ~Counting();
   Counting(const Counting&) = delete;
   Counting& operator=(const Counting&) = delete;
 
@@ -108,14 +106,11 @@ class Counting final : private EvidenceSource {
   static constexpr std::size_t kUnwrittenMax = 100'000;
   static constexpr std::size_t kPeaksMax = 10'000;
 
-  std::vector<EvidencePost> evidence(KeyId key, std::size_t count_max,
-                                     bool negative_first) override;
-  WaveShape shape(KeyId key, std::int64_t since) override;
   void run();
   // Counts posts and turns the closed ticks into alert updates.
   void count(std::vector<ScoredPost>& posts, std::optional<EventTime> now, bool flush)
       EXCLUDES(mu_);
-  void digest(std::vector<Tick>& ticks) REQUIRES(mu_);
+  void take_changes(std::span<const Change> changes) REQUIRES(mu_);
   void remember_peak(const Change& change) REQUIRES(mu_);
   void write_out() EXCLUDES(mu_);
 
@@ -127,12 +122,9 @@ class Counting final : private EvidenceSource {
   StageTimes& times_;
 
   mutable Mutex mu_;
-  Aggregator aggregator_ GUARDED_BY(mu_);
-  Discovery discovery_ GUARDED_BY(mu_);
-  // By name and query: the second (Unix) from which the rule is watched.
-  std::map<std::pair<std::string, std::string>, std::int64_t> rules_since_ GUARDED_BY(mu_);
-  Detector detector_ GUARDED_BY(mu_);
-  AlertManager alerts_;  // its open_count may be called concurrently
+  PostWatch watch_ GUARDED_BY(mu_);
+  WatchEvidence evidence_;  // used by alerts_ alone, under mu_
+  AlertManager alerts_;     // its open_count may be called concurrently
   std::map<std::pair<std::string, std::int64_t>, WavePeak> peaks_ GUARDED_BY(mu_);
 
   // For the counting thread alone.

@@ -264,8 +264,8 @@ EngineApi::EngineApi(Runtime& runtime)
       search_names_(runtime.rules().search_names()),
       intake_(runtime.config().decode, runtime.clock(), runtime.fresh_ids(), runtime.pipeline(),
               runtime.metrics(), runtime.times()),
-      previewer_({runtime.config().aggregate, runtime.config().detect}, runtime.clock(),
-                 runtime.store(), runtime.rules()) {}
+      previewer_({.watch = {runtime.config().aggregate, runtime.config().detect, {}}},
+                 runtime.clock(), runtime.store(), runtime.rules()) {}
 
 std::unique_ptr<IngestSession> EngineApi::open_ingest(std::chrono::milliseconds timeout) {
   return make_ndjson_session(runtime_.config().decode, runtime_.clock(), runtime_.fresh_ids(),

@@ -49,14 +49,15 @@ std::chrono::seconds step_for(std::chrono::seconds span) {
 }
 
 // Less memory than the engine itself takes: nobody asks a preview for shapes or recent seconds.
-AggregateOptions small(AggregateOptions options) {
+PostWatch::Options small(PostWatch::Options watch) {
+  AggregateOptions& options = watch.aggregate;
   options.keys_max = std::min<std::size_t>(options.keys_max, 32'768);
   options.unique_pairs_max = std::min<std::size_t>(options.unique_pairs_max, 1U << 21U);
   options.cascades_max = std::min<std::size_t>(options.cascades_max, 1U << 18U);
   options.evidence_posts_max = std::min<std::size_t>(options.evidence_posts_max, 4'096);
   options.recent_seconds_max = 1'024;
   options.shape_posts_max = 16;
-  return options;
+  return watch;
 }
 
 // Counts, detects and remembers what concerns the rule.
@@ -64,26 +65,22 @@ class Replay {
  public:
   Replay(const RulePreviewer::Options& options, const LabelSchema& labels,
          std::shared_ptr<const RuleMatcher> rules, std::int64_t since)
-      : aggregator_(small(options.aggregate), labels),
-        detector_(options.detect),
-        labels_(labels),
-        since_(since) {
-    detector_.watch_rules({{kPreviewName, {.fixed_share = rules->fixes_negative(0)}}});
-    aggregator_.set_rules(std::move(rules));
+      : watch_(small(options.watch), labels), labels_(labels), since_(since) {
+    watch_.set_rules(std::move(rules));
+    watch_.on_tick([this](const Tick& tick) { count_matches(tick); });
   }
 
   void add(const StoredPost& stored) {
     const std::int64_t second = unix_seconds(stored.post.time);
     if (second >= since_) ++posts_;
-    aggregator_.add(scored_post(stored, labels_), ticks_);
-    digest();
+    watch_.add(scored_post(stored, labels_), visit());
   }
   void finish(std::int64_t now) {
-    aggregator_.flush(ticks_);
-    digest();
-    changes_.clear();
-    detector_.advance(now, names(), changes_);
-    take_changes();
+    watch_.flush(visit());
+    std::vector<Change> changes;
+    watch_.detector().advance(
+        now, [this](KeyId key) { return watch_.aggregator().name(key); }, changes);
+    take_changes(changes);
   }
 
   std::uint64_t posts() const { return posts_; }
@@ -98,33 +95,27 @@ class Replay {
   }
   std::vector<std::string> example_ids() const {
     std::vector<std::string> ids;
-    const auto key = aggregator_.find(KeyName{KeyKind::kRule, "", "", kPreviewName});
+    const auto key = watch_.aggregator().find(KeyName{KeyKind::kRule, "", "", kPreviewName});
     if (!key) return ids;
-    for (const EvidencePost& post : aggregator_.evidence(*key, kPreviewExamplesMax)) {
+    for (const EvidencePost& post : watch_.aggregator().evidence(*key, kPreviewExamplesMax)) {
       ids.push_back(post.id);
     }
     return ids;
   }
 
  private:
-  Detector::KeyNames names() {
-    return [this](KeyId key) { return aggregator_.name(key); };
+  PostWatch::Visit visit() {
+    return [this](std::span<const Change> changes) { take_changes(changes); };
   }
-  void digest() {
-    for (Tick& tick : ticks_) {
-      for (const KeyTick& key : tick.keys) {
-        const KeyName* name = aggregator_.name(key.key);
-        if (name == nullptr || name->kind != KeyKind::kRule) continue;
-        if (tick.second >= since_) matches_[tick.second] += key.counts.posts;
-      }
-      changes_.clear();
-      detector_.observe(tick, names(), changes_);
-      take_changes();
+  void count_matches(const Tick& tick) {
+    for (const KeyTick& key : tick.keys) {
+      const KeyName* name = watch_.aggregator().name(key.key);
+      if (name == nullptr || name->kind != KeyKind::kRule) continue;
+      if (tick.second >= since_) matches_[tick.second] += key.counts.posts;
     }
-    ticks_.clear();
   }
-  void take_changes() {
-    for (const Change& change : changes_) {
+  void take_changes(std::span<const Change> changes) {
+    for (const Change& change : changes) {
       if (change.name.kind == KeyKind::kRule) take_change(change);
     }
   }
@@ -149,15 +140,12 @@ class Replay {
     if (change.phase == ChangePhase::kEnded) open->closed_at = at_second(change.at);
   }
 
-  Aggregator aggregator_;
-  Detector detector_;
+  PostWatch watch_;
   const LabelSchema& labels_;
   const std::int64_t since_;
   std::uint64_t posts_ = 0;
   std::map<std::int64_t, std::uint64_t> matches_;  // by second
   std::vector<PreviewAlert> alerts_;
-  std::vector<Tick> ticks_;
-  std::vector<Change> changes_;
 };
 
 Error busy_error() {

@@ -11,12 +11,11 @@
 #include <utility>
 #include <vector>
 
-#include "aggregate/aggregator.h"
 #include "app/rule_book.h"
 #include "core/clock.h"
 #include "core/mutex.h"
 #include "core/result.h"
-#include "detect/detector.h"
+#include "detect/post_watch.h"
 #include "store/store.h"
 
 namespace tidewatch {
@@ -60,8 +59,7 @@ inline constexpr std::chrono::hours kPreviewWarmUp{1};
 class RulePreviewer {
  public:
   struct Options {
-    AggregateOptions aggregate;
-    DetectOptions detect;
+    PostWatch::Options watch;
     std::size_t posts_max = 500'000;
     std::chrono::milliseconds time_max{8'000};
   };

@@ -77,8 +77,8 @@ Status Runtime::open() {
   fresh_ids_ = std::make_unique<FreshIds>(fresh_prefix(mode_, clock_, store_->stats().last));
 
   Counting::Options counting;
-  counting.aggregate = config_.aggregate;
-  counting.detect = config_.detect;
+  counting.watch.aggregate = config_.aggregate;
+  counting.watch.detect = config_.detect;
   counting.follow_wall_clock = mode_ == Mode::kServe;
   AlertDesk::Options desk;
   if (mode_ == Mode::kServe) {

@@ -10,7 +10,9 @@
 #include <cmath>
 #include <variant>
 
-#include "bench_detect/post_watch.h"
+#include "alert/alert_manager.h"
+#include "alert/watch_evidence.h"
+#include "detect/post_watch.h"
 #include "query/folded_text.h"
 #include "query/topic_tree.h"
 #include "rules/rule_matcher.h"
@@ -39,6 +41,7 @@ std::shared_ptr<const RuleMatcher> rules_of(const std::vector<ScoredPost>& posts
   for (const auto& [pair, posts_with] : pairs) by_count.emplace_back(posts_with, pair);
   std::sort(by_count.rbegin(), by_count.rend());
   std::vector<Rule> rules;
+  if (by_count.empty()) return nullptr;  // texts without a pair of characters
   const double step = std::log(static_cast<double>(by_count.size())) / static_cast<double>(count);
   std::size_t last = by_count.size();
   for (std::size_t i = 0; i < count; ++i) {
@@ -69,7 +72,7 @@ class Trial {
   FloodTrial run() {
     std::vector<ScoredPost> sample(kSamplePosts);
     for (ScoredPost& post : sample) background_.next(post);
-    watch_.emplace(post_trial_labels(), rules_of(sample, options_.rules, post_trial_labels()));
+    watch_.set_rules(rules_of(sample, options_.rules, post_trial_labels()));
     background_.next(next_);
     begin_ = next_.post.time;
     const EventTime quiet_until =
@@ -80,11 +83,11 @@ class Trial {
     until(quiet_until);
     in_background_ = false;
     trial_.background_days = options_.background_days;
-    trial_.background_posts = watch_->stats().posts;
+    trial_.background_posts = watch_.aggregator().stats().posts;
     EventTime at = quiet_until;
     for (const auto& plan : plans()) at = plant(plan, at);
     until(at + seconds{kPause});
-    watch_->finish(updates_);
+    watch_.flush(tell_);
     note(at);
     trial_.event_days =
         std::chrono::duration<double>(at + seconds{kPause} - quiet_until).count() / 86'400;
@@ -133,7 +136,8 @@ class Trial {
     }
   }
   void take(const ScoredPost& post) {
-    watch_->add(post, updates_);
+    watch_.add(post, tell_);
+    watch_.aggregator().take_minutes();
     if (!updates_.empty()) note(post.post.time);
   }
 
@@ -212,7 +216,13 @@ class Trial {
   PostBackground& background_;
   const std::function<void(const std::string&)>& progress_;
   Random random_;
-  std::optional<PostWatch> watch_;
+  // As app/counting.cc arranges them, with the engine's default settings.
+  PostWatch watch_{{}, post_trial_labels()};
+  WatchEvidence evidence_{watch_};
+  AlertManager alerts_{{}, post_trial_labels(), evidence_};
+  const PostWatch::Visit tell_ = [this](std::span<const Change> changes) {
+    alerts_.on_changes(changes, updates_);
+  };
   ScoredPost next_;  // of the background
   EventTime begin_{};
   bool in_background_ = false;

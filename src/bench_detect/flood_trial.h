@@ -15,7 +15,7 @@
 namespace tidewatch {
 
 // Copy-paste floods and crowds, with texts, planted one after the other into a background of posts
-// and run through the engine's own stages (post_watch.h): which are told as what.
+// and run through the engine's own stages (detect/post_watch.h): which are told as what.
 struct FloodTrialOptions {
   std::uint64_t seed = 1;
   std::size_t floods = 200;
