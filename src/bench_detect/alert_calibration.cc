@@ -11,6 +11,8 @@
 namespace tidewatch {
 namespace {
 
+// A class's own tail is believed from so many waves on.
+constexpr std::size_t kWavesSure = 40;
 constexpr double kThresholdMax = 1'000;
 constexpr std::size_t kNegative = kStrata - 1;
 
@@ -90,13 +92,13 @@ AlertThresholds thresholds_for(const AlertCalibration& calibration, double false
     return std::clamp(calibration.strata[stratum].tail.level_for(part), lowest, kThresholdMax);
   };
   AlertThresholds thresholds;
-  // Busier keys have larger bursts: a class with waves too few to fit, or none, is no safer than
-  // the one below.
+  // Busier keys have larger bursts: a class with few waves, or none, is no safer than the one
+  // below.
   const auto take_class = [&](std::array<double, kBusyClasses>& levels, std::size_t first,
                               std::size_t busy) {
     const Stratum& stratum = calibration.strata[first + busy];
     levels[busy] = level(first + busy, kVolumeThresholdMin);
-    if (busy > 0 && !stratum.tail.fitted) {
+    if (busy > 0 && stratum.peaks < kWavesSure) {
       levels[busy] = std::max(levels[busy], levels[busy - 1]);
     }
   };

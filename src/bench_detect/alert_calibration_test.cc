@@ -6,22 +6,21 @@
 namespace tidewatch {
 namespace {
 
-Stratum stratum(std::size_t peaks, double above, bool fitted) {
+Stratum stratum(std::size_t peaks, double above) {
   Stratum stratum;
   stratum.peaks = peaks;
   stratum.tail.above = above;
   stratum.tail.peaks_per_unit = 1;
-  stratum.tail.fitted = fitted;
   return stratum;
 }
 
 TEST(AlertCalibrationTest, AClassWithTooFewWavesIsNoSaferThanTheOneBelow) {
   AlertCalibration calibration;
-  calibration.strata[1] = stratum(80, 60, true);
-  calibration.strata[2] = stratum(3, 20, false);  // too few to say so little
-  calibration.strata[3] = stratum(3, 90, false);  // or more
-  calibration.strata[kBusyClasses + 1] = stratum(80, 60, true);
-  calibration.strata[kBusyClasses + 2] = stratum(30, 20, true);  // enough to be believed
+  calibration.strata[1] = stratum(80, 60);
+  calibration.strata[2] = stratum(17, 20);  // too few to say so little
+  calibration.strata[3] = stratum(3, 90);   // or more
+  calibration.strata[kBusyClasses + 1] = stratum(80, 60);
+  calibration.strata[kBusyClasses + 2] = stratum(60, 20);  // enough to be believed
   const AlertThresholds thresholds = thresholds_for(calibration, 100);
   EXPECT_DOUBLE_EQ(thresholds.volume[1], 60);
   EXPECT_DOUBLE_EQ(thresholds.volume[2], 60);
@@ -31,8 +30,8 @@ TEST(AlertCalibrationTest, AClassWithTooFewWavesIsNoSaferThanTheOneBelow) {
 
 TEST(AlertCalibrationTest, AClassWithoutWavesLeansOnTheOneBelowToo) {
   AlertCalibration calibration;
-  calibration.strata[1] = stratum(80, 60, true);
-  calibration.strata[3] = stratum(3, 20, false);
+  calibration.strata[1] = stratum(80, 60);
+  calibration.strata[3] = stratum(17, 20);
   const AlertThresholds thresholds = thresholds_for(calibration, 100);
   EXPECT_DOUBLE_EQ(thresholds.volume[0], kVolumeThresholdMin) << "there is none below";
   EXPECT_DOUBLE_EQ(thresholds.volume[2], 60);

@@ -11,7 +11,8 @@ constexpr std::int64_t kHour = 3'600;
 constexpr std::size_t kHoursPerDay = 24;
 // 1 January 1970 was a Thursday.
 constexpr std::int64_t kFirstHour = 3 * 24;
-constexpr double kFactorMin = 0.5, kFactorMax = 20;
+// Never below 1: a running mean that is late on the way down costs little.
+constexpr double kFactorMin = 1, kFactorMax = 20;
 // Posts an hour that every hour is taken to have more: of a silent hour nothing is a multiple.
 constexpr double kRateFloor = 2;
 // What an hour rests on counts in full from some weeks and some posts on.
@@ -64,10 +65,9 @@ WeekProfile::Usual WeekProfile::usual(std::size_t hour) const {
   for (std::size_t i = 0; i < num_own; ++i) own[i] = std::abs(own[i]) - 1;
   const double day = lower_median(all.data(), num_all);
   const auto weeks = static_cast<double>(num_own);
-  usual.rate = num_own == 0
-                   ? day
-                   : (weeks * lower_median(own.data(), num_own) + kDayWeight * day) /
-                         (weeks + kDayWeight);
+  usual.rate = num_own == 0 ? day
+                            : (weeks * lower_median(own.data(), num_own) + kDayWeight * day) /
+                                  (weeks + kDayWeight);
   usual.weeks = weeks + static_cast<double>(num_all) * kHoursPerDay / kHours;
   return usual;
 }

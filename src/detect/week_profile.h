@@ -44,10 +44,10 @@ class WeekProfile {
   std::array<std::array<float, kWeeks>, kHours> posts_{};
 };
 
-// By how much the rate at `second` usually is above (below: less than 1) a running mean with time
-// constant `span` seconds: what such a mean is to be multiplied with to be the rate expected now. As
-// far as the profile is sure of it; what is left to say is said by `otherwise`, the factor of a key
-// like it. In [1/2, 20] when `otherwise` is.
+// By how much the rate at `second` usually is above a running mean with time constant `span`
+// seconds: what such a mean is to be multiplied with to be the rate expected now. As far as the
+// profile is sure of it; what is left to say is said by `otherwise`, the factor of a key like it.
+// In [1, 20] when `otherwise` is.
 double week_factor(const WeekProfile::Hour& hour, std::int64_t second, double span,
                    double otherwise);
 
