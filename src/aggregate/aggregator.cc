@@ -59,7 +59,7 @@ AggregateOptions within_bounds(AggregateOptions options) {
   return options;
 }
 
-// The counts of one second that is still open or not told of, by key.
+// Counts by key: of one second that is still open.
 class OpenSecond {
  public:
   KeyCounts& counts(KeyId key) {
@@ -78,6 +78,8 @@ class OpenSecond {
     std::fill(index_.begin(), index_.end(), 0);
     return std::exchange(keys_, {});
   }
+
+  const std::vector<KeyTick>& keys() const { return keys_; }
 
   std::size_t memory_bytes() const {
     return keys_.capacity() * sizeof(KeyTick) + index_.capacity() * sizeof(std::uint32_t);
@@ -239,7 +241,7 @@ class Aggregator::Impl {
                          recent_posts_.memory_bytes() + held_.size() * (sizeof(ScoredPost) + 512) +
                          minutes_.size() * (sizeof(MinuteCounts) + 32);
     for (const auto& [second, open] : open_) stats.memory_bytes += open.memory_bytes();
-    for (const auto& [second, untold] : untold_) stats.memory_bytes += untold.memory_bytes();
+    stats.memory_bytes += after_tick_.memory_bytes();
     return stats;
   }
 
@@ -306,15 +308,13 @@ class Aggregator::Impl {
     }
     find_keys(scored, facts);
     if (num_slots_ == 0) return;
-    OpenSecond& open = second_of(open_, facts.second);
-    // What comes after its second was told of belongs to the first one that was not.
-    OpenSecond& untold = second_of(untold_, std::max(facts.second, told_until_));
+    OpenSecond& open = open_second(facts.second);
     const std::uint32_t evidence = make_evidence(scored, facts);
     for (std::size_t i = 0; i < num_slots_; ++i) {
       KeyEntry& entry = keys_.entry(slots_[i]);
       const KeyCounts one = counts_of_post(entry.id, facts);
       open.counts(entry.id) += one;
-      untold.counts(entry.id) += one;
+      if (facts.second < told_until_) after_tick_.counts(entry.id) += one;
       evidence_.add(entry.evidence, evidence, facts.author_hash);
       keys_.touch_evidence(slots_[i]);
     }
@@ -455,25 +455,15 @@ class Aggregator::Impl {
          KeyTable::hash_key(KeyKind::kTopicRegion, topic_hash, region_hash));
   }
 
-  using Seconds = std::map<std::int64_t, OpenSecond>;
-
-  OpenSecond& second_of(Seconds& seconds, std::int64_t second) {
-    const auto place = seconds.lower_bound(second);
-    if (place != seconds.end() && place->first == second) return place->second;
+  OpenSecond& open_second(std::int64_t second) {
+    const auto place = open_.lower_bound(second);
+    if (place != open_.end() && place->first == second) return place->second;
     OpenSecond fresh;
     if (!spare_.empty()) {
       fresh = std::move(spare_.back());
       spare_.pop_back();
     }
-    return seconds.emplace_hint(place, second, std::move(fresh))->second;
-  }
-
-  // Takes the counts of the oldest second; they are never empty.
-  std::vector<KeyTick> take_oldest(Seconds& seconds) {
-    auto node = seconds.extract(seconds.begin());
-    std::vector<KeyTick> keys = node.mapped().take();
-    if (spare_.size() < kSpareSecondsMax) spare_.push_back(std::move(node.mapped()));
-    return keys;
+    return open_.emplace_hint(place, second, std::move(fresh))->second;
   }
 
   // One post in the pool, with a reference that the caller gives back.
@@ -492,17 +482,27 @@ class Aggregator::Impl {
     return index;
   }
 
-  // Gives out the ticks of every second before `until` (Unix seconds).
+  // Gives out the ticks of every second before `until` (Unix seconds). What came after the tick of
+  // its own second is in the first.
   void tell_until(std::int64_t until, std::vector<Tick>& ticks) {
     if (until <= told_until_) return;
-    told_until_ = until;
-    while (!untold_.empty() && untold_.begin()->first < until) {
-      Tick tick;
-      tick.second = untold_.begin()->first;
-      tick.keys = take_oldest(untold_);
-      tick.evicted = std::exchange(evicted_, {});
-      ticks.push_back(std::move(tick));
+    auto open = open_.lower_bound(told_until_);
+    if (!after_tick_.keys().empty()) {
+      const bool joined = open != open_.end() && open->first == told_until_;
+      if (joined) {
+        for (const KeyTick& key : open->second.keys()) after_tick_.counts(key.key) += key.counts;
+        ++open;
+      }
+      tell(told_until_, after_tick_.take(), ticks);
     }
+    for (; open != open_.end() && open->first < until; ++open) {
+      tell(open->first, open->second.keys(), ticks);
+    }
+    told_until_ = until;
+  }
+
+  void tell(std::int64_t second, std::vector<KeyTick> keys, std::vector<Tick>& ticks) {
+    ticks.push_back({second, std::move(keys), std::exchange(evicted_, {})});
   }
 
   // Closes every second before `until` (Unix seconds): nothing is counted for it any more.
@@ -511,8 +511,9 @@ class Aggregator::Impl {
     tell_until(until, ticks);
     closed_until_ = until;
     while (!open_.empty() && open_.begin()->first < until) {
-      const std::int64_t second = open_.begin()->first;
-      record(second, take_oldest(open_));
+      auto node = open_.extract(open_.begin());
+      record(node.key(), node.mapped().take());
+      if (spare_.size() < kSpareSecondsMax) spare_.push_back(std::move(node.mapped()));
     }
     if (open_minute_ != KeyEntry::kNoMinute && open_minute_ + 60 <= until) close_minute();
   }
@@ -577,8 +578,8 @@ class Aggregator::Impl {
   std::vector<std::uint64_t> rule_hashes_;  // of the keys of rules_
 
   std::multimap<EventTime, ScoredPost> held_;   // at most options_.held_posts_max
-  Seconds open_;                                // about 2 x lateness seconds at most
-  Seconds untold_;                              // as many; what ticks will hold
+  std::map<std::int64_t, OpenSecond> open_;     // about 2 x lateness seconds at most
+  OpenSecond after_tick_;                       // counts that came after their second's tick
   std::vector<OpenSecond> spare_;               // closed ones, to reuse their index
   std::int64_t closed_until_ = kNothingClosed;  // every second before this one is closed
   std::int64_t told_until_ = kNothingClosed;    // and told of
