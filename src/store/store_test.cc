@@ -1219,6 +1219,13 @@ TEST_F(IndexDamageTest, AnIndexMadeAnewIsNotCompactedAfterARestartEither) {
   EXPECT_EQ(found(), 10U);
 }
 
+// The count of memory is behind a lock that all connections share.
+TEST_F(StoreTest, SqliteCountsNoMemory) {
+  auto store = open();
+  append(*store, make_posts(10));
+  EXPECT_EQ(sqlite3_memory_used(), 0);
+}
+
 TEST_F(StoreTest, RemovesTheFileOfAPartitionThatWasNeverBegun) {
   open().reset();
   std::ofstream(partition_posts_path(dir_.path(), 2)) << "";
