@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "core/thread_name.h"
+#include "core/thread_priority.h"
 #include "store/alert_rows.h"
 #include "store/index_compaction.h"
 #include "store/minute_rows.h"
@@ -44,9 +42,6 @@ std::chrono::steady_clock::time_point pace(std::chrono::milliseconds duration) {
 // takes turns with it. (Two threads, because one may not raise its priority again.)
 constexpr int kIndexerNice = 19;
 constexpr int kCatchUpNice = 5;
-void lower_thread_priority(int nice) {
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), nice);
-}
 
 }  // namespace
 
