@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/query_pool.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "core/thread_name.h"
+#include "core/thread_priority.h"
 
 namespace tidewatch {
 namespace {
@@ -21,7 +19,7 @@ QueryPool::QueryPool(int threads, std::size_t waiting_max) : jobs_(waiting_max) 
   for (int i = 0; i < std::max(threads, 1); ++i) {
     threads_.emplace_back([this] {
       name_thread("query");
-      ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kQueryNice);
+      lower_thread_priority(kQueryNice);
       while (auto job = jobs_.pop()) (*job)();
     });
   }

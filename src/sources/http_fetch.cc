@@ -5,8 +5,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cstdlib>
 #include <mutex>
+#include <vector>
 
 namespace tidewatch {
 namespace {
@@ -23,6 +26,38 @@ struct EasyFree {
 struct ListFree {
   void operator()(curl_slist* list) const { ::curl_slist_free_all(list); }
 };
+struct UrlFree {
+  void operator()(CURLU* url) const { ::curl_url_cleanup(url); }
+};
+
+// The port of an address; `otherwise`: it says none. 0: it is no address.
+int port_of(const char* address, unsigned flags, int otherwise) {
+  const std::unique_ptr<CURLU, UrlFree> url(::curl_url());
+  if (!url || ::curl_url_set(url.get(), CURLUPART_URL, address, flags) != CURLUE_OK) return 0;
+  char* text = nullptr;
+  if (::curl_url_get(url.get(), CURLUPART_PORT, &text, flags) != CURLUE_OK) return otherwise;
+  const int port = std::atoi(text);
+  ::curl_free(text);
+  return port;
+}
+
+// Where libcurl looks for proxies.
+constexpr std::array<const char*, 5> kProxyVariables{"http_proxy", "https_proxy", "HTTPS_PROXY",
+                                                     "all_proxy", "ALL_PROXY"};
+constexpr int kProxyPort = 1'080;  // libcurl's, unless the address says another
+constexpr int kHttpsProxyPort = 443;
+
+std::vector<int> proxy_ports() {
+  std::vector<int> ports;
+  for (const char* variable : kProxyVariables) {
+    const char* const address = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): read alone
+    if (address == nullptr || *address == '\0') continue;
+    const bool https = std::string_view{address}.starts_with("https://");
+    ports.push_back(port_of(address, CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME,
+                            https ? kHttpsProxyPort : kProxyPort));
+  }
+  return ports;
+}
 
 // One exchange: what libcurl's callbacks fill.
 struct Exchange {
@@ -33,19 +68,28 @@ struct Exchange {
   bool too_long = false;
   bool enough = false;
   IsPrivate is_private = nullptr;
-  bool public_before = false;   // the address asked before was public
+  const std::vector<int>& proxy_ports;
+  bool public_before = false;   // what was asked before was public, or may have been
   std::string refused_address;  // the private one that it redirected to
 };
 
-// Called before each request is sent, on a connection that was opened or is used again.
-int before_request(void* self, char* address, char* /*local*/, int /*port*/, int /*local_port*/) {
+// Called before each request is sent, on a connection that was opened or is used again. A
+// connection to another port than the URL's leads to a proxy, and whatever lies behind one counts
+// as public. One to the URL's port may lead to a proxy only where a proxy has that port; then the
+// worse of the two is assumed.
+int before_request(void* self, char* address, char* /*local*/, int port, int /*local_port*/) {
   auto& exchange = *static_cast<Exchange*>(self);
-  const bool is_private = exchange.is_private(address);
+  const char* url = nullptr;
+  ::curl_easy_getinfo(exchange.easy, CURLINFO_EFFECTIVE_URL, &url);
+  const bool by_proxy = url != nullptr && port_of(url, CURLU_DEFAULT_PORT, 0) != port;
+  const bool maybe_by_proxy = std::find(exchange.proxy_ports.begin(), exchange.proxy_ports.end(),
+                                        port) != exchange.proxy_ports.end();
+  const bool is_private = !by_proxy && exchange.is_private(address);
   if (is_private && exchange.public_before) {
     exchange.refused_address = address;
     return CURL_PREREQFUNC_ABORT;
   }
-  exchange.public_before = !is_private;
+  exchange.public_before = !is_private || maybe_by_proxy;
   return CURL_PREREQFUNC_OK;
 }
 
@@ -93,6 +137,7 @@ class CurlFetch final : public HttpFetch {
                       .easy = easy.get(),
                       .reply = {},
                       .is_private = is_private_,
+                      .proxy_ports = proxy_ports_,
                       .refused_address = {}};
     const std::unique_ptr<curl_slist, ListFree> headers = set_options(easy.get(), exchange);
     ::curl_multi_add_handle(multi_.get(), easy.get());
@@ -175,6 +220,7 @@ class CurlFetch final : public HttpFetch {
   }
 
   const IsPrivate is_private_;
+  const std::vector<int> proxy_ports_ = proxy_ports();
   std::unique_ptr<CURLM, MultiFree> multi_;
 };
 

@@ -57,8 +57,10 @@ using IsPrivate = bool (*)(std::string_view address);
 
 // A redirect from a public address to a private one is not followed: others could have the engine
 // ask what only it may reach. The address that was connected to counts, not what a name was
-// resolved to before; a request to a private address may be redirected to others. Behind a proxy
-// (http_proxy, https_proxy) the address is the proxy's, and it is the proxy that must refuse.
+// resolved to before; a request to a private address may be redirected to others. What is asked
+// through a proxy (http_proxy, https_proxy, all_proxy; read when this is made) counts as public:
+// the proxy itself must refuse private addresses, and what no_proxy has asked without it is refused
+// here.
 std::unique_ptr<HttpFetch> make_http_fetch(IsPrivate is_private = is_private_address);
 
 // "https://host:port" of an address, for messages; the scheme alone where there is no host.

@@ -7,7 +7,9 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
+#include <cstdlib>
 #include <map>
+#include <optional>
 #include <thread>
 
 #include "core/mutex.h"
@@ -161,6 +163,59 @@ TEST_F(HttpFetchTest, FollowsAllOtherRedirects) {
   inside_.redirect("/out", outside_.url("/back"));
   outside_.redirect("/back", inside_.url("/admin"));
   expect_refused(inside_.url("/out"));
+}
+
+// A proxy is one more Site: it is asked for whole addresses and answers for them.
+class HttpFetchProxyTest : public HttpFetchTest {
+ protected:
+  static constexpr const char* kSomewhere = "http://feeds.example/feed";
+
+  HttpFetchProxyTest() {
+    set("http_proxy", proxy_.url("").c_str());
+    set("no_proxy", "127.0.0.2");
+    fetch_ = make_http_fetch(&is_private_here);
+  }
+  ~HttpFetchProxyTest() override {
+    for (const auto& [name, value] : before_) {
+      value ? ::setenv(name.c_str(), value->c_str(), 1) : ::unsetenv(name.c_str());
+    }
+  }
+  void set(const char* name, const char* value) {
+    const char* const now = std::getenv(name);
+    before_.emplace(name, now == nullptr ? std::nullopt : std::optional<std::string>{now});
+    ::setenv(name, value, 1);
+  }
+
+  Site proxy_{kPrivate};
+  std::map<std::string, std::optional<std::string>> before_;
+};
+
+TEST_F(HttpFetchProxyTest, WhatAProxyFetchedMayNotRedirectToAPrivateAddressAskedWithoutIt) {
+  proxy_.redirect(kSomewhere, inside_.url("/admin"));
+  expect_refused(kSomewhere);
+  EXPECT_THAT(proxy_.asked(), ElementsAre(kSomewhere));
+  EXPECT_THAT(inside_.asked(), IsEmpty());
+}
+
+TEST_F(HttpFetchProxyTest, ItMayRedirectToWhatTheProxyFetchesToo) {
+  proxy_.redirect(kSomewhere, "http://elsewhere.example/feed");
+  EXPECT_TRUE(get(kSomewhere).ok()) << "though the proxy has a private address";
+  EXPECT_THAT(proxy_.asked(), ElementsAre(kSomewhere, "http://elsewhere.example/feed"));
+}
+
+TEST_F(HttpFetchProxyTest, APrivateAddressAskedWithoutItMayRedirectToOthers) {
+  inside_.redirect("/moved", inside_.url("/feed"));
+  EXPECT_TRUE(get(inside_.url("/moved")).ok());
+  EXPECT_THAT(proxy_.asked(), IsEmpty());
+}
+
+// Nothing then tells a proxy from the private address itself.
+TEST_F(HttpFetchProxyTest, AProxyOnThePortOfAnAddressIsTrustedWithNothing) {
+  const std::string same_port =
+      "http://feeds.example" + proxy_.url("").substr(proxy_.url("").rfind(':'));
+  proxy_.redirect(same_port + "/feed", inside_.url("/admin"));
+  expect_refused(same_port + "/feed");
+  EXPECT_THAT(inside_.asked(), IsEmpty());
 }
 
 }  // namespace

@@ -18,23 +18,29 @@ struct Range {
 };
 
 // IANA's registries of special-purpose addresses, those that are not globally reachable.
-constexpr std::array<Range, 12> kPrivate4{{
-    {{0}, 8},             // this network
-    {{10}, 8},            // private use
-    {{100, 64}, 10},      // carrier-grade NAT
-    {{127}, 8},           // loopback
-    {{169, 254}, 16},     // link-local, and the metadata services of clouds
-    {{172, 16}, 12},      // private use
-    {{192, 0, 0}, 24},    // protocol assignments
-    {{192, 168}, 16},     // private use
-    {{198, 18}, 15},      // benchmarks
-    {{224}, 4},           // multicast
-    {{240}, 4},           // reserved, broadcast
-    {{192, 88, 99}, 24},  // 6to4 relays
+constexpr std::array<Range, 15> kPrivate4{{
+    {{0}, 8},              // this network
+    {{10}, 8},             // private use
+    {{100, 64}, 10},       // carrier-grade NAT
+    {{127}, 8},            // loopback
+    {{169, 254}, 16},      // link-local, and the metadata services of clouds
+    {{172, 16}, 12},       // private use
+    {{192, 0, 0}, 24},     // protocol assignments
+    {{192, 0, 2}, 24},     // documentation
+    {{192, 168}, 16},      // private use
+    {{198, 18}, 15},       // benchmarks
+    {{198, 51, 100}, 24},  // documentation
+    {{203, 0, 113}, 24},   // documentation
+    {{224}, 4},            // multicast
+    {{240}, 4},            // reserved, broadcast
+    {{192, 88, 99}, 24},   // 6to4 relays
 }};
-constexpr std::array<Range, 6> kPrivate6{{
+constexpr std::array<Range, 9> kPrivate6{{
     {{0}, 96},                          // unspecified, loopback
     {{0, 0x64, 0xFF, 0x9B, 0, 1}, 48},  // NAT64 within one network
+    {{0x01}, 64},                       // discarded
+    {{0x20, 0x01}, 23},                 // protocol assignments; the few reachable ones of them too
+    {{0x20, 0x01, 0x0D, 0xB8}, 32},     // documentation
     {{0xFC}, 7},                        // unique local
     {{0xFE, 0x80}, 10},                 // link-local
     {{0xFE, 0xC0}, 10},                 // site-local, as it once was

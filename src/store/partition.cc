@@ -180,6 +180,14 @@ Status write_partition(Database& catalog, const Partition& partition) {
   return insert.run();
 }
 
+Status write_compacted(Database& catalog, std::int64_t number, bool compacted) {
+  TRY_ASSIGN(Statement update,
+             catalog.prepare("UPDATE partitions SET compacted=?2 WHERE partition=?1"));
+  update.bind(1, number);
+  update.bind(2, std::int64_t{compacted});
+  return update.run();
+}
+
 Status forget_partition(Database& catalog, std::int64_t number) {
   TRY_ASSIGN(Statement remove, catalog.prepare("DELETE FROM partitions WHERE partition=?1"));
   remove.bind(1, number);

@@ -21,6 +21,8 @@ namespace tidewatch {
 // its full-text index in search-NNNNNN.db. One is open (written to), the others never change again
 // but for the compaction of their index. posts.db says which there are.
 struct Partition {
+  // A disk that damages an index so often will do so again: then it is reported.
+  static constexpr std::uint32_t kIndexRemakesMax = 2;
   static constexpr std::int64_t kOpenEnd = std::numeric_limits<std::int64_t>::max();
   std::int64_t number = 0;
   std::int64_t first = 0;          // sequence of its first post
@@ -29,7 +31,7 @@ struct Partition {
   std::int64_t stored_until = 0;   // wall time of its last post, ms; 0 while it is open
   bool compacted = false;          // its index is one segment
   std::int64_t indexed_until = 0;  // every post of it up to here is in its index
-  bool index_failed = false;       // the last try to index it
+  bool index_failed = false;       // the last try to index it, or damaged past its remakes
   std::uint32_t index_made = 0;    // how often its index was made anew since the store was opened
   std::uint64_t posts_bytes = 0;   // pages in use
   std::uint64_t search_bytes = 0;
@@ -37,6 +39,7 @@ struct Partition {
 
   bool is_open() const { return last == kOpenEnd; }
   bool indexed() const { return indexed_until >= last; }
+  bool index_given_up() const { return index_failed && index_made >= kIndexRemakesMax; }
   std::uint64_t bytes() const { return posts_bytes + search_bytes; }
 };
 
@@ -81,6 +84,8 @@ class PartitionMap {
 
 // On disk: rows of the table `partitions`, within the caller's transaction on posts.db.
 Status write_partition(Database& catalog, const Partition& partition);
+// Changes nothing when the partition was removed.
+Status write_compacted(Database& catalog, std::int64_t number, bool compacted);
 Status forget_partition(Database& catalog, std::int64_t number);
 
 }  // namespace tidewatch

@@ -27,6 +27,7 @@ class PostFinder {
   Status search_all();
   Status search_partition(const Partition& partition);
   Status search_index(OpenPartition& partition, SequenceRange range);
+  void pass_over(SequenceRange range);
   Status scan(OpenPartition& partition, std::int64_t begin, std::int64_t end);
   Status scan_range(OpenPartition& partition, SequenceRange range);
   Status consider(const Statement& row);
@@ -89,15 +90,22 @@ Status PostFinder::search_index(OpenPartition& partition, SequenceRange range) {
   hits.bind(2, range.begin);
   hits.bind(3, range.end);
   while (!full()) {
-    TRY_ASSIGN(const bool hit, hits.step());
+    TRY_ASSIGN(const bool hit, partition.next_hit(place_, hits));
     if (!hit) break;
     const ResetGuard guard(post);
     post.bind(1, hits.column_int(0));
     TRY_ASSIGN(const bool there, post.step());
     if (there) TRY(consider(post));
   }
+  if (partition.damaged()) pass_over({range.begin, std::min(range.end, looked_to_)});
   if (!full()) looked_to_ = range.begin;
   return {};
+}
+
+// Posts that no search can look at for now.
+void PostFinder::pass_over(SequenceRange range) {
+  page_.index_lag_posts +=
+      static_cast<std::uint64_t>(std::max<std::int64_t>(range.end - range.begin, 0));
 }
 
 bool PostFinder::touches_ranges(const Partition& partition) const {
@@ -108,7 +116,7 @@ bool PostFinder::touches_ranges(const Partition& partition) const {
 
 Status PostFinder::search_partition(const Partition& partition) {
   const bool with_index = match_.index_expression().has_value();
-  auto opened = OpenPartition::open(reader_, partition, with_index);
+  auto opened = OpenPartition::open(reader_, place_, partition, with_index);
   if (!opened.ok()) {
     // Retention may have been faster; anything else is told.
     if (!place_.partitions.find(partition.number)) return {};
@@ -121,12 +129,16 @@ Status PostFinder::search_partition(const Partition& partition) {
   const std::int64_t tail = std::max(files.indexed_end(), files.end() - tail_left_);
   tail_left_ -= std::max<std::int64_t>(files.end() - tail, 0);
   TRY(scan(files, tail, end));
-  const std::int64_t unseen = std::min(tail, end) - files.indexed_end();
-  page_.index_lag_posts += static_cast<std::uint64_t>(std::max<std::int64_t>(unseen, 0));
+  pass_over({files.indexed_end(), std::min(tail, end)});
   for (const SequenceRange& range : ranges_) {
     const SequenceRange part{std::max(range.begin, files.first()),
                              std::min({range.end, files.indexed_end(), end})};
-    if (part.begin < part.end && !full()) TRY(search_index(files, part));
+    if (part.begin >= part.end || full()) continue;
+    if (files.damaged()) {
+      pass_over(part);
+    } else {
+      TRY(search_index(files, part));
+    }
   }
   return {};
 }
@@ -188,26 +200,54 @@ std::vector<SequenceRange> ranges_of(const PostQuery& query, const BlockMap& blo
                             query.until ? to_millis(*query.until) : kEver);
 }
 
-Result<OpenPartition> OpenPartition::open(Reader& reader, const Partition& partition,
-                                          bool with_index) {
+// An index that is made anew meanwhile may be gone, or half made, when it is opened.
+Result<OpenPartition> OpenPartition::open(Reader& reader, const SearchPlace& place,
+                                          const Partition& partition, bool with_index) {
+  auto opened = try_open(reader, partition, with_index);
+  if (!with_index || (opened.ok() && !opened->damaged())) return opened;
+  const auto now = place.partitions.find(partition.number);
+  if (now && now->index_made != partition.index_made) return try_open(reader, *now, with_index);
+  if (opened.ok()) place.damaged(partition, *opened->damage_);
+  return opened;
+}
+
+Result<OpenPartition> OpenPartition::try_open(Reader& reader, const Partition& partition,
+                                              bool with_index) {
   OpenPartition opened;
   TRY_ASSIGN(opened.files_, reader.partition(partition.number));
-  PartitionReader& files = *opened.files_;
+  opened.partition_ = partition;
   opened.first_ = partition.first;
   opened.indexed_end_ = partition.first;
   // In this order, so that every post that the index knows of is there.
   if (with_index && partition.indexed_until >= partition.first) {
-    TRY(reader.open_search(files, partition.index_made));
-    TRY_ASSIGN(Transaction search, Transaction::begin(*files.search, Transaction::Kind::kRead));
-    opened.search_.emplace(std::move(search));
-    TRY_ASSIGN(const std::int64_t until, read_indexed_until(*files.search));
-    opened.indexed_end_ = std::max(until + 1, partition.first);
+    const Status index = opened.open_index(reader);
+    if (!index.ok() && !is_index_damage(index.error())) return index.error();
+    if (!index.ok()) opened.damage_ = index.error();
   }
-  TRY_ASSIGN(Transaction posts, Transaction::begin(*files.posts, Transaction::Kind::kRead));
-  opened.posts_.emplace(std::move(posts));
-  TRY_ASSIGN(const auto last, files.posts->number("SELECT max(sequence) FROM posts"));
+  Database& posts = *opened.files_->posts;
+  TRY_ASSIGN(Transaction transaction, Transaction::begin(posts, Transaction::Kind::kRead));
+  opened.posts_.emplace(std::move(transaction));
+  TRY_ASSIGN(const auto last, posts.number("SELECT max(sequence) FROM posts"));
   opened.end_ = last.value_or(partition.first - 1) + 1;
   return opened;
+}
+
+Status OpenPartition::open_index(Reader& reader) {
+  TRY(reader.open_search(*files_, partition_.index_made));
+  TRY_ASSIGN(Transaction transaction,
+             Transaction::begin(*files_->search, Transaction::Kind::kRead));
+  TRY_ASSIGN(const std::int64_t until, read_indexed_until(*files_->search));
+  search_.emplace(std::move(transaction));
+  indexed_end_ = std::max(until + 1, first_);
+  return {};
+}
+
+Result<bool> OpenPartition::next_hit(const SearchPlace& place, Statement& hits) {
+  auto hit = hits.step();
+  if (hit.ok() || !is_index_damage(hit.error())) return hit;
+  damage_ = hit.error();
+  place.damaged(partition_, *damage_);
+  return false;
 }
 
 Result<PostPage> find_posts(Reader& reader, const PostQuery& query, const SearchPlace& place) {

@@ -162,7 +162,7 @@ class Summariser {
   Status for_parts(SequenceRange range, bool with_index, Visit&& visit) {
     for (const Partition& partition : *partitions_) {
       if (partition.first >= range.end || partition.last < range.begin) continue;
-      auto opened = OpenPartition::open(reader_, partition, with_index);
+      auto opened = OpenPartition::open(reader_, place_, partition, with_index);
       if (!opened.ok() && !place_.partitions.find(partition.number)) continue;
       if (!opened.ok()) return opened.error();
       const SequenceRange part{std::max(range.begin, opened->first()),
@@ -190,7 +190,7 @@ class Summariser {
           const ResetGuard guard(hits);
           bind_hits(hits, indexed);
           while (candidates <= posts_max) {
-            TRY_ASSIGN(const bool hit, hits.step());
+            TRY_ASSIGN(const bool hit, open.next_hit(place_, hits));
             if (!hit) return {};
             oldest = hits.column_int(0);
             ++candidates;
@@ -243,14 +243,17 @@ class Summariser {
       Statement& post = open.files().by_sequence;
       const ResetGuard hits_guard(hits);
       bind_hits(hits, indexed);
+      std::int64_t looked_to = indexed.end;
       while (true) {
-        TRY_ASSIGN(const bool hit, hits.step());
+        TRY_ASSIGN(const bool hit, open.next_hit(place_, hits));
         if (!hit) break;
+        looked_to = hits.column_int(0);
         const ResetGuard guard(post);
-        post.bind(1, hits.column_int(0));
+        post.bind(1, looked_to);
         TRY_ASSIGN(const bool there, post.step());
         if (there) TRY(add_row(post));
       }
+      if (open.damaged()) lag_ += static_cast<std::uint64_t>(looked_to - indexed.begin);
     }
     // What the index does not have yet: the newest are looked at, the rest is told.
     const std::int64_t behind = std::max(range.begin, open.indexed_end());

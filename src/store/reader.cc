@@ -85,6 +85,7 @@ Status Reader::open_search(PartitionReader& partition, std::uint32_t index_made)
   partition.hits = Statement{};
   partition.search.reset();
   TRY_ASSIGN(auto search, connect(partition_search_path(dir_, partition.number), kSearchCacheKib));
+  TRY(check_index_tables(*search));
   TRY(register_search_tokenizer(*search));
   const std::string table{kSearchTable};
   TRY_ASSIGN(partition.hits,

@@ -24,6 +24,12 @@ constexpr std::string_view kNextPosts =
     "SELECT sequence, text, region, author, label_set, emotion, topic, source FROM posts"
     " WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
 
+// What make_tables() makes, the tables of FTS5 among it.
+constexpr std::string_view kCountTables =
+    "SELECT count(*) FROM sqlite_schema WHERE name IN ('meta', 'post_terms', 'post_terms_data',"
+    " 'post_terms_idx', 'post_terms_config')";
+constexpr std::int64_t kTables = 5;
+
 // A term list of this size is kept in memory before it is written as a segment; up to eight
 // segments of a level are left unmerged. Measured: 57 k rows/s against 50 k with the defaults.
 constexpr int kHashBytes = 32 << 20;
@@ -56,8 +62,10 @@ Status make_tables(Database& search, std::int64_t number, std::int64_t store_id)
 
 }  // namespace
 
-bool is_index_damage(const Error& error) {
-  return error.code == Code::kDataLoss || error.code == Code::kInternal;
+bool is_index_damage(const Error& error) { return error.code == Code::kDataLoss; }
+
+std::string index_damage_text(const Error& damage) {
+  return damage.message.substr(0, damage.message.find(';'));
 }
 
 Result<std::unique_ptr<Database>> open_partition_search(const IndexPlace& place,
@@ -69,6 +77,7 @@ Result<std::unique_ptr<Database>> open_partition_search(const IndexPlace& place,
   TRY(search->exec(kPragmas));
   TRY_ASSIGN(const auto tables, search->number("SELECT count(*) FROM sqlite_schema"));
   if (tables.value_or(0) == 0) TRY(make_tables(*search, number, place.store_id));
+  TRY(check_index_tables(*search));
   TRY_ASSIGN(const auto version, get_meta(*search, "schema_version"));
   TRY_ASSIGN(const auto store_id, get_meta(*search, "store_id"));
   TRY_ASSIGN(const auto partition, get_meta(*search, "partition"));
@@ -78,14 +87,24 @@ Result<std::unique_ptr<Database>> open_partition_search(const IndexPlace& place,
   return search;
 }
 
+Status check_index_tables(Database& search) {
+  TRY_ASSIGN(const auto ours, search.number(kCountTables));
+  if (ours == kTables) return {};
+  return Error{Code::kDataLoss, search.path().string() + ": not a search index"};
+}
+
 Result<std::int64_t> read_indexed_until(Database& search) {
   TRY_ASSIGN(const auto until, get_meta(search, "indexed_until"));
   if (!until) return Error{Code::kDataLoss, search.path().string() + ": not a search index"};
   return *until;
 }
 
-SearchIndex::SearchIndex(IndexPlace place, const LabelSets& label_sets, PartitionMap& partitions)
-    : place_(std::move(place)), label_sets_(label_sets), partitions_(partitions) {}
+SearchIndex::SearchIndex(IndexPlace place, const LabelSets& label_sets, PartitionMap& partitions,
+                         BeforeAnew before_anew)
+    : place_(std::move(place)),
+      label_sets_(label_sets),
+      partitions_(partitions),
+      before_anew_(std::move(before_anew)) {}
 
 Status SearchIndex::load(std::int64_t last) {
   const auto partitions = partitions_.list();
@@ -93,7 +112,7 @@ Status SearchIndex::load(std::int64_t last) {
     const Status loaded = load_partition(partition, last);
     if (loaded.ok()) continue;
     if (!is_index_damage(loaded.error())) return loaded;
-    TRY(make_anew(partition.number));
+    TRY(make_anew(partition.number, loaded.error()));
   }
   return {};
 }
@@ -104,6 +123,9 @@ Status SearchIndex::load_partition(const Partition& partition, std::int64_t last
   if (until > std::min(partition.last, last)) {  // posts were lost, or another folder's file
     return Error{Code::kDataLoss, search->path().string() + ": further on than the posts"};
   }
+  if (partition.compacted && until < partition.last) {
+    return Error{Code::kDataLoss, search->path().string() + ": less than there was"};
+  }
   TRY_ASSIGN(const std::uint64_t bytes, bytes_used(*search));
   partitions_.change(partition.number, [&](Partition& one) {
     one.indexed_until = std::max(until, one.first - 1);
@@ -113,20 +135,28 @@ Status SearchIndex::load_partition(const Partition& partition, std::int64_t last
 }
 
 // First nothing is looked up in it any more, then it goes; readers that have the old file open keep
-// it until they see that there is another.
-Status SearchIndex::make_anew(std::int64_t number) {
+// it until they see that there is another, however the rest of this ends.
+Status SearchIndex::make_anew(std::int64_t number, const Error& damage) {
   forget(number);
+  const auto partition = partitions_.find(number);
+  if (!partition) return {};
+  if (partition->index_made >= Partition::kIndexRemakesMax) {
+    partitions_.change(number, [](Partition& one) { one.index_failed = true; });
+    return Error{Code::kDataLoss,
+                 index_damage_text(damage) + ": damaged again after it was made anew " +
+                     std::to_string(partition->index_made) +
+                     " times since the start; check the disk (dmesg), then start again"};
+  }
+  TRY(before_anew_(*partition, damage));
   partitions_.change(number, [](Partition& one) {
     one.indexed_until = one.first - 1;
     one.compacted = false;
+    ++one.index_made;
   });
   remove_database_files(partition_search_path(place_.dir, number));
   TRY_ASSIGN(const auto search, open_partition_search(place_, number));
   TRY_ASSIGN(const std::uint64_t bytes, bytes_used(*search));
-  partitions_.change(number, [&](Partition& one) {
-    ++one.index_made;
-    one.search_bytes = bytes;
-  });
+  partitions_.change(number, [&](Partition& one) { one.search_bytes = bytes; });
   return {};
 }
 
@@ -135,12 +165,7 @@ Status SearchIndex::go_to(const Partition& partition) {
   forget(number_);
   TRY_ASSIGN(posts_, Database::open(partition_posts_path(place_.dir, partition.number),
                                     Database::Mode::kReadOnly, place_.vfs));
-  auto search = open_partition_search(place_, partition.number);
-  if (!search.ok() && is_index_damage(search.error())) {
-    TRY(make_anew(partition.number));
-    search = open_partition_search(place_, partition.number);
-  }
-  TRY_ASSIGN(search_, std::move(search));
+  TRY_ASSIGN(search_, of_index(open_partition_search(place_, partition.number)));
   sqlite3_wal_hook(
       search_->handle(),
       [](void* self, sqlite3*, const char*, int pages) {
@@ -149,8 +174,8 @@ Status SearchIndex::go_to(const Partition& partition) {
       },
       this);
   TRY_ASSIGN(next_posts_, posts_->prepare(kNextPosts));
-  TRY_ASSIGN(insert_, search_->prepare("INSERT INTO " + std::string{kSearchTable} +
-                                       "(rowid, terms) VALUES(?1, ?2)"));
+  TRY_ASSIGN(insert_, of_index(search_->prepare("INSERT INTO " + std::string{kSearchTable} +
+                                                "(rowid, terms) VALUES(?1, ?2)")));
   number_ = partition.number;
   return {};
 }
@@ -194,7 +219,7 @@ Result<std::size_t> SearchIndex::index_some(std::size_t count_max, std::int64_t 
   for (auto one = partitions->rbegin(); one != partitions->rend(); ++one) {
     if (one->indexed_until >= std::min(one->last, last) || failures_.contains(one->number))
       continue;
-    const auto indexed = index_partition(*one, count_max, last);
+    const auto indexed = index_or_make_anew(*one, count_max, last);
     if (indexed.ok()) return indexed;
     forget(number_);
     failures_.emplace(one->number, indexed.error());
@@ -206,6 +231,15 @@ Result<std::size_t> SearchIndex::index_some(std::size_t count_max, std::int64_t 
   return first;
 }
 
+Result<std::size_t> SearchIndex::index_or_make_anew(const Partition& partition,
+                                                    std::size_t count_max, std::int64_t last) {
+  damage_.reset();
+  auto indexed = index_partition(partition, count_max, last);
+  if (!damage_) return indexed;
+  TRY(make_anew(partition.number, *damage_));
+  return index_partition(partition, count_max, last);
+}
+
 Result<std::size_t> SearchIndex::index_partition(const Partition& partition, std::size_t count_max,
                                                  std::int64_t last) {
   if (const Status there = go_to(partition); !there.ok()) {
@@ -213,14 +247,15 @@ Result<std::size_t> SearchIndex::index_partition(const Partition& partition, std
     return there.error();
   }
   // Read on from what the index itself says: it may have been made anew.
-  TRY_ASSIGN(const std::int64_t from, read_indexed_until(*search_));
+  TRY_ASSIGN(const std::int64_t from, of_index(read_indexed_until(*search_)));
   std::size_t count = 0;
   std::int64_t until = from;
   std::string document;
   const ResetGuard guard(next_posts_);
   next_posts_.bind(1, from);
   next_posts_.bind(2, static_cast<std::int64_t>(count_max));
-  TRY_ASSIGN(Transaction transaction, Transaction::begin(*search_, Transaction::Kind::kWrite));
+  TRY_ASSIGN(Transaction transaction,
+             of_index(Transaction::begin(*search_, Transaction::Kind::kWrite)));
   while (true) {
     TRY_ASSIGN(const bool row, next_posts_.step());
     if (!row) break;
@@ -228,7 +263,7 @@ Result<std::size_t> SearchIndex::index_partition(const Partition& partition, std
     append_document(next_posts_, document);
     insert_.bind(1, until);
     insert_.bind(2, std::string_view{document});
-    TRY(insert_.run());
+    TRY(of_index(insert_.run()));
     ++count;
   }
   if (count == 0) {
@@ -236,8 +271,8 @@ Result<std::size_t> SearchIndex::index_partition(const Partition& partition, std
                                       std::to_string(std::min(partition.last, last)) +
                                       " should be there; restore the file from a backup"};
   }
-  TRY(set_meta(*search_, "indexed_until", until));
-  TRY(transaction.commit());
+  TRY(of_index(set_meta(*search_, "indexed_until", until)));
+  TRY(of_index(transaction.commit()));
   TRY(tell(until));
   fold_wal();
   return count;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/sqlite.h"
 
+#include <mutex>
+
 namespace tidewatch {
 namespace {
 
@@ -87,8 +89,15 @@ Result<std::optional<std::int64_t>> Statement::number() {
   return std::optional<std::int64_t>{column_int(0)};
 }
 
+void set_up_sqlite() {
+  static std::once_flag once;
+  // SQLITE_MISUSE: somebody else in this process used SQLite before; then it stays as it is.
+  std::call_once(once, [] { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); });
+}
+
 Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& path, Mode mode,
                                                  const std::string& vfs) {
+  set_up_sqlite();
   sqlite3* handle = nullptr;
   const int flags =
       SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |

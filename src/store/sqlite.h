@@ -18,6 +18,12 @@ namespace tidewatch {
 
 class Database;
 
+// Switches off SQLite's count of its memory: all connections would take one lock for every
+// allocation, and a query of low priority that is displaced while it holds it keeps the writer
+// waiting for milliseconds. Takes effect only before the first use of SQLite in this process, so
+// whatever uses it first calls this. Threads: any.
+void set_up_sqlite();
+
 // A prepared statement. Owned by whoever prepared it; must die before its Database.
 // Threads: one at a time, as its Database. Bound texts and blobs are borrowed until reset().
 //

@@ -120,8 +120,10 @@ struct StoreStats {
   std::uint64_t fsyncs = 0;   // of the logs of partitions' posts, since open
   std::map<std::string, std::uint64_t> fsyncs_by_file;
   std::uint64_t index_lag_posts = 0;
-  bool index_behind = false;        // lag above index_lag_max
-  std::string index_error;          // empty: none; the last failure of the indexer
+  bool index_behind = false;  // lag above index_lag_max
+  // Empty: none; the last failure to index or to compact, or an index that is damaged again and
+  // again.
+  std::string index_error;
   std::uint64_t posts_expired = 0;  // removed by retention since open
   std::uint64_t partitions = 0;
   std::uint64_t partitions_compacted = 0;        // of those that are there

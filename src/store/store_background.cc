@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "core/thread_name.h"
+#include "core/thread_priority.h"
 #include "store/alert_rows.h"
 #include "store/index_compaction.h"
 #include "store/minute_rows.h"
@@ -44,9 +42,6 @@ std::chrono::steady_clock::time_point pace(std::chrono::milliseconds duration) {
 // takes turns with it. (Two threads, because one may not raise its priority again.)
 constexpr int kIndexerNice = 19;
 constexpr int kCatchUpNice = 5;
-void lower_thread_priority(int nice) {
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), nice);
-}
 
 }  // namespace
 
@@ -255,12 +250,35 @@ void Store::Impl::pause(std::chrono::milliseconds duration) {
   }
 }
 
+// Called by searches. One that began before the index was made anew says nothing of it.
+void Store::Impl::note_index_damage(const Partition& partition, const Error& damage) {
+  const auto now = partitions.find(partition.number);
+  if (!now || now->index_made != partition.index_made || now->index_given_up()) return;
+  const MutexLock lock(thread_mu);
+  index_damages.emplace(partition.number, damage);
+}
+
+// Makes an index anew that a search found damaged; false: there is none. Done where indexes are
+// compacted, so that nobody writes to the old one.
+Result<bool> Store::Impl::mend_one() {
+  std::map<std::int64_t, Error>::node_type damage;
+  {
+    const MutexLock lock(thread_mu);
+    if (index_damages.empty()) return false;
+    damage = index_damages.extract(index_damages.begin());
+  }
+  TRY(make_index_anew(damage.key(), damage.mapped()));
+  return true;
+}
+
 // Merges the index of the oldest closed partition that is whole but in many pieces. False: there is
 // none. `paced`: not faster than the options say.
 Result<bool> Store::Impl::compact_one(bool paced) {
+  TRY_ASSIGN(const bool mended, mend_one());
+  if (mended) return true;
   const auto list = partitions.list();
   const auto partition = std::find_if(list->begin(), list->end(), [](const Partition& one) {
-    return !one.is_open() && one.indexed() && !one.compacted;
+    return !one.is_open() && one.indexed() && !one.compacted && !one.index_given_up();
   });
   if (partition == list->end() || stopping()) return false;
   const std::int64_t number = partition->number;
@@ -271,12 +289,7 @@ Result<bool> Store::Impl::compact_one(bool paced) {
     return true;
   }
   if (!*bytes) return !stopping();
-  TRY(write([&](Database& catalog) -> Status {
-    auto done = partitions.find(number);
-    if (!done) return {};  // removed meanwhile
-    done->compacted = true;
-    return write_partition(catalog, *done);
-  }));
+  TRY(write([&](Database& catalog) { return write_compacted(catalog, number, true); }));
   partitions.change(number, [&](Partition& one) {
     one.compacted = true;
     one.search_bytes = **bytes;
@@ -304,20 +317,28 @@ Result<std::optional<std::uint64_t>> Store::Impl::compact_index(std::int64_t num
   return std::optional{bytes};
 }
 
+Status Store::Impl::before_index_anew(const Partition& partition, const Error& damage) {
+  if (partition.compacted) {
+    TRY(write(
+        [&](Database& catalog) { return write_compacted(catalog, partition.number, false); }));
+  }
+  say(index_damage_text(damage) +
+      ": this search index is made anew; searches look at few of its posts until that is done");
+  return {};
+}
+
 // Its posts are found again as soon as they are indexed again.
 Status Store::Impl::make_index_anew(std::int64_t number, const Error& damage) {
+  Status made;
   {
     const MutexLock lock(index_mu);
-    if (!partitions.find(number)) return {};  // removed meanwhile
-    TRY(index->make_anew(number));
+    made = index->make_anew(number, damage);
   }
-  say(damage.message.substr(0, damage.message.find(';')) +
-      ": this search index is made anew; searches look at few of its posts until that is done");
   {
     const MutexLock lock(thread_mu);  // else the indexer could look just before and sleep on
   }
-  index_wake.notify_one();
-  return {};
+  index_wake.notify_one();  // also when it is half made: the indexer goes on with that
+  return made;
 }
 
 void Store::Impl::compaction_thread() {
@@ -325,9 +346,9 @@ void Store::Impl::compaction_thread() {
   lower_thread_priority(kIndexerNice);
   while (!stopping()) {
     const auto more = compact_one(true);
-    if (!more.ok()) {
+    {
       const MutexLock lock(thread_mu);
-      index_error = more.error().message;
+      compaction_error = more.ok() ? "" : more.error().message;
     }
     if (!more.ok() || !*more) pause(kCompactionPace);
   }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -77,7 +78,10 @@ struct Store::Impl {
   Status checkpoint();
   Result<bool> compact_one(bool paced);
   Result<std::optional<std::uint64_t>> compact_index(std::int64_t number, bool paced);
+  Status before_index_anew(const Partition& partition, const Error& damage);
   Status make_index_anew(std::int64_t number, const Error& damage);
+  void note_index_damage(const Partition& partition, const Error& damage);
+  Result<bool> mend_one();
   void pause(std::chrono::milliseconds duration);
 
   Status index_all();
@@ -97,8 +101,11 @@ struct Store::Impl {
 
   std::uint64_t used() const;
   std::int64_t index_lag() const;
-  SearchPlace search_place() const {
-    return {label_sets, blocks, partitions, static_cast<std::int64_t>(options.tail_scan_posts_max)};
+  SearchPlace search_place() {
+    return {label_sets, blocks, partitions, static_cast<std::int64_t>(options.tail_scan_posts_max),
+            [this](const Partition& partition, const Error& damage) {
+              note_index_damage(partition, damage);
+            }};
   }
 
   const StoreOptions options;
@@ -148,6 +155,9 @@ struct Store::Impl {
   bool maintenance_due GUARDED_BY(thread_mu) = false;
   std::int64_t appended_since_retention GUARDED_BY(thread_mu) = 0;
   std::string index_error GUARDED_BY(thread_mu);
+  std::string compaction_error GUARDED_BY(thread_mu);
+  // What searches met, by partition, until the compactor has looked at it: one entry each.
+  std::map<std::int64_t, Error> index_damages GUARDED_BY(thread_mu);
   std::string maintenance_error GUARDED_BY(thread_mu);
   std::jthread indexer;
   std::jthread catcher_up;

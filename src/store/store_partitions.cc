@@ -169,7 +169,9 @@ Status Store::Impl::load_partitions(std::int64_t floor) {
   const MutexLock index_lock(index_mu);
   index = std::make_unique<SearchIndex>(
       IndexPlace{.dir = dir.path(), .vfs = vfs.name(), .store_id = store_id}, label_sets,
-      partitions);
+      partitions, [this](const Partition& partition, const Error& damage) {
+        return before_index_anew(partition, damage);
+      });
   return index->load(log->last());
 }
 

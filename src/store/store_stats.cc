@@ -27,6 +27,19 @@ Status quick_check(Database& db) {
                db.path().string() + ": damaged: " + std::string(check.column_text(0))};
 }
 
+// Empty: every index can be searched, or will be.
+std::string given_up_text(const std::filesystem::path& dir, const PartitionMap::List& list) {
+  for (const Partition& one : list) {
+    if (one.index_given_up()) {
+      return partition_search_path(dir, one.number).string() +
+             ": damaged, though it was made anew since the start; check the disk (dmesg), then "
+             "start "
+             "again";
+    }
+  }
+  return {};
+}
+
 // The posts of one partition: dense, indexed by id, each id once. `last` is set to its newest.
 Status check_posts(Database& posts, const Partition& partition, std::int64_t& last) {
   const std::string path = posts.path().string();
@@ -108,7 +121,8 @@ StoreStats Store::stats() const {
   stats.over_budget = store.over_budget.load();
   stats.outbox_messages = static_cast<std::uint64_t>(store.outbox_waiting.load());
   const MutexLock lock(store.thread_mu);
-  stats.index_error = store.index_error;
+  stats.index_error = store.index_error.empty() ? store.compaction_error : store.index_error;
+  if (stats.index_error.empty()) stats.index_error = given_up_text(dir, *list);
   stats.maintenance_error = store.maintenance_error;
   return stats;
 }

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "store/partition.h"
+#include "store/post_search.h"
 #include "store/schema.h"
 #include "store/sqlite.h"
 #include "store/store_test_support.h"
@@ -1008,6 +1009,221 @@ TEST_F(StoreTest, AnIndexFoundDamagedByCompactionIsMadeAnewWhileTheStoreIsOpen) 
     EXPECT_EQ(found(), 6U);
     EXPECT_EQ(problem(store->check()), "");
   }
+}
+
+// What the disk says to writes of search indexes.
+class IndexDisk : public FileHooks {
+ public:
+  int before_write(const std::string& file, std::int64_t /*offset*/, int /*size*/) override {
+    return file.starts_with("search-") ? answer.load() : SQLITE_OK;
+  }
+  std::atomic<int> answer{SQLITE_OK};
+};
+
+// A store of two partitions with 5,000 posts each, searched by the index alone, whose first index
+// can be damaged.
+class IndexDamageTest : public StoreTest {
+ protected:
+  IndexDamageTest() {
+    options_.partition_posts_max = 5'000;
+    options_.tail_scan_posts_max = 0;
+    options_.hooks = &disk_;
+    options_.say = [this](const std::string& line) {
+      said_.push_back(line);
+      if (full_when_told_) disk_.answer = SQLITE_FULL;
+    };
+  }
+  void fill() {
+    reopen();
+    for (int i = 0; i < 10; ++i) {
+      append(*store_, make_posts(1'000, "b" + std::to_string(i) + "_"));
+      ASSERT_EQ(problem(store_->index_now()), "");
+    }
+    ASSERT_EQ(problem(store_->close_partition()), "");
+  }
+  void reopen() {
+    store_.reset();
+    store_ = open_store(options_, clock_);
+  }
+  void damage(const std::string& sql = "DELETE FROM post_terms_data WHERE id > 10") {
+    auto db =
+        Database::open(partition_search_path(dir_.path(), 1), Database::Mode::kReadWrite, "unix");
+    ASSERT_EQ(problem((*db)->exec(sql)), "");
+  }
+  std::size_t found() {
+    const auto page = store_->posts({.q = "真好77", .limit = 1'000});
+    EXPECT_EQ(problem(page), "");
+    return page.ok() ? page->posts.size() : 0;
+  }
+
+  IndexDisk disk_;
+  StoreOptions options_ = quiet_options(dir_.path());
+  std::vector<std::string> said_;
+  bool full_when_told_ = false;
+  std::unique_ptr<Store> store_;
+};
+
+// Readers that have the removed file open must not go on with it.
+TEST_F(IndexDamageTest, AnIndexThatCannotBeMadeAnewAtOnceIsFilledLater) {
+  fill();
+  ASSERT_EQ(found(), 10U);
+  damage();
+  full_when_told_ = true;
+  const Status made = store_->compact_now();
+  ASSERT_FALSE(made.ok());
+  EXPECT_EQ(made.error().code, Code::kResourceExhausted);
+  EXPECT_EQ(store_->stats().index_lag_posts, 5'000U);
+  disk_.answer = SQLITE_OK;
+  EXPECT_EQ(problem(store_->index_now()), "");
+  EXPECT_EQ(found(), 10U);
+  EXPECT_EQ(problem(store_->check()), "");
+}
+
+TEST_F(IndexDamageTest, AnIndexIsMadeAnewTwiceAndThenReported) {
+  fill();
+  for (int i = 0; i < 2; ++i) {
+    damage();
+    EXPECT_EQ(problem(store_->compact_now()), "") << i;
+    EXPECT_EQ(problem(store_->index_now()), "") << i;
+    EXPECT_EQ(found(), 10U) << i;
+  }
+  damage();
+  const Status given_up = store_->compact_now();
+  ASSERT_FALSE(given_up.ok());
+  EXPECT_EQ(given_up.error().code, Code::kDataLoss);
+  EXPECT_THAT(given_up.error().message, HasSubstr("search-000001.db"));
+  EXPECT_THAT(given_up.error().message, HasSubstr("check the disk"));
+  EXPECT_EQ(problem(store_->compact_now()), "") << "the others go on";
+  EXPECT_EQ(store_->stats().partitions_compacted, 1U);
+  EXPECT_THAT(store_->stats().index_error, HasSubstr("search-000001.db"));
+  EXPECT_EQ(said_.size(), 2U);
+}
+
+// An error that says nothing of what the index holds must not cost it.
+TEST_F(IndexDamageTest, CompactionTakesNoOtherErrorForDamage) {
+  fill();
+  disk_.answer = SQLITE_PROTOCOL;
+  const Status failed = store_->compact_now();
+  ASSERT_FALSE(failed.ok());
+  EXPECT_EQ(failed.error().code, Code::kInternal);
+  EXPECT_THAT(said_, IsEmpty());
+  EXPECT_EQ(found(), 10U);
+}
+
+TEST_F(IndexDamageTest, AnIndexFoundDamagedByTheIndexerIsMadeAnew) {
+  for (const char* sql : {"DELETE FROM post_terms_data", "DROP TABLE post_terms_idx",
+                          "DELETE FROM meta WHERE name='indexed_until'"}) {
+    SCOPED_TRACE(sql);
+    const TempDir dir;
+    options_.dir = dir.path();
+    store_ = open_store(options_, clock_);
+    append(*store_, make_posts(1'000, "a"));
+    ASSERT_EQ(problem(store_->index_now()), "");
+    ASSERT_EQ(found(), 1U);
+    {
+      auto db =
+          Database::open(partition_search_path(dir.path(), 1), Database::Mode::kReadWrite, "unix");
+      ASSERT_EQ(problem((*db)->exec(sql)), "");
+    }
+    append(*store_, make_posts(1'000, "b"));
+    store_->index_now().ignore("a missing table is seen when the file is opened the next time");
+    EXPECT_EQ(problem(store_->index_now()), "");
+    EXPECT_EQ(store_->stats().index_lag_posts, 0U);
+    EXPECT_EQ(found(), 2U);
+    EXPECT_EQ(problem(store_->check()), "");
+    store_.reset();
+  }
+  EXPECT_EQ(said_.size(), 3U);
+}
+
+// The search answers what it can and says how many posts it could not look at.
+TEST_F(IndexDamageTest, AnIndexFoundDamagedBySearchesIsMadeAnew) {
+  for (const char* sql :
+       {"DELETE FROM post_terms_data WHERE id > 10", "DROP TABLE meta", "DELETE FROM meta"}) {
+    SCOPED_TRACE(sql);
+    said_.clear();
+    fill();
+    ASSERT_EQ(problem(store_->compact_now()), "");
+    reopen();
+    damage(sql);
+    const PostQuery query{.q = "真好77", .limit = 1'000};
+    const auto page = store_->posts(query);
+    ASSERT_EQ(problem(page), "");
+    EXPECT_EQ(page->posts.size(), 5U) << "what lies in the other partition";
+    EXPECT_EQ(page->index_lag_posts, 5'000U);
+    const auto summary = store_->summary(query, 10);
+    ASSERT_EQ(problem(summary), "");
+    EXPECT_EQ(summary->posts, 5U);
+    EXPECT_FALSE(summary->exact);
+    EXPECT_EQ(summary->index_lag_posts, 5'000U);
+    EXPECT_EQ(problem(store_->compact_now()), "");
+    EXPECT_EQ(said_.size(), 1U);
+    EXPECT_EQ(problem(store_->index_now()), "");
+    const auto whole = store_->posts(query);
+    ASSERT_EQ(problem(whole), "");
+    EXPECT_EQ(whole->posts.size(), 10U);
+    EXPECT_EQ(whole->index_lag_posts, 0U);
+    store_.reset();
+    for (const auto& entry : std::filesystem::directory_iterator(dir_.path())) {
+      std::filesystem::remove_all(entry.path());
+    }
+  }
+}
+
+// As when the files are replaced between a search's look at the partitions and its opening them.
+TEST_F(IndexDamageTest, ASearchThatFindsTheFileReplacedLooksAgain) {
+  fill();
+  store_.reset();
+  remove_database_files(partition_search_path(dir_.path(), 1));
+  const LabelSets label_sets;
+  const BlockMap blocks;
+  PartitionMap partitions;
+  const Partition before{.number = 1, .first = 1, .last = 5'000, .indexed_until = 5'000};
+  Partition now = before;
+  now.indexed_until = 0;
+  now.index_made = 1;
+  partitions.add(now);
+  bool told = false;
+  const SearchPlace place{label_sets, blocks, partitions, 0,
+                          [&](const Partition&, const Error&) { told = true; }};
+  const auto reader = Reader::open(dir_.path(), "unix", clock_);
+  ASSERT_EQ(problem(reader), "");
+  auto opened = OpenPartition::open(**reader, place, before, true);
+  ASSERT_EQ(problem(opened), "");
+  EXPECT_EQ(opened->indexed_end(), 1);
+  EXPECT_EQ(opened->end(), 5'001);
+  partitions.remove(1);
+  partitions.add(before);
+  EXPECT_FALSE(OpenPartition::open(**reader, place, before, true).ok()) << "nobody replaced it";
+  EXPECT_FALSE(told);
+}
+
+// Else nobody would compact it after a restart.
+TEST_F(IndexDamageTest, AnIndexMadeAnewIsNotCompactedAfterARestartEither) {
+  fill();
+  ASSERT_EQ(problem(store_->compact_now()), "");
+  ASSERT_EQ(store_->stats().partitions_compacted, 2U);
+  store_.reset();
+  std::ofstream(partition_search_path(dir_.path(), 1), std::ios::trunc) << std::string(8'192, 'x');
+  reopen();
+  ASSERT_EQ(problem(store_->index_now()), "");
+  reopen();
+  EXPECT_EQ(store_->stats().partitions_compacted, 1U);
+  store_.reset();
+  remove_database_files(partition_search_path(dir_.path(), 2));
+  reopen();
+  EXPECT_EQ(store_->stats().partitions_compacted, 0U) << "a file that is gone";
+  ASSERT_EQ(problem(store_->index_now()), "");
+  ASSERT_EQ(problem(store_->compact_now()), "");
+  EXPECT_EQ(store_->stats().partitions_compacted, 2U);
+  EXPECT_EQ(found(), 10U);
+}
+
+// The count of memory is behind a lock that all connections share.
+TEST_F(StoreTest, SqliteCountsNoMemory) {
+  auto store = open();
+  append(*store, make_posts(10));
+  EXPECT_EQ(sqlite3_memory_used(), 0);
 }
 
 TEST_F(StoreTest, RemovesTheFileOfAPartitionThatWasNeverBegun) {

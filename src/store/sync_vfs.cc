@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <new>
 
+#include "store/sqlite.h"
+
 namespace tidewatch {
 
 namespace {
@@ -186,7 +188,9 @@ const sqlite3_io_methods SyncVfs::Methods::io_table = {3,
                                                        fetch,
                                                        unfetch};
 
-SyncVfs::SyncVfs(FileHooks* hooks) : hooks_(hooks), real_(sqlite3_vfs_find(nullptr)) {
+SyncVfs::SyncVfs(FileHooks* hooks) : hooks_(hooks) {
+  set_up_sqlite();
+  real_ = sqlite3_vfs_find(nullptr);
   static std::atomic<std::uint64_t> next{1};
   name_ = "tidewatch-" + std::to_string(next.fetch_add(1));
   vfs_.iVersion = 2;

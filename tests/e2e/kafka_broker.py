@@ -22,9 +22,11 @@ class Unavailable(Exception):
 
 def jars():
     """The folder of the broker's jars, fetched once a pom into the build folder."""
-    for program, package in (("java", "default-jre-headless"), ("mvn", "maven")):
-        if shutil.which(program) is None:
-            raise Unavailable(f"no {program} here: apt-get install {package}")
+    java = subprocess.run([HERE.parents[1] / "scripts" / "check-java"], capture_output=True, text=True)
+    if java.returncode != 0:
+        raise Unavailable(java.stderr.strip())
+    if shutil.which("mvn") is None:
+        raise Unavailable("no mvn here: apt-get install maven")
     pom = HERE / "kafka" / "pom.xml"
     version = re.search(r"<version>([0-9.]+)</version>\s*</dependency>", pom.read_text()).group(1)
     folder = HERE.parents[1] / "build" / f"kafka-{version}"

@@ -167,6 +167,8 @@ void add_store(CLI::App& bench, int& status) {
   app->add_option("--rounds", store->rounds, "So often both, in turn (default 2)")
       ->check(CLI::Range(1, 100));
   app->add_option("--seed", store->seed, "The same seed makes the same posts");
+  app->add_flag("--control", store->control,
+                "Each round also beside threads that only compute, as long as the searches did");
   app->add_flag("--build-only", store->build_only, "Fill the store and end");
   app->add_flag("--json", store->json, "Print one JSON object");
   app->callback([store, &status] { status = run_bench_store(*store); });

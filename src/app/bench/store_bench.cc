@@ -3,13 +3,14 @@
 
 #include <fmt/format.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <unistd.h>
+#include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <thread>
 
 #include "app/bench/store_corpus.h"
@@ -18,6 +19,7 @@
 #include "app/version.h"
 #include "bench_serve/process_probe.h"
 #include "core/bounded_queue.h"
+#include "core/thread_priority.h"
 #include "store/store_writer.h"
 
 namespace tidewatch {
@@ -38,9 +40,26 @@ double ms_since(Steady::time_point begin) {
   return std::chrono::duration<double, std::milli>(Steady::now() - begin).count();
 }
 
+double thread_cpu_ms() {
+  ::timespec spent{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+  return static_cast<double>(spent.tv_sec) * 1e3 + static_cast<double>(spent.tv_nsec) / 1e6;
+}
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+// What runs beside ingest. Arithmetic takes as much of the processors as the searches took, by the
+// same threads at the same times, and touches neither store nor disk nor memory.
+enum class Beside : std::uint8_t { kNothing, kSearches, kArithmetic };
+
 struct Figures {
   std::vector<double> ms;
   std::uint64_t incomplete = 0;
+  std::vector<double> p99_by_round;
 
   double at(double share) {
     if (ms.empty()) return 0;
@@ -103,8 +122,9 @@ class StoreBench {
     TRY_ASSIGN(TopicTree tree, TopicTree::create(simulated_labels(), TopicTree::default_groups()));
     names_ = std::make_shared<const SearchNames>(SearchNames{std::move(tree), simulated_labels()});
     for (int round = 0; round < options_.rounds; ++round) {
-      TRY(measure(static_cast<std::uint64_t>(round), false));
-      TRY(measure(static_cast<std::uint64_t>(round), true));
+      TRY(measure(static_cast<std::uint64_t>(round), Beside::kNothing));
+      TRY(measure(static_cast<std::uint64_t>(round), Beside::kSearches));
+      if (options_.control) TRY(measure(static_cast<std::uint64_t>(round), Beside::kArithmetic));
     }
     report();
     return {};
@@ -113,9 +133,12 @@ class StoreBench {
  private:
   Status build();
   Status write_posts(Store& store, std::uint64_t from);
-  Status measure(std::uint64_t round, bool with_searches);
-  Status ingest(std::uint64_t round, bool with_searches, Steady::time_point end);
+  Status measure(std::uint64_t round, Beside beside);
+  Status ingest(std::uint64_t round, Beside beside, Steady::time_point end);
+  template <typename Work>
+  static void pace(std::size_t thread, double per_second, Steady::time_point end, Work&& work);
   void search(std::size_t thread, std::uint64_t round, Steady::time_point end);
+  void compute(std::size_t thread, std::uint64_t round, Steady::time_point end);
   void report();
   void note(const std::string& what) const {
     if (!options_.json) fmt::print("{}\n", what);
@@ -129,11 +152,12 @@ class StoreBench {
   std::shared_ptr<const SearchNames> names_;
   double build_seconds_ = 0;
   std::uint64_t built_ = 0;
-  Figures ingest_alone_, ingest_beside_;
+  std::array<Figures, 3> ingest_;  // by Beside
   std::uint64_t index_lag_max_ = 0;
   std::uint64_t refused_ = 0;
   Mutex mu_;
   std::vector<Figures> by_kind_ GUARDED_BY(mu_) = std::vector<Figures>(kSearchKinds.size());
+  std::vector<double> search_cpu_ms_ GUARDED_BY(mu_);
   std::string search_error_ GUARDED_BY(mu_);
 };
 
@@ -204,7 +228,7 @@ Status StoreBench::build() {
 }
 
 // Posts at the rate, for so long, one bundle a millisecond; each counts from when it was due.
-Status StoreBench::ingest(std::uint64_t round, bool with_searches, Steady::time_point end) {
+Status StoreBench::ingest(std::uint64_t round, Beside beside, Steady::time_point end) {
   const auto begin = Steady::now();
   StoreCorpus corpus(
       {.seed = options_.seed + 1'000 + round,
@@ -243,47 +267,89 @@ Status StoreBench::ingest(std::uint64_t round, bool with_searches, Steady::time_
   }
   writer.drain();
   writer.stop();
-  (with_searches ? ingest_beside_ : ingest_alone_).add(figures);
+  Figures& all = ingest_[static_cast<std::size_t>(beside)];
+  all.add(figures);
+  all.p99_by_round.push_back(figures.at(0.99));
   return failed;
 }
 
+// Runs work(n), n counting up, at this thread's part of the rate.
+template <typename Work>
+void StoreBench::pace(std::size_t thread, double per_second, Steady::time_point end, Work&& work) {
+  const auto every = std::chrono::duration_cast<Steady::duration>(
+      std::chrono::duration<double>(kSearchThreads / per_second));
+  std::size_t n = thread * 3;
+  bool more = true;
+  for (auto at = Steady::now() + every * thread / kSearchThreads; more && at < end;
+       at += every, ++n) {
+    std::this_thread::sleep_until(at);
+    more = work(n);
+  }
+}
+
 void StoreBench::search(std::size_t thread, std::uint64_t round, Steady::time_point end) {
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kQueryNice);
+  lower_thread_priority(kQueryNice);
   auto searches = StoreSearches::create(*store_, names_, options_.seed * 100 + round * 10 + thread);
   const auto keep_error = [&](const Error& error) {
     const MutexLock lock(mu_);
     search_error_ = error.message;
   };
   if (!searches.ok()) return keep_error(searches.error());
-  const auto every = std::chrono::duration_cast<Steady::duration>(
-      std::chrono::duration<double>(kSearchThreads / options_.searches));
   std::vector<Figures> by_kind(kSearchKinds.size());
-  std::size_t kind = thread * 3;
-  for (auto at = Steady::now() + every * thread / kSearchThreads; at < end; at += every, ++kind) {
-    std::this_thread::sleep_until(at);
-    Figures& figures = by_kind[kind % kSearchKinds.size()];
+  std::vector<double> cpu_ms;
+  pace(thread, options_.searches, end, [&](std::size_t n) {
+    const std::size_t kind = n % kSearchKinds.size();
     const auto begin = Steady::now();
-    const auto answer = (*searches)->ask(static_cast<SearchKind>(kind % kSearchKinds.size()));
-    figures.ms.push_back(ms_since(begin));
-    if (!answer.ok()) return keep_error(answer.error());
-    figures.incomplete += answer->complete ? 0 : 1;
-  }
+    const double cpu_begin = thread_cpu_ms();
+    const auto answer = (*searches)->ask(static_cast<SearchKind>(kind));
+    cpu_ms.push_back(thread_cpu_ms() - cpu_begin);
+    by_kind[kind].ms.push_back(ms_since(begin));
+    if (!answer.ok()) {
+      keep_error(answer.error());
+      return false;
+    }
+    by_kind[kind].incomplete += answer->complete ? 0 : 1;
+    return true;
+  });
   const MutexLock lock(mu_);
+  search_cpu_ms_.insert(search_cpu_ms_.end(), cpu_ms.begin(), cpu_ms.end());
   for (std::size_t i = 0; i < by_kind.size(); ++i) by_kind_[i].add(by_kind[i]);
 }
 
-Status StoreBench::measure(std::uint64_t round, bool with_searches) {
+void StoreBench::compute(std::size_t thread, std::uint64_t round, Steady::time_point end) {
+  lower_thread_priority(kQueryNice);
+  std::vector<double> cpu_ms;
+  {
+    const MutexLock lock(mu_);
+    cpu_ms = search_cpu_ms_;
+  }
+  std::mt19937_64 random(options_.seed * 100 + round * 10 + thread);
+  if (cpu_ms.empty()) return;
+  pace(thread, options_.searches, end, [&](std::size_t) {
+    const double until = thread_cpu_ms() + cpu_ms[random() % cpu_ms.size()];
+    volatile std::uint64_t sum = 0;
+    while (thread_cpu_ms() < until) {
+      for (std::uint64_t i = 0; i < 1'000; ++i) sum = sum + i;
+    }
+    return true;
+  });
+}
+
+Status StoreBench::measure(std::uint64_t round, Beside beside) {
+  const std::string what[] = {"alone", fmt::format("and {} searches/s", options_.searches),
+                              "and as much arithmetic"};
   note(fmt::format("round {}: {} posts/s {} for {:.0f} s", round + 1, options_.rate,
-                   with_searches ? fmt::format("and {} searches/s", options_.searches) : "alone",
-                   options_.seconds));
+                   what[static_cast<std::size_t>(beside)], options_.seconds));
   const auto end = Steady::now() + std::chrono::duration_cast<Steady::duration>(
                                        std::chrono::duration<double>(options_.seconds));
   {
     std::vector<std::jthread> threads;
-    for (std::size_t i = 0; with_searches && i < kSearchThreads; ++i) {
-      threads.emplace_back([this, i, round, end] { search(i, round, end); });
+    for (std::size_t i = 0; beside != Beside::kNothing && i < kSearchThreads; ++i) {
+      threads.emplace_back([this, i, round, end, beside] {
+        beside == Beside::kSearches ? search(i, round, end) : compute(i, round, end);
+      });
     }
-    TRY(ingest(round, with_searches, end));
+    TRY(ingest(round, beside, end));
   }
   const MutexLock lock(mu_);
   if (!search_error_.empty()) return Error{Code::kInternal, "a search failed: " + search_error_};
@@ -293,7 +359,17 @@ Status StoreBench::measure(std::uint64_t round, bool with_searches) {
 void StoreBench::report() {
   const StoreStats stats = store_->stats();
   const double posts = static_cast<double>(std::max<std::uint64_t>(stats.posts, 1));
-  const double ratio = ingest_beside_.at(0.99) / std::max(ingest_alone_.at(0.99), 1e-9);
+  auto& [alone, with_searches, with_arithmetic] = ingest_;
+  const auto ratio_of = [&](Figures& beside) {
+    return beside.at(0.99) / std::max(alone.at(0.99), 1e-9);
+  };
+  const auto median_ratio_of = [&](const Figures& beside) {
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < beside.p99_by_round.size(); ++i) {
+      ratios.push_back(beside.p99_by_round[i] / std::max(alone.p99_by_round[i], 1e-9));
+    }
+    return median(std::move(ratios));
+  };
   Json kinds = Json::object();
   Figures all;
   const MutexLock lock(mu_);
@@ -305,24 +381,30 @@ void StoreBench::report() {
   for (const double ms : all.ms) good += ms < kGoodMs ? 1 : 0;
   const double good_share =
       all.ms.empty() ? 0 : static_cast<double>(good) / static_cast<double>(all.ms.size());
-  const Json json{{"bench", "store"},
-                  {"machine", machine_text()},
-                  {"version", version_text()},
-                  {"posts", stats.posts},
-                  {"partitions", stats.partitions},
-                  {"bytes_per_post", static_cast<double>(stats.bytes) / posts},
-                  {"build_posts", built_},
-                  {"build_seconds", build_seconds_},
-                  {"rate", options_.rate},
-                  {"searches_per_second", options_.searches},
-                  {"searches", std::move(kinds)},
-                  {"all_searches", all.json()},
-                  {"under_500_ms", good_share},
-                  {"ingest_alone_ms", ingest_alone_.json()},
-                  {"ingest_with_searches_ms", ingest_beside_.json()},
-                  {"ingest_p99_ratio", ratio},
-                  {"refused", refused_},
-                  {"index_lag_posts_max", index_lag_max_}};
+  Json json{{"bench", "store"},
+            {"machine", machine_text()},
+            {"version", version_text()},
+            {"posts", stats.posts},
+            {"partitions", stats.partitions},
+            {"bytes_per_post", static_cast<double>(stats.bytes) / posts},
+            {"build_posts", built_},
+            {"build_seconds", build_seconds_},
+            {"rate", options_.rate},
+            {"searches_per_second", options_.searches},
+            {"searches", std::move(kinds)},
+            {"all_searches", all.json()},
+            {"under_500_ms", good_share},
+            {"ingest_alone_ms", alone.json()},
+            {"ingest_with_searches_ms", with_searches.json()},
+            {"ingest_p99_ratio", ratio_of(with_searches)},
+            {"ingest_p99_ratio_median", median_ratio_of(with_searches)},
+            {"refused", refused_},
+            {"index_lag_posts_max", index_lag_max_}};
+  if (options_.control) {
+    json["ingest_with_arithmetic_ms"] = with_arithmetic.json();
+    json["arithmetic_p99_ratio"] = ratio_of(with_arithmetic);
+    json["arithmetic_p99_ratio_median"] = median_ratio_of(with_arithmetic);
+  }
   if (options_.json) {
     fmt::print("{}\n", json.dump());
     return;
@@ -340,12 +422,17 @@ void StoreBench::report() {
   for (std::size_t i = 0; i < by_kind_.size(); ++i) line(kSearchKinds[i], by_kind_[i]);
   line("all", all);
   fmt::print("\n{:.1f} % of searches in less than {:.0f} ms\n\n", good_share * 100, kGoodMs);
-  line("ingest alone", ingest_alone_);
-  line("with searches", ingest_beside_);
-  fmt::print(
-      "\ningest P99 with searches over alone: {:.2f}; index at most {} posts behind; {} posts "
-      "refused\n",
-      ratio, index_lag_max_, refused_);
+  line("ingest alone", alone);
+  line("with searches", with_searches);
+  if (options_.control) line("with arithmetic", with_arithmetic);
+  fmt::print("\n");
+  const auto ratio = [&](std::string_view name, Figures& beside) {
+    fmt::print("ingest P99 with {} over alone: {:.2f}, median of the rounds {:.2f}\n", name,
+               ratio_of(beside), median_ratio_of(beside));
+  };
+  ratio("searches", with_searches);
+  if (options_.control) ratio("arithmetic", with_arithmetic);
+  fmt::print("index at most {} posts behind; {} posts refused\n", index_lag_max_, refused_);
 }
 
 Status bench_store(const BenchStoreOptions& options) {

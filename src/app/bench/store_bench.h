@@ -14,6 +14,7 @@ struct BenchStoreOptions {
   double seconds = 60;   // of ingest alone, and again of ingest with searches
   int rounds = 2;        // of both, in turn
   std::uint64_t seed = 1;
+  bool control = false;  // each round also with arithmetic in place of the searches
   bool build_only = false;
   bool json = false;
 };
