@@ -264,7 +264,9 @@ void Emergent::advance(std::int64_t second, std::vector<Change>& changes) {
     const bool due =
         second - topic.told_at >= kTellSeconds && topic.counts.posts > topic.posts_told;
     if (phase != ChangePhase::kContinues || due) {
-      changes.push_back(change(topic, phase, second));
+      // Posts come here before their second is closed: a topic starts no earlier than they are.
+      const bool starts = phase == ChangePhase::kStarted;
+      changes.push_back(change(topic, phase, starts ? std::max(second, topic.recent_at) : second));
       topic.started = true;
       topic.told_at = second;
       topic.posts_told = topic.counts.posts;

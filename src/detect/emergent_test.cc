@@ -193,6 +193,22 @@ TEST(EmergentTest, AWordOfEveryDayIsNoTopicOnceItsWaveIsOver) {
       << stream.of_phase(ChangePhase::kStarted).back().name.term;
 }
 
+// Posts of a second come before it is closed.
+TEST(EmergentTest, StartsAtTheSecondOfTheNewestPostThatItWasDecidedOn) {
+  Stream stream(13);
+  stream.run(0, 1'800);
+  for (std::int64_t second = 1'800; second < 1'860 && stream.changes.empty(); ++second) {
+    for (int i = 0; i < 30; ++i) stream.say(second, stream.chatter(3) + "磁暴火车站");
+    stream.emergent.advance(kStart + second - 2, stream.changes);
+  }
+  ASSERT_EQ(stream.changes.size(), 1u);
+  const Change& started = stream.changes.front();
+  const auto posts = stream.emergent.evidence(started.key, 100, false);
+  ASSERT_FALSE(posts.empty());
+  EXPECT_EQ(EventTime{std::chrono::seconds{started.at}}, posts.front().time);  // the newest
+  EXPECT_LE(started.onset, started.at);
+}
+
 // What is left of a topic does not take in a large event that some tell in one breath with it.
 TEST(EmergentTest, AFadingTopicDoesNotSwallowALargerEvent) {
   Stream stream(10);
