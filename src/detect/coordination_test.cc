@@ -208,6 +208,44 @@ TEST(CoordinationTest, PeopleWhoCopyATextAreACrowd) {
   EXPECT_EQ(crowds, 40);
 }
 
+// Smaller ones are not told from a flood by as many accounts in turn: see the README.
+TEST(CoordinationTest, EightyPeopleWhoCopyATextOnceEachAreACrowd) {
+  int labelled = 0, crowds = 0;
+  for (std::uint32_t seed = 1; seed <= 20; ++seed) {
+    Stream stream(seed);
+    stream.add_background();
+    const std::string text = stream.text();
+    for (int i = 0; i < 80; ++i) {
+      stream.add(kEventAt + static_cast<double>(stream.below(10'000)) / 1'000,
+                 "fan" + std::to_string(i), stream.varied(text));
+    }
+    const Stream::Told told = stream.run();
+    labelled += !told.coordinated.empty();
+    crowds += !told.crowd.empty();
+  }
+  EXPECT_EQ(labelled, 0);
+  EXPECT_GE(crowds, 15);
+}
+
+// What the site puts into a repost is no text of anybody's, whatever is put around it.
+TEST(CoordinationTest, BareRepostsByOnePersonEachCountForTheCrowd) {
+  for (const char* const text :
+       {"转发微博", "转发微博。", "轉發微博!!", " [笑cry]转发微博😀", "@甲 转发微博"}) {
+    Coordination coordination({});
+    int left_out = 0;
+    for (int i = 0; i < 40; ++i) {
+      ScoredPost post;
+      post.post.id = "p" + std::to_string(i);
+      post.post.author = "fan" + std::to_string(i);
+      post.post.text = text;
+      post.post.repost_of = "original";
+      post.post.time = EventTime{std::chrono::seconds{kStart + i * i}};
+      left_out += coordination.on_counted(post, 0, false);
+    }
+    EXPECT_EQ(left_out, 0) << text;
+  }
+}
+
 TEST(CoordinationTest, ACrowdWithAFloodInItIsStillSeen) {
   int crowds = 0;
   for (std::uint32_t seed = 1; seed <= 20; ++seed) {

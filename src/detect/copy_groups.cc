@@ -18,6 +18,9 @@ constexpr std::int64_t kSingleSeconds = 120;  // two texts further apart open no
 constexpr std::size_t kOpeningBytesMax = 48;  // 16 characters
 constexpr std::size_t kHandSteps = 64;
 constexpr double kRecentSeconds = 60;
+constexpr std::size_t kOwnTextUnits = 4;
+// As folded: without punctuation and what is no text of anybody's.
+constexpr std::string_view kRepostTexts[] = {"转发微博", "轉發微博"};
 
 std::uint64_t hash_author(std::string_view author) {
   return XXH3_64bits(author.data(), author.size());
@@ -28,6 +31,15 @@ std::uint64_t pair_of(std::uint64_t serial, std::uint32_t author) {
   std::uint64_t x = (serial << 32 | author) * 0x9E3779B97F4A7C15;
   x = (x ^ x >> 29) * 0xBF58476D1CE4E5B9;
   return x ^ x >> 32;
+}
+
+// What people say in a word or two, or what a site puts into a repost by itself, is no text of
+// anybody's.
+bool is_own_text(const TextSketcher& sketcher) {
+  if (sketcher.units() < kOwnTextUnits) return false;
+  const std::string text = sketcher.folded();
+  return std::find(std::begin(kRepostTexts), std::end(kRepostTexts), text) ==
+         std::end(kRepostTexts);
 }
 
 std::string opening_of(std::string_view cleaned) {
@@ -186,6 +198,7 @@ std::size_t CopyGroups::open(const TextSketch& sketch, const Sighting& post, con
   group.serial = ++serial_;
   group.sketch = sketch;
   group.units = sketcher_.units();
+  group.own_text = is_own_text(sketcher_);
   group.opening = opening_of(sketcher_.cleaned());
   group.text_mark = XXH3_64bits(sketch.data(), sizeof(sketch));
   group.first = post.time_ms / 1'000 -

@@ -47,7 +47,9 @@ struct CopyGroup {
   std::uint64_t serial = 0;  // from 1, never reused; 0: a free place
   TextSketch sketch{};
   std::size_t units = 0;  // of its text
-  std::string opening;    // of the text, for people
+  bool own_text =
+      false;            // says something: four units or more, and not what a site puts in a repost
+  std::string opening;  // of the text, for people
   std::uint64_t text_mark = 0;
   std::int64_t first = 0, last = 0;  // Unix seconds
   KeyCounts counts;                  // of all its posts; new_authors: its distinct authors

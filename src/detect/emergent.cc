@@ -30,6 +30,12 @@ constexpr std::size_t kPairTermsMax = 8;
 constexpr std::size_t kTermsPerTopicMax = 48;
 constexpr std::size_t kCascadesMax = 16;
 constexpr std::size_t kNameUnitsMax = 12;
+// What is larger than so many times an open topic's recent posts is no growth of it, unless the
+// topic is young: then it may have been found by the first of its words.
+constexpr std::size_t kGrownTimes = 3;
+constexpr std::int64_t kYoungSeconds = 300;
+constexpr double kPairsTogether =
+    0.1;  // of the rarer pair's posts have both, with a word in common
 constexpr double kRecentSeconds = 60;
 constexpr double kBusyPosts = 3;  // over kRecentSeconds or so
 
@@ -97,7 +103,10 @@ void Emergent::add(const ScoredPost& post, std::uint8_t emotion, bool negative) 
   hot.cascade = hash_bytes(post.post.repost_of.empty() ? post.post.id : post.post.repost_of);
   hot.author = post.post.author.empty() ? hash_bytes(post.post.id) : hash_bytes(post.post.author);
   for (Found& found : found_) {
-    if (terms_.size() >= options_.terms_max && !terms_.contains(found.term)) continue;
+    if (terms_.size() >= options_.terms_max && !terms_.contains(found.term)) {
+      ++refused_terms_;
+      continue;
+    }
     Term& known = terms_[found.term];
     if (known.text.empty()) {
       known.text = std::move(found.text);
@@ -200,7 +209,7 @@ void Emergent::find_pairs() {
 
 void Emergent::note_topics(const HotPost& post, std::uint8_t emotion) {
   for (Topic& topic : topics_) {
-    if (topic.ended_at == 0 && is_of(post, topic)) take_into(topic, post, emotion);
+    if (is_of(post, topic)) take_into(topic, post, emotion);
   }
 }
 
@@ -243,14 +252,11 @@ void Emergent::advance(std::int64_t second, std::vector<Change>& changes) {
     grown_ = false;
     find_topics(second);
   }
+  std::erase_if(ended_, [&](const Topic& topic) {
+    return topic.ended_at + options_.again_seconds <= second;
+  });
   for (std::size_t i = 0; i < topics_.size();) {
     Topic& topic = topics_[i];
-    if (topic.ended_at != 0) {
-      const bool forgotten = topic.ended_at + options_.again_seconds <= second;
-      if (forgotten) topics_.erase(topics_.begin() + static_cast<std::ptrdiff_t>(i));
-      i += !forgotten;
-      continue;
-    }
     const bool quiet = topic.last_busy + options_.quiet_seconds <= second;
     ChangePhase phase = ChangePhase::kContinues;
     if (!topic.started) phase = ChangePhase::kStarted;
@@ -258,13 +264,18 @@ void Emergent::advance(std::int64_t second, std::vector<Change>& changes) {
     const bool due =
         second - topic.told_at >= kTellSeconds && topic.counts.posts > topic.posts_told;
     if (phase != ChangePhase::kContinues || due) {
-      changes.push_back(change(topic, phase, second));
+      // Posts come here before their second is closed: a topic starts no earlier than they are.
+      const bool starts = phase == ChangePhase::kStarted;
+      changes.push_back(change(topic, phase, starts ? std::max(second, topic.recent_at) : second));
       topic.started = true;
       topic.told_at = second;
       topic.posts_told = topic.counts.posts;
     }
-    if (phase == ChangePhase::kEnded) topic.ended_at = second;
-    ++i;
+    if (phase == ChangePhase::kEnded) {
+      end(i, second);
+    } else {
+      ++i;
+    }
   }
   const std::int64_t slow_slice = second / options_.slow_slice_seconds;
   if (slow_slice > slow_slice_) {
@@ -285,18 +296,20 @@ void Emergent::advance(std::int64_t second, std::vector<Change>& changes) {
 
 void Emergent::find_topics(std::int64_t second) {
   while (!posts_.empty() && posts_.front().second + kHotSeconds < second) posts_.pop_front();
-  for (Topic& topic : topics_) {
-    topic.hot_posts = static_cast<std::uint32_t>(std::count_if(
-        posts_.begin(), posts_.end(), [&](const HotPost& post) { return is_of(post, topic); }));
+  for (std::vector<Topic>* const topics : {&topics_, &ended_}) {
+    for (Topic& topic : *topics) {
+      topic.hot_posts = static_cast<std::uint32_t>(std::count_if(
+          posts_.begin(), posts_.end(), [&](const HotPost& post) { return is_of(post, topic); }));
+    }
   }
   for (const Cluster& cluster : clusters()) {
-    if (cluster.authors < options_.authors_min || joins_open_topic(cluster)) continue;
-    if (!is_fresh(cluster, second) || comes_again(cluster, second)) continue;
-    if (topics() >= options_.topics_max) {
+    if (cluster.authors < options_.authors_min || joins_open_topic(cluster, second)) continue;
+    if (!is_fresh(cluster, second)) continue;
+    if (topics_.size() >= options_.topics_max) {
       ++refused_;
       continue;
     }
-    if (topics_.size() >= options_.topics_max) forget_ended();
+    if (comes_again(cluster, second)) continue;
     open(cluster, second);
   }
 }
@@ -353,12 +366,20 @@ std::vector<std::vector<std::uint64_t>> Emergent::linked_terms() const {
     const auto a = static_cast<std::uint32_t>(pair >> 32), b = static_cast<std::uint32_t>(pair);
     if (posts >= options_.together_min * std::min(alone[terms[a]], alone[terms[b]])) link(a, b);
   }
-  // Pairs with a term in common: it and whatever stands beside it by chance.
-  for (std::uint32_t i = 0; i < terms.size(); ++i) {
-    const auto known = terms_.find(terms[i]);
-    if (known == terms_.end() || known->second.parts[0] == 0) continue;
-    for (const std::uint64_t part : known->second.parts)
-      link(i, place_of.emplace(part, i).first->second);
+  // Pairs with a term in common: it and whatever stands beside it by chance. They need fewer posts
+  // together, but some: two events may have a word of every day in common.
+  const auto parts_of = [&](std::uint32_t place) {
+    const auto known = terms_.find(terms[place]);
+    return known == terms_.end() ? std::array<std::uint64_t, 2>{} : known->second.parts;
+  };
+  for (const auto& [pair, posts] : together) {
+    const auto a = static_cast<std::uint32_t>(pair >> 32), b = static_cast<std::uint32_t>(pair);
+    const auto of_a = parts_of(a), of_b = parts_of(b);
+    if (of_a[0] == 0 || of_b[0] == 0) continue;
+    const bool in_both =
+        std::find_first_of(of_a.begin(), of_a.end(), of_b.begin(), of_b.end()) != of_a.end();
+    const std::uint32_t rarer = std::min(alone[terms[a]], alone[terms[b]]);
+    if (in_both && posts >= kPairsTogether * rarer) link(a, b);
   }
   std::map<std::uint32_t, std::vector<std::uint64_t>> by_root;
   for (std::uint32_t i = 0; i < parent.size(); ++i) by_root[root(i)].push_back(terms[i]);
@@ -408,8 +429,11 @@ std::vector<Emergent::Cluster> Emergent::clusters() const {
 
 // Whether it has half of its terms, or joined_min of its posts, in common with the topic, comes
 // from one of its cascades, or has half of what the topic has of late (a topic that was found by a
-// word of every day, when the event's own words come out).
-bool Emergent::is_part_of(const Cluster& cluster, const Topic& topic) const {
+// word of every day, when the event's own words come out). Not when it dwarfs what is left of a
+// topic: that is another event, with a word or a few posts in common.
+bool Emergent::is_part_of(const Cluster& cluster, const Topic& topic, std::int64_t second) const {
+  const bool young = topic.ended_at == 0 && second - topic.onset < kYoungSeconds;
+  if (!young && cluster.posts.size() > kGrownTimes * topic.hot_posts) return false;
   const std::size_t common = in_common(cluster.terms, topic.terms);
   if (2 * common >= std::min(cluster.terms.size(), topic.terms.size())) return true;
   const auto posts =
@@ -421,8 +445,10 @@ bool Emergent::is_part_of(const Cluster& cluster, const Topic& topic) const {
 
 // Goes on, under its name, with a topic that ended a while ago.
 bool Emergent::comes_again(const Cluster& cluster, std::int64_t second) {
-  for (Topic& topic : topics_) {
-    if (topic.ended_at == 0 || !is_part_of(cluster, topic)) continue;
+  for (auto ended = ended_.begin(); ended != ended_.end(); ++ended) {
+    if (!is_part_of(cluster, *ended, second)) continue;
+    Topic topic = std::move(*ended);
+    ended_.erase(ended);
     topic.serial = ++serial_;  // authors, posts and times are those of now
     topic.counts = {};
     topic.evidence.clear();
@@ -430,30 +456,25 @@ bool Emergent::comes_again(const Cluster& cluster, std::int64_t second) {
     topic.ended_at = 0;
     topic.recent = 0;
     begin(topic, cluster, second);
+    topics_.push_back(std::move(topic));
     return true;
   }
   return false;
 }
 
-// Makes room; there is an ended one.
-void Emergent::forget_ended() {
-  const auto oldest =
-      std::min_element(topics_.begin(), topics_.end(), [](const Topic& a, const Topic& b) {
-        return (a.ended_at == 0 ? INT64_MAX : a.ended_at) <
-               (b.ended_at == 0 ? INT64_MAX : b.ended_at);
-      });
-  topics_.erase(oldest);
-}
-
-std::size_t Emergent::topics() const {
-  return static_cast<std::size_t>(std::count_if(
-      topics_.begin(), topics_.end(), [](const Topic& topic) { return topic.ended_at == 0; }));
+// The oldest of too many ended ones gives way.
+void Emergent::end(std::size_t place, std::int64_t second) {
+  const auto topic = topics_.begin() + static_cast<std::ptrdiff_t>(place);
+  topic->ended_at = second;
+  if (ended_.size() >= options_.topics_max) ended_.erase(ended_.begin());
+  ended_.push_back(std::move(*topic));
+  topics_.erase(topic);
 }
 
 // What is part of an open topic is that topic, grown.
-bool Emergent::joins_open_topic(const Cluster& cluster) {
+bool Emergent::joins_open_topic(const Cluster& cluster, std::int64_t second) {
   for (Topic& topic : topics_) {
-    if (topic.ended_at != 0 || !is_part_of(cluster, topic)) continue;
+    if (!is_part_of(cluster, topic, second)) continue;
     for (const std::uint64_t term : cluster.terms) {
       const auto place = std::lower_bound(topic.terms.begin(), topic.terms.end(), term);
       if (place != topic.terms.end() && *place == term) continue;
@@ -477,9 +498,11 @@ void Emergent::open(const Cluster& cluster, std::int64_t second) {
   topic.serial = ++serial_;
   topic.name = name_of(cluster);
   if (topic.name.empty()) return;  // its words have been forgotten
-  const bool taken = std::any_of(topics_.begin(), topics_.end(),
-                                 [&](const Topic& other) { return other.name == topic.name; });
-  if (taken) return;
+  const auto is_same = [&](const Topic& other) { return other.name == topic.name; };
+  if (std::any_of(topics_.begin(), topics_.end(), is_same) ||
+      std::any_of(ended_.begin(), ended_.end(), is_same)) {
+    return;
+  }
   topic.terms = cluster.terms;
   if (topic.terms.size() > kTermsPerTopicMax) topic.terms.resize(kTermsPerTopicMax);
   begin(topic, cluster, second);
@@ -568,9 +591,11 @@ Change Emergent::change(const Topic& topic, ChangePhase phase, std::int64_t at) 
 std::vector<EvidencePost> Emergent::evidence(KeyId key, std::size_t count_max,
                                              bool negative_first) const {
   std::vector<EvidencePost> posts;
-  for (const Topic& topic : topics_) {
-    if ((kTopicKeys | topic.serial) != key.value) continue;
-    posts.assign(topic.evidence.rbegin(), topic.evidence.rend());
+  for (const std::vector<Topic>* const topics : {&topics_, &ended_}) {
+    for (const Topic& topic : *topics) {
+      if ((kTopicKeys | topic.serial) != key.value) continue;
+      posts.assign(topic.evidence.rbegin(), topic.evidence.rend());
+    }
   }
   if (negative_first) {
     std::stable_partition(posts.begin(), posts.end(),
@@ -583,7 +608,8 @@ std::vector<EvidencePost> Emergent::evidence(KeyId key, std::size_t count_max,
 std::size_t Emergent::memory_bytes() const {
   return counts_.memory_bytes() + slow_counts_.memory_bytes() + topic_authors_.memory_bytes() +
          posts_.size() * (sizeof(HotPost) + kEvidenceTextBytesMax + 64 + 8 * kTermsPerPostMax) +
-         terms_.size() * 128 + topics_.size() * (sizeof(Topic) + kEvidencePerKey * 512);
+         terms_.size() * 128 +
+         (topics_.size() + ended_.size()) * (sizeof(Topic) + kEvidencePerKey * 512);
 }
 
 }  // namespace tidewatch

@@ -33,8 +33,8 @@ struct EmergentOptions {
       600;  // with fewer than three posts a minute or so: the topic has ended
   std::int64_t again_seconds = 1'800;  // what comes again so soon after its end goes on as it
   std::size_t posts_max = 2'048;       // with significant terms, looked through for topics
-  std::size_t terms_max = 1'024;       // significant ones known at once
-  std::size_t topics_max = 64;         // open at once; beyond: not told, but counted
+  std::size_t terms_max = 1'024;  // significant ones known at once; beyond: not looked for, counted
+  std::size_t topics_max = 64;    // open at once, beyond: not told, but counted; as many ended ones
 };
 
 // Finds topics that no one asked for: terms and pairs of terms that are suddenly frequent against
@@ -55,14 +55,17 @@ class Emergent {
 
   // Takes a post in the order of counting.
   void add(const ScoredPost& post, std::uint8_t emotion, bool negative);
-  // Says that all seconds up to `second` are closed. Appends changes, with `at` = second.
+  // Says that all seconds up to `second` are closed. Appends changes, with `at` = second; of
+  // kStarted the second of the newest post that it was decided on, when that is later.
   void advance(std::int64_t second, std::vector<Change>& changes);
 
   static bool is_topic(KeyId key) { return (key.value >> 62) == 3; }
   std::vector<EvidencePost> evidence(KeyId key, std::size_t count_max, bool negative_first) const;
 
-  std::size_t topics() const;  // open now
+  std::size_t topics() const { return topics_.size(); }  // open now
   std::uint64_t refused() const { return refused_; }
+  // Terms of posts that were not looked for since terms_max were known.
+  std::uint64_t refused_terms() const { return refused_terms_; }
   std::size_t memory_bytes() const;
 
  private:
@@ -134,11 +137,11 @@ class Emergent {
   std::vector<Cluster> clusters() const;
   std::vector<std::vector<std::uint64_t>> linked_terms() const;
   bool is_fresh(const Cluster& cluster, std::int64_t second) const;
-  bool is_part_of(const Cluster& cluster, const Topic& topic) const;
+  bool is_part_of(const Cluster& cluster, const Topic& topic, std::int64_t second) const;
   bool comes_again(const Cluster& cluster, std::int64_t second);
   void begin(Topic& topic, const Cluster& cluster, std::int64_t second);
-  void forget_ended();
-  bool joins_open_topic(const Cluster& cluster);
+  void end(std::size_t place, std::int64_t second);
+  bool joins_open_topic(const Cluster& cluster, std::int64_t second);
   static void note_cascade(Topic& topic, std::uint64_t cascade);
   void open(const Cluster& cluster, std::int64_t second);
   std::string name_of(const Cluster& cluster) const;
@@ -152,9 +155,10 @@ class Emergent {
   bool grown_ = false;  // posts_ since it was looked through
   std::map<std::uint64_t, Term> terms_;
   std::deque<HotPost> posts_;
-  std::vector<Topic> topics_;  // open ones and ended ones; at most topics_max
+  std::vector<Topic> topics_;  // open ones; at most topics_max
+  std::vector<Topic> ended_;   // by their end, for again_seconds; at most topics_max, the newest
   std::uint64_t serial_ = 0;
-  std::uint64_t refused_ = 0;
+  std::uint64_t refused_ = 0, refused_terms_ = 0;
 
   // Scratch of add().
   std::string cleaned_;

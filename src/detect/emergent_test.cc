@@ -16,7 +16,8 @@ constexpr std::int64_t kStart = 1'700'000'000;
 // A stream of people who talk in a language of 2,000 words with Zipf's frequencies.
 class Stream {
  public:
-  explicit Stream(std::uint32_t seed) : random_(seed) {
+  explicit Stream(std::uint32_t seed, const EmergentOptions& options = {})
+      : emergent(options), random_(seed) {
     for (int i = 0; i < 2'000; ++i) words_.push_back(word());
   }
 
@@ -70,7 +71,7 @@ class Stream {
     return out;
   }
 
-  Emergent emergent{EmergentOptions{}};
+  Emergent emergent;
   std::vector<Change> changes;
 
  private:
@@ -190,6 +191,82 @@ TEST(EmergentTest, AWordOfEveryDayIsNoTopicOnceItsWaveIsOver) {
   stream.run(1'900, 5'000);
   EXPECT_EQ(stream.of_phase(ChangePhase::kStarted).size(), 1u)
       << stream.of_phase(ChangePhase::kStarted).back().name.term;
+}
+
+// Posts of a second come before it is closed.
+TEST(EmergentTest, StartsAtTheSecondOfTheNewestPostThatItWasDecidedOn) {
+  Stream stream(13);
+  stream.run(0, 1'800);
+  for (std::int64_t second = 1'800; second < 1'860 && stream.changes.empty(); ++second) {
+    for (int i = 0; i < 30; ++i) stream.say(second, stream.chatter(3) + "磁暴火车站");
+    stream.emergent.advance(kStart + second - 2, stream.changes);
+  }
+  ASSERT_EQ(stream.changes.size(), 1u);
+  const Change& started = stream.changes.front();
+  const auto posts = stream.emergent.evidence(started.key, 100, false);
+  ASSERT_FALSE(posts.empty());
+  EXPECT_EQ(EventTime{std::chrono::seconds{started.at}}, posts.front().time);  // the newest
+  EXPECT_LE(started.onset, started.at);
+}
+
+// What is left of a topic does not take in a large event that some tell in one breath with it.
+TEST(EmergentTest, AFadingTopicDoesNotSwallowALargerEvent) {
+  Stream stream(10);
+  const auto say = [&](std::int64_t second, const char* phrase) {
+    stream.say(second, stream.chatter(3) + "，" + phrase + "，" + stream.chatter(3));
+  };
+  stream.run(0, 1'800);
+  stream.run(1'800, 2'000, [&](std::int64_t second) { say(second, "磁暴火车站"); });
+  stream.run(2'000, 2'550, [&](std::int64_t second) {
+    if (second % 60 == 0) say(second, "磁暴火车站");
+  });
+  ASSERT_EQ(stream.emergent.topics(), 1u);
+  stream.run(2'550, 2'560, [&](std::int64_t second) {
+    for (int i = 0; i < 60; ++i) {
+      say(second, i % 7 == 0 ? "鲸鱼搁浅海滩，磁暴火车站" : "鲸鱼搁浅海滩");
+    }
+  });
+  const auto started = stream.of_phase(ChangePhase::kStarted);
+  ASSERT_EQ(started.size(), 2u);
+  EXPECT_EQ(started[1].name.term, "鲸鱼搁浅海滩");
+}
+
+// Pairs of two events that have a word of every day in common.
+TEST(EmergentTest, AWordOfEveryDayInBothDoesNotJoinTwoEvents) {
+  Stream stream(11);
+  stream.run(0, 3'600);
+  const std::string& common = stream.known(12);
+  stream.run(3'600, 3'900, [&](std::int64_t second) {
+    const std::string& word = stream.known(second % 2 == 0 ? 90 : 120);
+    stream.say(second, word + "，" + stream.chatter(1) + "，" + common);
+  });
+  EXPECT_EQ(stream.of_phase(ChangePhase::kStarted).size(), 2u);
+}
+
+// The words of topics that are over make room for those of now; what finds none is counted.
+TEST(EmergentTest, EndedTopicsDoNotHoldTheirTerms) {
+  EmergentOptions options;
+  options.terms_max = 12;
+  Stream stream(12, options);
+  stream.run(0, 1'800);
+  const auto phrase = [&](const std::string& text) {
+    return [&stream, text](std::int64_t second) {
+      stream.say(second, stream.chatter(3) + text + stream.chatter(3));
+    };
+  };
+  stream.run(1'800, 2'000, phrase("磁暴火车站停运三天全城震惊"));
+  ASSERT_EQ(stream.of_phase(ChangePhase::kStarted).size(), 1u);
+  stream.run(2'000, 3'000);
+  ASSERT_EQ(stream.of_phase(ChangePhase::kEnded).size(), 1u);
+  stream.run(3'000, 3'200, phrase("鲸鱼搁浅海滩"));
+  const auto started = stream.of_phase(ChangePhase::kStarted);
+  ASSERT_EQ(started.size(), 2u);
+  EXPECT_EQ(started[1].name.term, "鲸鱼搁浅海滩");
+  const std::uint64_t refused = stream.emergent.refused_terms();
+  stream.run(3'200, 3'300, phrase("内陆湖泊今晨出现罕见巨型漩涡"));
+  EXPECT_GT(stream.emergent.refused_terms(), refused);
+  // What is over can still be looked at.
+  EXPECT_FALSE(stream.emergent.evidence(started[0].key, 3, false).empty());
 }
 
 TEST(EmergentTest, FewAuthorsAreNoTopic) {

@@ -97,6 +97,14 @@ std::optional<TextSketch> TextSketcher::sketch(std::string_view text, std::strin
   return minima;
 }
 
+std::string TextSketcher::folded() const {
+  std::string text;
+  for (std::size_t i = 0; i < folded_.units.size(); ++i) {
+    if (folded_.units[i].kind != UnitKind::kPictograph) text += folded_.unit(i);
+  }
+  return text;
+}
+
 std::size_t equal_minima(const TextSketch& a, const TextSketch& b) {
   std::size_t equal = 0;
   for (std::size_t k = 0; k < kMinima; ++k) equal += a[k] == b[k];

@@ -37,6 +37,9 @@ class TextSketcher {
   // Of the last text.
   std::size_t units() const { return units_; }
 
+  // The units of the last text, one after another: without punctuation and emoji.
+  std::string folded() const;
+
   // What the last text was without what is left out: for people.
   const std::string& cleaned() const { return cleaned_; }
 
