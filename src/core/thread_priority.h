@@ -17,12 +17,13 @@ namespace tidewatch {
 // 6.12 knows none.
 inline constexpr std::chrono::nanoseconds kLongTurn = std::chrono::milliseconds{20};
 
-// Sets nice value and turn of the calling thread. False: refused, nothing is changed.
+// Sets nice value and turn of the calling thread, whose scheduling policy stays. False: refused,
+// nothing is changed.
 inline bool set_thread_turn(int nice, std::chrono::nanoseconds turn) {
   struct {  // the kernel's struct sched_attr, which glibc 2.36 does not have
     std::uint32_t size = 48;
-    std::uint32_t policy = SCHED_OTHER;
-    std::uint64_t flags = 0;
+    std::uint32_t policy = 0;
+    std::uint64_t flags = 0x08;  // SCHED_FLAG_KEEP_POLICY: the operator's stays
     std::int32_t nice = 0;
     std::uint32_t priority = 0;
     std::uint64_t runtime = 0;

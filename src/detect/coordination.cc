@@ -28,9 +28,9 @@ constexpr double kSuspectShare = 0.1;
 
 // The first so many posts of one text count for the crowd; the next only once more people have
 // posted it than a flood has accounts, or kYoungPosts have come without one by an author who had
-// posted it before. Fewer do not do: of sixty accounts in turn the first sixty posts are what a
-// crowd's are, and with 5 and what follows the 50th they stay below the detector's 16 authors.
-constexpr std::uint32_t kUndecidedFrom = 5, kFewAuthors = 64, kYoungPosts = 50;
+// posted it before. Fewer do not do: of 64 accounts in turn the first 64 posts are what a crowd's
+// are, and with 5 and what follows the 54th they stay below the detector's 16 authors.
+constexpr std::uint32_t kUndecidedFrom = 5, kFewAuthors = 64, kYoungPosts = 54;
 
 bool is_suspect(const CopyGroup& group) {
   if (group.own_text && group.counts.posts > kUndecidedFrom &&

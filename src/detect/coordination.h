@@ -52,7 +52,7 @@ class Coordination final : public PostObserver {
 
   // True: the post is of a text whose posting looks coordinated by now, or may soon (a few authors
   // have posted it again, a tenth of its posts are such), or that no more people have copied than a
-  // flood has accounts (its posts from the sixth on, until it has 65 authors, or 50 posts and no
+  // flood has accounts (its posts from the sixth on, until it has 65 authors, or 54 posts and no
   // author twice).
   bool on_counted(const ScoredPost& post, std::uint8_t emotion, bool negative) override;
   // Of the group that the last post counted belongs to; 0: none.

@@ -132,8 +132,8 @@ TEST(CoordinationTest, CopyPasteFloodsAreToldAsSuchAndAreNoCrowd) {
   EXPECT_EQ(crowds, 0);
 }
 
-// Each of sixty accounts has posted once before any posts again.
-TEST(CoordinationTest, SixtyAccountsInTurnAreNoCrowdNorAreShortTextsAndTemplates) {
+// Each of 64 accounts has posted once before any posts again.
+TEST(CoordinationTest, ManyAccountsInTurnAreNoCrowdNorAreShortTextsAndTemplates) {
   for (const char* const shape : {"varied", "short", "template"}) {
     int labelled = 0, crowds = 0;
     for (std::uint32_t seed = 101; seed <= 110; ++seed) {
@@ -148,7 +148,7 @@ TEST(CoordinationTest, SixtyAccountsInTurnAreNoCrowdNorAreShortTextsAndTemplates
           text = base.substr(0, 24) + stream.text().substr(0, 6) + base.substr(24) +
                  std::to_string(stream.below(10'000)) + "元";
         }
-        stream.add(at, "bot" + std::to_string(turn++ % 60), text);
+        stream.add(at, "bot" + std::to_string(turn++ % 64), text);
       }
       const Stream::Told told = stream.run();
       labelled += !told.coordinated.empty();

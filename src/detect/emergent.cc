@@ -302,8 +302,11 @@ void Emergent::find_topics(std::int64_t second) {
           posts_.begin(), posts_.end(), [&](const HotPost& post) { return is_of(post, topic); }));
     }
   }
-  for (const Cluster& cluster : clusters()) {
-    if (cluster.authors < options_.authors_min || joins_open_topic(cluster, second)) continue;
+  for (Cluster& cluster : clusters()) {
+    if (cluster.authors < options_.authors_min) continue;
+    cluster.name = name_of(cluster);
+    if (cluster.name.empty()) continue;  // its words have been forgotten
+    if (joins_open_topic(cluster, second)) continue;
     if (!is_fresh(cluster, second)) continue;
     if (topics_.size() >= options_.topics_max) {
       ++refused_;
@@ -368,13 +371,14 @@ std::vector<std::vector<std::uint64_t>> Emergent::linked_terms() const {
   }
   // Pairs with a term in common: it and whatever stands beside it by chance. They need fewer posts
   // together, but some: two events may have a word of every day in common.
-  const auto parts_of = [&](std::uint32_t place) {
-    const auto known = terms_.find(terms[place]);
-    return known == terms_.end() ? std::array<std::uint64_t, 2>{} : known->second.parts;
-  };
+  std::vector<std::array<std::uint64_t, 2>> parts(terms.size());
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    const auto known = terms_.find(terms[i]);
+    if (known != terms_.end()) parts[i] = known->second.parts;
+  }
   for (const auto& [pair, posts] : together) {
     const auto a = static_cast<std::uint32_t>(pair >> 32), b = static_cast<std::uint32_t>(pair);
-    const auto of_a = parts_of(a), of_b = parts_of(b);
+    const auto &of_a = parts[a], &of_b = parts[b];
     if (of_a[0] == 0 || of_b[0] == 0) continue;
     const bool in_both =
         std::find_first_of(of_a.begin(), of_a.end(), of_b.begin(), of_b.end()) != of_a.end();
@@ -430,9 +434,11 @@ std::vector<Emergent::Cluster> Emergent::clusters() const {
 // Whether it has half of its terms, or joined_min of its posts, in common with the topic, comes
 // from one of its cascades, or has half of what the topic has of late (a topic that was found by a
 // word of every day, when the event's own words come out). Not when it dwarfs what is left of a
-// topic: that is another event, with a word or a few posts in common.
+// topic: that is another event, with a word or a few posts in common; unless people call it the
+// same.
 bool Emergent::is_part_of(const Cluster& cluster, const Topic& topic, std::int64_t second) const {
-  const bool young = topic.ended_at == 0 && second - topic.onset < kYoungSeconds;
+  if (cluster.name == topic.name) return true;
+  const bool young = topic.ended_at == 0 && second - topic.opened_at < kYoungSeconds;
   if (!young && cluster.posts.size() > kGrownTimes * topic.hot_posts) return false;
   const std::size_t common = in_common(cluster.terms, topic.terms);
   if (2 * common >= std::min(cluster.terms.size(), topic.terms.size())) return true;
@@ -496,13 +502,7 @@ void Emergent::note_cascade(Topic& topic, std::uint64_t cascade) {
 void Emergent::open(const Cluster& cluster, std::int64_t second) {
   Topic topic;
   topic.serial = ++serial_;
-  topic.name = name_of(cluster);
-  if (topic.name.empty()) return;  // its words have been forgotten
-  const auto is_same = [&](const Topic& other) { return other.name == topic.name; };
-  if (std::any_of(topics_.begin(), topics_.end(), is_same) ||
-      std::any_of(ended_.begin(), ended_.end(), is_same)) {
-    return;
-  }
+  topic.name = cluster.name;
   topic.terms = cluster.terms;
   if (topic.terms.size() > kTermsPerTopicMax) topic.terms.resize(kTermsPerTopicMax);
   begin(topic, cluster, second);
@@ -513,7 +513,7 @@ void Emergent::begin(Topic& topic, const Cluster& cluster, std::int64_t second) 
   note_cascade(topic, cluster.cascade);
   topic.lead = cluster.lead;
   topic.onset = topic.recent_at = cluster.posts.front()->second;
-  topic.last_busy = second;
+  topic.last_busy = topic.opened_at = second;
   topic.hot_posts = static_cast<std::uint32_t>(cluster.posts.size());
   topic.from_rate =
       counts_.expected(cluster.lead) * 60 / static_cast<double>(options_.slice_seconds);

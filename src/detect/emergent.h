@@ -87,7 +87,7 @@ class Emergent {
     std::vector<std::uint64_t> terms;     // ascending
     std::vector<std::uint64_t> cascades;  // that most of something found was; at most kCascadesMax
     std::uint64_t lead = 0;               // its most frequent term
-    std::int64_t onset = 0, told_at = 0, last_busy = 0;
+    std::int64_t onset = 0, opened_at = 0, told_at = 0, last_busy = 0;
     std::int64_t ended_at = 0;  // 0: it goes on
     std::uint32_t posts_told = 0;
     std::uint32_t hot_posts = 0;  // of posts_, at the last look
@@ -101,6 +101,7 @@ class Emergent {
   struct Cluster {
     std::vector<std::uint64_t> terms;  // ascending
     std::vector<const HotPost*> posts;
+    std::string name{};  // of one with enough authors
     std::uint64_t lead = 0;
     std::uint64_t cascade = 0;  // that half of the posts or more come from; 0: none
     std::size_t authors = 0;

@@ -231,6 +231,29 @@ TEST(EmergentTest, AFadingTopicDoesNotSwallowALargerEvent) {
   EXPECT_EQ(started[1].name.term, "鲸鱼搁浅海滩");
 }
 
+// What people call by the hashtag of an open topic is that topic, however much there is of it.
+TEST(EmergentTest, ALargerEventUnderTheSameHashtagIsTheTopicGrown) {
+  Stream stream(14);
+  const auto say = [&](std::int64_t second, const char* phrase) {
+    stream.say(second, stream.chatter(3) + "#磁暴#，" + phrase + "，" + stream.chatter(3));
+  };
+  stream.run(0, 1'800);
+  stream.run(1'800, 2'000, [&](std::int64_t second) { say(second, "火车站停运三天"); });
+  stream.run(2'000, 2'550, [&](std::int64_t second) {
+    if (second % 60 == 0) say(second, "火车站停运三天");
+  });
+  ASSERT_EQ(stream.emergent.topics(), 1u);
+  stream.run(2'550, 2'600, [&](std::int64_t second) {
+    for (int i = 0; i < 20; ++i) say(second, "鲸鱼搁浅海滩");
+  });
+  const auto started = stream.of_phase(ChangePhase::kStarted);
+  ASSERT_EQ(started.size(), 1u);
+  EXPECT_EQ(started[0].name.term, "#磁暴#");
+  const auto posts = stream.emergent.evidence(started[0].key, 5, false);
+  ASSERT_FALSE(posts.empty());
+  EXPECT_NE(posts.front().text.find("鲸鱼"), std::string::npos) << posts.front().text;
+}
+
 // Pairs of two events that have a word of every day in common.
 TEST(EmergentTest, AWordOfEveryDayInBothDoesNotJoinTwoEvents) {
   Stream stream(11);

@@ -20,9 +20,9 @@ struct KeyPlace {
   bool reportable = false;
   // A rule whose query fixes the emotion: its negative share says nothing.
   bool fixed_share = false;
-  std::uint8_t open_waves = 0;   // the detector's: a bit for each kind of change
-  std::uint16_t week = 0;        // the detector's: whose WeekProfile holds for the key
-  bool owns_week = false;        // its own
+  std::uint8_t open_waves = 0;  // the detector's: a bit for each kind of change
+  std::uint16_t week = 0;       // the detector's: whose WeekProfile holds for the key
+  bool owns_week = false;       // its own
 
   // How specific: 0 for *@*, 1, 2 for topic@region, *@city, hashtags, keywords and rules.
   int depth() const { return in_family ? (topic != 0) + (region != 0) + (province != 0) : 2; }

@@ -52,7 +52,7 @@ std::vector<int> proxy_ports() {
   for (const char* variable : kProxyVariables) {
     const char* const address = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): read alone
     if (address == nullptr || *address == '\0') continue;
-    const bool https = std::string_view{address}.starts_with("https://");
+    const bool https = ::curl_strnequal(address, "https://", 8) != 0;
     ports.push_back(port_of(address, CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME,
                             https ? kHttpsProxyPort : kProxyPort));
   }
@@ -81,7 +81,8 @@ int before_request(void* self, char* address, char* /*local*/, int port, int /*l
   auto& exchange = *static_cast<Exchange*>(self);
   const char* url = nullptr;
   ::curl_easy_getinfo(exchange.easy, CURLINFO_EFFECTIVE_URL, &url);
-  const bool by_proxy = url != nullptr && port_of(url, CURLU_DEFAULT_PORT, 0) != port;
+  const int own_port = url == nullptr ? 0 : port_of(url, CURLU_DEFAULT_PORT, 0);
+  const bool by_proxy = own_port != 0 && own_port != port;  // 0: not known, so taken for direct
   const bool maybe_by_proxy = std::find(exchange.proxy_ports.begin(), exchange.proxy_ports.end(),
                                         port) != exchange.proxy_ports.end();
   const bool is_private = !by_proxy && exchange.is_private(address);

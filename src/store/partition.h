@@ -31,7 +31,8 @@ struct Partition {
   std::int64_t stored_until = 0;   // wall time of its last post, ms; 0 while it is open
   bool compacted = false;          // its index is one segment
   std::int64_t indexed_until = 0;  // every post of it up to here is in its index
-  bool index_failed = false;       // the last try to index it, or damaged past its remakes
+  bool index_failed = false;       // the last try to index it
+  bool index_given_up = false;     // damaged past its remakes; for good, until the next start
   std::uint32_t index_made = 0;    // how often its index was made anew since the store was opened
   std::uint64_t posts_bytes = 0;   // pages in use
   std::uint64_t search_bytes = 0;
@@ -39,7 +40,6 @@ struct Partition {
 
   bool is_open() const { return last == kOpenEnd; }
   bool indexed() const { return indexed_until >= last; }
-  bool index_given_up() const { return index_failed && index_made >= kIndexRemakesMax; }
   std::uint64_t bytes() const { return posts_bytes + search_bytes; }
 };
 

@@ -203,12 +203,17 @@ std::vector<SequenceRange> ranges_of(const PostQuery& query, const BlockMap& blo
 // An index that is made anew meanwhile may be gone, or half made, when it is opened.
 Result<OpenPartition> OpenPartition::open(Reader& reader, const SearchPlace& place,
                                           const Partition& partition, bool with_index) {
-  auto opened = try_open(reader, partition, with_index);
-  if (!with_index || (opened.ok() && !opened->damaged())) return opened;
-  const auto now = place.partitions.find(partition.number);
-  if (now && now->index_made != partition.index_made) return try_open(reader, *now, with_index);
-  if (opened.ok()) place.damaged(partition, *opened->damage_);
-  return opened;
+  std::optional<Partition> now;
+  {
+    auto opened = try_open(reader, partition, with_index);
+    if (!with_index || (opened.ok() && !opened->damaged())) return opened;
+    now = place.partitions.find(partition.number);
+    if (!now || now->index_made == partition.index_made) {
+      if (opened.ok()) place.damaged(partition, *opened->damage_);
+      return opened;
+    }
+  }  // its transactions end here: the next are on the same connections
+  return try_open(reader, *now, with_index);
 }
 
 Result<OpenPartition> OpenPartition::try_open(Reader& reader, const Partition& partition,

@@ -88,9 +88,10 @@ Status Reader::open_search(PartitionReader& partition, std::uint32_t index_made)
   TRY(check_index_tables(*search));
   TRY(register_search_tokenizer(*search));
   const std::string table{kSearchTable};
-  TRY_ASSIGN(partition.hits,
-             search->prepare("SELECT rowid FROM " + table + " WHERE " + table +
-                             " MATCH ?1 AND rowid>=?2 AND rowid<?3 ORDER BY rowid DESC"));
+  TRY_ASSIGN(
+      partition.hits,
+      prepare_on_index(*search, "SELECT rowid FROM " + table + " WHERE " + table +
+                                    " MATCH ?1 AND rowid>=?2 AND rowid<?3 ORDER BY rowid DESC"));
   partition.search = std::move(search);
   partition.index_made = index_made;
   return {};

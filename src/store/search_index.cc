@@ -29,6 +29,9 @@ constexpr std::string_view kCountTables =
     "SELECT count(*) FROM sqlite_schema WHERE name IN ('meta', 'post_terms', 'post_terms_data',"
     " 'post_terms_idx', 'post_terms_config')";
 constexpr std::int64_t kTables = 5;
+// FTS5's own format: without it every statement on the table fails.
+constexpr std::string_view kIndexFormat = "SELECT v FROM post_terms_config WHERE k='version'";
+constexpr std::int64_t kFormat = 4, kFormatSecureDelete = 5;
 
 // A term list of this size is kept in memory before it is written as a segment; up to eight
 // segments of a level are left unmerged. Measured: 57 k rows/s against 50 k with the defaults.
@@ -89,8 +92,17 @@ Result<std::unique_ptr<Database>> open_partition_search(const IndexPlace& place,
 
 Status check_index_tables(Database& search) {
   TRY_ASSIGN(const auto ours, search.number(kCountTables));
-  if (ours == kTables) return {};
+  if (ours == kTables) {
+    TRY_ASSIGN(const auto format, search.number(kIndexFormat));
+    if (format == kFormat || format == kFormatSecureDelete) return {};
+  }
   return Error{Code::kDataLoss, search.path().string() + ": not a search index"};
+}
+
+Result<Statement> prepare_on_index(Database& search, std::string_view sql) {
+  auto prepared = search.prepare(sql);
+  if (prepared.ok() || prepared.error().code != Code::kInternal) return prepared;
+  return Error{Code::kDataLoss, prepared.error().message};
 }
 
 Result<std::int64_t> read_indexed_until(Database& search) {
@@ -112,7 +124,7 @@ Status SearchIndex::load(std::int64_t last) {
     const Status loaded = load_partition(partition, last);
     if (loaded.ok()) continue;
     if (!is_index_damage(loaded.error())) return loaded;
-    TRY(make_anew(partition.number, loaded.error()));
+    TRY(make_anew(partition.number, loaded.error(), partition.index_made));
   }
   return {};
 }
@@ -136,12 +148,12 @@ Status SearchIndex::load_partition(const Partition& partition, std::int64_t last
 
 // First nothing is looked up in it any more, then it goes; readers that have the old file open keep
 // it until they see that there is another, however the rest of this ends.
-Status SearchIndex::make_anew(std::int64_t number, const Error& damage) {
-  forget(number);
+Status SearchIndex::make_anew(std::int64_t number, const Error& damage, std::uint32_t index_made) {
   const auto partition = partitions_.find(number);
-  if (!partition) return {};
+  if (!partition || partition->index_made != index_made) return {};
+  forget(number);
   if (partition->index_made >= Partition::kIndexRemakesMax) {
-    partitions_.change(number, [](Partition& one) { one.index_failed = true; });
+    partitions_.change(number, [](Partition& one) { one.index_given_up = true; });
     return Error{Code::kDataLoss,
                  index_damage_text(damage) + ": damaged again after it was made anew " +
                      std::to_string(partition->index_made) +
@@ -174,8 +186,9 @@ Status SearchIndex::go_to(const Partition& partition) {
       },
       this);
   TRY_ASSIGN(next_posts_, posts_->prepare(kNextPosts));
-  TRY_ASSIGN(insert_, of_index(search_->prepare("INSERT INTO " + std::string{kSearchTable} +
-                                                "(rowid, terms) VALUES(?1, ?2)")));
+  TRY_ASSIGN(insert_,
+             of_index(prepare_on_index(*search_, "INSERT INTO " + std::string{kSearchTable} +
+                                                     "(rowid, terms) VALUES(?1, ?2)")));
   number_ = partition.number;
   return {};
 }
@@ -236,7 +249,7 @@ Result<std::size_t> SearchIndex::index_or_make_anew(const Partition& partition,
   damage_.reset();
   auto indexed = index_partition(partition, count_max, last);
   if (!damage_) return indexed;
-  TRY(make_anew(partition.number, *damage_));
+  TRY(make_anew(partition.number, *damage_, partition.index_made));
   return index_partition(partition, count_max, last);
 }
 

@@ -39,8 +39,11 @@ bool is_index_damage(const Error& error);
 // What was found, for people, without SQLite's remedy (a backup): an index is made from the posts.
 std::string index_damage_text(const Error& damage);
 
-// An error of which is_index_damage() is true: tables of an index are not there.
+// An error of which is_index_damage() is true: tables of an index are not there, or of no format.
 Status check_index_tables(Database& search);
+// Prepares one of our own statements on the index's table. SQLite calls it an error of the
+// statement when what the index says of itself is damaged: kDataLoss then.
+Result<Statement> prepare_on_index(Database& search, std::string_view sql);
 
 // How far an index got, read in the caller's transaction: every post up to here is in it.
 Result<std::int64_t> read_indexed_until(Database& search);
@@ -69,9 +72,11 @@ class SearchIndex {
   Result<std::size_t> index_some(std::size_t count_max, std::int64_t last);
   // Replaces the index of a partition, if that is still there, by an empty one, since it holds
   // nothing of its own, and tells the PartitionMap, so that it is filled again and readers let go
-  // of the old file. No other connection may write to the old one. kDataLoss: it was made anew
-  // Partition::kIndexRemakesMax times already; it stays as it is and is marked (index_failed).
-  Status make_anew(std::int64_t number, const Error& damage);
+  // of the old file; nothing when the damage was met in an older one than is there
+  // (`index_made`: Partition's, when it was met). No other connection may write to the old one.
+  // kDataLoss: it was made anew Partition::kIndexRemakesMax times already; it stays as it is and is
+  // marked (index_given_up).
+  Status make_anew(std::int64_t number, const Error& damage, std::uint32_t index_made);
   // Lets go of the files of a partition.
   void forget(std::int64_t number);
 

@@ -195,7 +195,8 @@ Status Store::Impl::retain_by_size() {
   while (used() > target && !stopping()) {
     const auto list = partitions.list();
     const bool closed = !list->empty() && !list->front().is_open();
-    if (closed && (list->front().indexed() || list->front().index_failed)) {
+    if (closed &&
+        (list->front().indexed() || list->front().index_failed || list->front().index_given_up)) {
       TRY(remove_partition(list->front(), /*by_age=*/false));
       continue;
     }
@@ -253,15 +254,15 @@ void Store::Impl::pause(std::chrono::milliseconds duration) {
 // Called by searches. One that began before the index was made anew says nothing of it.
 void Store::Impl::note_index_damage(const Partition& partition, const Error& damage) {
   const auto now = partitions.find(partition.number);
-  if (!now || now->index_made != partition.index_made || now->index_given_up()) return;
+  if (!now || now->index_made != partition.index_made || now->index_given_up) return;
   const MutexLock lock(thread_mu);
-  index_damages.emplace(partition.number, damage);
+  index_damages.insert_or_assign(partition.number, IndexDamage{damage, partition.index_made});
 }
 
 // Makes an index anew that a search found damaged; false: there is none. Done where indexes are
 // compacted, so that nobody writes to the old one.
 Result<bool> Store::Impl::mend_one() {
-  std::map<std::int64_t, Error>::node_type damage;
+  std::map<std::int64_t, IndexDamage>::node_type damage;
   {
     const MutexLock lock(thread_mu);
     if (index_damages.empty()) return false;
@@ -278,14 +279,15 @@ Result<bool> Store::Impl::compact_one(bool paced) {
   if (mended) return true;
   const auto list = partitions.list();
   const auto partition = std::find_if(list->begin(), list->end(), [](const Partition& one) {
-    return !one.is_open() && one.indexed() && !one.compacted && !one.index_given_up();
+    return !one.is_open() && one.indexed() && !one.compacted && !one.index_given_up;
   });
   if (partition == list->end() || stopping()) return false;
   const std::int64_t number = partition->number;
+  const std::uint32_t index_made = partition->index_made;
   const auto bytes = compact_index(number, paced);
   if (!bytes.ok()) {
     if (!is_index_damage(bytes.error())) return bytes.error();
-    TRY(make_index_anew(number, bytes.error()));
+    TRY(make_index_anew(number, {bytes.error(), index_made}));
     return true;
   }
   if (!*bytes) return !stopping();
@@ -328,11 +330,11 @@ Status Store::Impl::before_index_anew(const Partition& partition, const Error& d
 }
 
 // Its posts are found again as soon as they are indexed again.
-Status Store::Impl::make_index_anew(std::int64_t number, const Error& damage) {
+Status Store::Impl::make_index_anew(std::int64_t number, const IndexDamage& damage) {
   Status made;
   {
     const MutexLock lock(index_mu);
-    made = index->make_anew(number, damage);
+    made = index->make_anew(number, damage.error, damage.index_made);
   }
   {
     const MutexLock lock(thread_mu);  // else the indexer could look just before and sleep on

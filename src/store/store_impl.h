@@ -79,7 +79,11 @@ struct Store::Impl {
   Result<bool> compact_one(bool paced);
   Result<std::optional<std::uint64_t>> compact_index(std::int64_t number, bool paced);
   Status before_index_anew(const Partition& partition, const Error& damage);
-  Status make_index_anew(std::int64_t number, const Error& damage);
+  struct IndexDamage {
+    Error error;
+    std::uint32_t index_made = 0;  // Partition::index_made of the index that it was met in
+  };
+  Status make_index_anew(std::int64_t number, const IndexDamage& damage);
   void note_index_damage(const Partition& partition, const Error& damage);
   Result<bool> mend_one();
   void pause(std::chrono::milliseconds duration);
@@ -157,7 +161,7 @@ struct Store::Impl {
   std::string index_error GUARDED_BY(thread_mu);
   std::string compaction_error GUARDED_BY(thread_mu);
   // What searches met, by partition, until the compactor has looked at it: one entry each.
-  std::map<std::int64_t, Error> index_damages GUARDED_BY(thread_mu);
+  std::map<std::int64_t, IndexDamage> index_damages GUARDED_BY(thread_mu);
   std::string maintenance_error GUARDED_BY(thread_mu);
   std::jthread indexer;
   std::jthread catcher_up;

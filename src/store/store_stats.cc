@@ -30,7 +30,7 @@ Status quick_check(Database& db) {
 // Empty: every index can be searched, or will be.
 std::string given_up_text(const std::filesystem::path& dir, const PartitionMap::List& list) {
   for (const Partition& one : list) {
-    if (one.index_given_up()) {
+    if (one.index_given_up) {
       return partition_search_path(dir, one.number).string() +
              ": damaged, though it was made anew since the start; check the disk (dmesg), then "
              "start "

@@ -1031,6 +1031,7 @@ class IndexDamageTest : public StoreTest {
     options_.say = [this](const std::string& line) {
       said_.push_back(line);
       if (full_when_told_) disk_.answer = SQLITE_FULL;
+      if (search_when_told_) found();
     };
   }
   void fill() {
@@ -1059,7 +1060,7 @@ class IndexDamageTest : public StoreTest {
   IndexDisk disk_;
   StoreOptions options_ = quiet_options(dir_.path());
   std::vector<std::string> said_;
-  bool full_when_told_ = false;
+  bool full_when_told_ = false, search_when_told_ = false;
   std::unique_ptr<Store> store_;
 };
 
@@ -1139,7 +1140,8 @@ TEST_F(IndexDamageTest, AnIndexFoundDamagedByTheIndexerIsMadeAnew) {
 // The search answers what it can and says how many posts it could not look at.
 TEST_F(IndexDamageTest, AnIndexFoundDamagedBySearchesIsMadeAnew) {
   for (const char* sql :
-       {"DELETE FROM post_terms_data WHERE id > 10", "DROP TABLE meta", "DELETE FROM meta"}) {
+       {"DELETE FROM post_terms_data WHERE id > 10", "DROP TABLE meta", "DELETE FROM meta",
+        "DELETE FROM post_terms_config", "UPDATE post_terms_config SET v=99 WHERE k='version'"}) {
     SCOPED_TRACE(sql);
     said_.clear();
     fill();
@@ -1170,11 +1172,25 @@ TEST_F(IndexDamageTest, AnIndexFoundDamagedBySearchesIsMadeAnew) {
   }
 }
 
+// What a search meets while the index is being made anew is the same damage once more.
+TEST_F(IndexDamageTest, OneDamageMetTwiceIsMendedOnce) {
+  search_when_told_ = true;
+  fill();
+  ASSERT_EQ(problem(store_->compact_now()), "");
+  reopen();
+  damage();
+  EXPECT_EQ(found(), 5U);
+  EXPECT_EQ(problem(store_->compact_now()), "");
+  EXPECT_EQ(problem(store_->index_now()), "");
+  EXPECT_EQ(problem(store_->compact_now()), "");
+  EXPECT_EQ(said_.size(), 1U);
+  EXPECT_EQ(found(), 10U);
+}
+
 // As when the files are replaced between a search's look at the partitions and its opening them.
 TEST_F(IndexDamageTest, ASearchThatFindsTheFileReplacedLooksAgain) {
   fill();
   store_.reset();
-  remove_database_files(partition_search_path(dir_.path(), 1));
   const LabelSets label_sets;
   const BlockMap blocks;
   PartitionMap partitions;
@@ -1188,10 +1204,15 @@ TEST_F(IndexDamageTest, ASearchThatFindsTheFileReplacedLooksAgain) {
                           [&](const Partition&, const Error&) { told = true; }};
   const auto reader = Reader::open(dir_.path(), "unix", clock_);
   ASSERT_EQ(problem(reader), "");
-  auto opened = OpenPartition::open(**reader, place, before, true);
-  ASSERT_EQ(problem(opened), "");
-  EXPECT_EQ(opened->indexed_end(), 1);
-  EXPECT_EQ(opened->end(), 5'001);
+  for (const bool half_made : {false, true}) {
+    remove_database_files(partition_search_path(dir_.path(), 1));
+    if (half_made) std::ofstream{partition_search_path(dir_.path(), 1)};
+    auto opened = OpenPartition::open(**reader, place, before, true);
+    ASSERT_EQ(problem(opened), "");
+    EXPECT_EQ(opened->indexed_end(), 1);
+    EXPECT_EQ(opened->end(), 5'001);
+  }
+  remove_database_files(partition_search_path(dir_.path(), 1));
   partitions.remove(1);
   partitions.add(before);
   EXPECT_FALSE(OpenPartition::open(**reader, place, before, true).ok()) << "nobody replaced it";
