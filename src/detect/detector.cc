@@ -19,7 +19,7 @@ namespace {
 // The statistics of a relative count as a sign from here on (in nats, whatever the thresholds).
 constexpr double kSignificantVolume = 5.5, kSignificantNegative = 7;
 constexpr float kHot = 2.75F, kCold = 1.1F;
-constexpr std::int32_t kHotPruneSeconds = 60;
+constexpr std::size_t kHotPruneTicks = 60;
 // A key told as a relative's wave is looked at again after this long.
 constexpr std::int32_t kExplainedSeconds = 30;
 // Within a broader wave, a narrower key may start a wave of its own when its change began this
@@ -96,7 +96,7 @@ class Detector::Impl {
     }
     tell_waves(tick.second, names, changes);
     for (const Crossing& crossing : crossed_) consider(crossing, names, changes);
-    if (now_ - pruned_ >= kHotPruneSeconds) prune_hot();
+    for (std::size_t i = 0; i < hot_.size(); ++i) prune_hot(hot_[i], prune_at_[i]);
   }
 
   void watch_rules(std::unordered_map<std::string, WatchedRule> rules) {
@@ -780,8 +780,8 @@ class Detector::Impl {
     return rate >= options_.explained_share * wave.excess_rate(last_tick_);
   }
 
-  void prune_hot() {
-    pruned_ = now_;
+  // Lets go of keys that are up no more: looks at each once in kHotPruneTicks ticks, from `at` on.
+  void prune_hot(std::vector<std::size_t>& hot, std::size_t& at) {
     const auto is_cold = [&](std::size_t slot) {
       catch_up(slot, now_ + 1, learning_of(slot));
       const bool cold =
@@ -789,7 +789,13 @@ class Detector::Impl {
       if (cold) sums_[slot].hot = false;
       return cold;
     };
-    for (auto& hot : hot_) std::erase_if(hot, is_cold);
+    if (at >= hot.size()) at = 0;
+    const auto first = hot.begin() + static_cast<std::ptrdiff_t>(at);
+    const std::size_t count = std::min(hot.size() / kHotPruneTicks + 1, hot.size() - at);
+    const auto last = first + static_cast<std::ptrdiff_t>(count);
+    const auto kept = std::remove_if(first, last, is_cold);
+    at = static_cast<std::size_t>(kept - hot.begin());
+    hot.erase(kept, last);
   }
 
   // --- waves
@@ -953,7 +959,7 @@ class Detector::Impl {
 
   // Slots of keys that are up, hashtags and keywords apart from the family; at most all keys.
   std::array<std::vector<std::size_t>, 2> hot_;
-  std::int32_t pruned_ = 0;
+  std::array<std::size_t, 2> prune_at_{};  // where the next look at hot_ begins
   std::vector<Wave> waves_;  // at most options_.waves_max, by start
   std::uint64_t serial_ = 0;
   std::vector<Crossing> crossed_;  // scratch of observe()
