@@ -201,7 +201,12 @@ Status Counting::restore(std::chrono::minutes recount, std::chrono::hours recoun
   }
   {
     MutexLock lock(mu_);
-    TRY(learn_usual_weeks(store_, labels_, since, watch_.detector()));
+    const Status learned = learn_usual_weeks(store_, labels_, since, watch_.detector());
+    if (!learned) {
+      log(LogLevel::kWarning, "count",
+          "the usual week is learned anew, that of the store is not read",
+          {{"reason", learned.error().message}});
+    }
   }
   std::vector<ScoredPost> posts;
   const auto feed = [&] {

@@ -10,8 +10,8 @@
 namespace tidewatch {
 
 // After a restart: tells a new detector what every topic and every province of China had in the
-// whole hours of the last four weeks before `until`, from the minutes in the store. An hour without
-// any post at all is taken for one in which nothing was counted. About 2 s for four full weeks.
+// whole hours of the last four weeks before `until`, from the minutes in the store. An hour with a
+// gap in the whole stream is left out. About 2 s for four full weeks. Errors: those of the store.
 Status learn_usual_weeks(Store& store, const LabelSchema& labels, EventTime until,
                          Detector& detector);
 

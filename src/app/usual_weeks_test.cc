@@ -14,14 +14,19 @@ constexpr std::int64_t kToday = 19'676 * kDay;  // 15 November 2023
 
 // One post a second, eight from 20:00 to 21:00.
 std::uint32_t posts_a_second(std::int64_t second) { return second % kDay / kHour == 20 ? 8 : 1; }
+std::uint32_t once(std::int64_t second) {
+  return second >= kToday - 7 * kDay + 20 * kHour && second < kToday - 7 * kDay + 21 * kHour ? 8
+                                                                                             : 1;
+}
 
 class UsualWeeksTest : public testing::Test {
  protected:
-  void fill(int days, const std::string& key) {
+  void fill(int days, const std::string& key,
+            std::uint32_t (*rate)(std::int64_t) = posts_a_second) {
     std::vector<MinuteCounts> minutes;
     for (std::int64_t minute = kToday - days * kDay; minute < kToday; minute += 60) {
       KeyCounts counts;
-      counts.posts = counts.new_authors = 60 * posts_a_second(minute);
+      counts.posts = counts.new_authors = 60 * rate(minute);
       for (const std::string& name : {key, std::string{"*@*"}}) {
         minutes.push_back({name, minute, counts});
       }
@@ -58,6 +63,11 @@ TEST_F(UsualWeeksTest, ARestartKnowsTheUsualWeek) {
   fill(28, key);
   EXPECT_FALSE(evening_is_told(key));
   EXPECT_FALSE(evening_is_told("*@广东")) << "as everything usually does";
+}
+
+TEST_F(UsualWeeksTest, WhatHappenedOnceIsNotUsual) {
+  fill(8, "*@广东", once);
+  EXPECT_TRUE(evening_is_told("*@广东"));
 }
 
 TEST_F(UsualWeeksTest, OneDayIsNoWeek) {

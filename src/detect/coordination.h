@@ -58,7 +58,7 @@ class Coordination final : public PostObserver {
   // Of the group that the last post counted belongs to; 0: none.
   KeyId last_key() const { return last_key_; }
 
-  // Says that all seconds up to `second` are closed. Appends changes, with `at` = second.
+  // Says that all seconds up to `second` have been counted. Appends changes, with `at` = second.
   void advance(std::int64_t second, std::vector<Change>& changes);
 
   // Whether an id is of a group; its recent posts, the newest first.

@@ -35,7 +35,7 @@ constexpr double kNegativePrior = 0.2;
 constexpr double kRestErrors = 3;
 // Of a key's excess, what the key must have beyond a rise like that of the rest of its parent.
 constexpr double kOwnShare = 0.5;
-// A key other than a topic or region has a week of its own from this age and rate on.
+// A key other than a topic has a week of its own from this age and rate on.
 constexpr std::int32_t kMatureSeconds = 7 * 86'400;
 constexpr double kMaturePerMinute = 2;
 // Keys looked at in a tick whether they are due for one: every key within an hour, at least some.
@@ -81,10 +81,12 @@ class Detector::Impl {
       origin_ = last_tick_ = tick.second;
     }
     assert(tick.second >= last_tick_);
-    skip_outage(tick.second);
+    const bool outage = skip_outage(tick.second);
     last_tick_ = latest_ = tick.second;
     now_ = to_detector_time(tick.second);
+    if (outage) weeks_.spoil_hour();  // that it began in, and that it ended in
     weeks_.advance(tick.second);
+    if (outage) weeks_.spoil_hour();
     scan_weeks();
     end_quiet_waves(tick.second, changes);
     if (rules_changed_) refresh_rules(names, tick.second, changes);
@@ -176,15 +178,15 @@ class Detector::Impl {
     return origin_ + time + (time < resumed_ ? skipped_before_ : skipped_);
   }
 
-  void skip_outage(std::int64_t second) {
+  bool skip_outage(std::int64_t second) {
     const std::int64_t silence = second - last_tick_;
     const std::size_t all = family_.find(0, 0);
-    if (silence < kOutageMin || all == FamilyIndex::kNobody) return;
-    if (scores_[all].baseline * static_cast<double>(silence) < kOutageExpected) return;
-    weeks_.spoil_hour();
+    if (silence < kOutageMin || all == FamilyIndex::kNobody) return false;
+    if (scores_[all].baseline * static_cast<double>(silence) < kOutageExpected) return false;
     skipped_before_ = skipped_;
     skipped_ += std::min(silence - kOutageGrace, kOutageMax);
     resumed_ = to_detector_time(second);
+    return true;
   }
 
   // --- keys
@@ -321,15 +323,25 @@ class Detector::Impl {
       return;
     }
     place.week = parent;
-    const bool is_parent = place.in_family && place.depth() <= 1;
-    if (is_parent) {
-      place.week = week_of_family(place.topic, place.region, parent);
-    } else if (known_for(slot) >= kMatureSeconds &&
-               scores_[slot].baseline * 60 >= kMaturePerMinute) {
+    const bool is_mature =
+        known_for(slot) >= kMatureSeconds && scores_[slot].baseline * 60 >= kMaturePerMinute;
+    if (place.in_family && place.depth() <= 1) {
+      // Topics are few; a region may be any text, unless the store taught it.
+      const bool is_due =
+          place.region == 0 || is_mature || family_weeks_.contains({place.topic, place.region});
+      if (is_due) place.week = week_of_family(place.topic, place.region, parent);
+    } else if (is_mature) {
       place.week = weeks_.make(parent);
     }
     place.owns_week = place.week != parent && place.week != WeekProfiles::kNone;
     if (place.week == WeekProfiles::kNone) place.week = parent;
+  }
+
+  // The baseline of a young stream is the mean over its whole age: the factor is for a longer past.
+  double season(std::size_t slot) const {
+    const double factor = weeks_.factor(places_[slot].week);
+    const auto span = static_cast<double>(options_.baseline_span.count());
+    return stream_age() >= span || factor == 1 ? factor : std::pow(factor, stream_age() / span);
   }
 
   WeekProfiles::Index parent_week(const KeyPlace& place) const {
@@ -346,7 +358,7 @@ class Detector::Impl {
     return week_of(0, 0);
   }
 
-  // Weeks of topics and regions stay when the key is evicted: they are few, and come again.
+  // Weeks of topics and provinces stay when the key is evicted: they are few, and come again.
   WeekProfiles::Index week_of_family(std::uint64_t topic, std::uint64_t region,
                                      WeekProfiles::Index parent) {
     const auto found = family_weeks_.find({topic, region});
@@ -414,7 +426,7 @@ class Detector::Impl {
     learning.negative_prior = negative_prior(slot);
     learning.scoring = stream_age() > warm_up();
     learning.fixed_share = places_[slot].fixed_share;
-    learning.season = weeks_.factor(places_[slot].week);
+    learning.season = season(slot);
     return learning;
   }
 
@@ -568,9 +580,15 @@ class Detector::Impl {
                                    [&](const Wave& w) { return w.serial() == teller; });
     if (wave == waves_.end() || last_tick_ < wave->start().at + kOwnWaveSeconds) return false;
     KeyScore& score = scores_[slot];
-    if (kind == ChangeKind::kVolume) score.baseline = std::max(score.baseline, score.fast);
+    if (kind == ChangeKind::kVolume) raise_baseline(slot, score.fast);
     reset(slot, kind);
     return true;
+  }
+
+  // From now on `rate` is normal: what the hour of the week adds is in it already.
+  void raise_baseline(std::size_t slot, double rate) {
+    float& baseline = scores_[slot].baseline;
+    baseline = std::max(baseline, static_cast<float>(rate / season(slot)));
   }
 
   void reset(std::size_t slot, ChangeKind kind) {
@@ -869,7 +887,7 @@ class Detector::Impl {
       Wave& wave = waves_[i];
       const std::size_t slot = wave.slot();
       const double normal = wave.kind() == ChangeKind::kVolume
-                                ? scorer_.expected_rate(scores_[slot], stream_age(), weeks_.factor(places_[slot].week))
+                                ? scorer_.expected_rate(scores_[slot], stream_age(), season(slot))
                                 : scorer_.negative_share(scores_[slot], negative_prior(slot));
       const std::int64_t quiet = options_.quiet_before_end.count();
       const std::int64_t since = wave.quiet_since(second, normal, quiet);
@@ -891,8 +909,7 @@ class Detector::Impl {
   void settle(const Wave& wave, std::int64_t at) {
     reset(wave.slot(), wave.kind());
     if (wave.kind() == ChangeKind::kVolume) {
-      float& baseline = scores_[wave.slot()].baseline;
-      baseline = std::max(baseline, static_cast<float>(wave.level(at)));
+      raise_baseline(wave.slot(), wave.level(at));
     }
     for (const auto& hot : hot_) {
       for (const std::size_t slot : hot) {
@@ -926,7 +943,8 @@ class Detector::Impl {
     view.rate_per_minute = score.fast * 60;
     view.baseline_negative_share = scorer_.negative_share(score, learning.negative_prior);
     view.negative_share = score.fast_share;
-    view.rising = score.low > 0 && score.fast > 1.5 * scorer_.expected_rate(score, until, learning.season);
+    view.rising =
+        score.low > 0 && score.fast > 1.5 * scorer_.expected_rate(score, until, learning.season);
     view.in_wave = learning.volume_wave || learning.negative_wave;
     return view;
   }
@@ -960,7 +978,7 @@ class Detector::Impl {
   // Slots of keys that are up, hashtags and keywords apart from the family; at most all keys.
   std::array<std::vector<std::size_t>, 2> hot_;
   std::array<std::size_t, 2> prune_at_{};  // where the next look at hot_ begins
-  std::vector<Wave> waves_;  // at most options_.waves_max, by start
+  std::vector<Wave> waves_;                // at most options_.waves_max, by start
   std::uint64_t serial_ = 0;
   std::vector<Crossing> crossed_;  // scratch of observe()
   DetectStats counters_;

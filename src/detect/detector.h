@@ -40,12 +40,12 @@ struct DetectOptions {
   std::array<double, kBusyClasses> burst_thresholds{11.0, 11.0, 11.0, 11.0, 11.0};
   double baseline_floor_per_minute = 1.0;       // a quieter key is taken to be this busy
   std::chrono::seconds baseline_span{45 * 60};  // time constant of the running baseline
-  // The running baseline follows the rhythm of the week by what topics, regions, and other keys once
-  // they are a week old, usually have at an hour. Keys with a profile of their own, 3 kB each; 0:
+  // The running baseline follows the rhythm of the week by what topics, and other keys once they
+  // are a week old, usually have at an hour. Keys with a profile of their own, 3 kB each; 0:
   // the running baseline alone.
   std::size_t week_profiles_max = 1'024;
-  std::uint32_t authors_min = 16;               // new authors since the onset
-  double excess_min = 10.0;                     // of them, above what the baseline expects
+  std::uint32_t authors_min = 16;  // new authors since the onset
+  double excess_min = 10.0;        // of them, above what the baseline expects
   // They came in this many different seconds: a blip is no wave. Fewer are enough when so many
   // authors came beside those of the largest second.
   std::uint32_t seconds_min = 4;
@@ -145,7 +145,7 @@ class Detector {
   // restart. Older hours first, and before the first tick; other keys and later calls do nothing.
   void learn_hour(const KeyName& key, std::int64_t hour_start, double posts);
 
-  // Says that all ticks up to `second` (at most the watermark) have been seen: ends waves that went
+  // Says that all ticks up to `second` have been seen: ends waves that went
   // quiet, at the time that silence did it. Optional in a replay: the next tick does the same.
   void advance(std::int64_t second, const KeyNames& names, std::vector<Change>& changes);
 

@@ -441,6 +441,30 @@ TEST(DetectorTest, TheUsualWeekCanBeTold) {
   }
 }
 
+TEST(DetectorTest, AnOutageIsNoUsualHour) {
+  Stream stream(10);
+  stream.ticks.skip(kDay - stream.ticks.second() % kDay);
+  stream.run("*@*", 1, 7 * kDay + 9 * kHour + 60);
+  stream.ticks.skip(2 * kHour - 120);  // from 9:01 to 10:59
+  stream.run("*@*", 1, 60 + 600);
+  EXPECT_NEAR(stream.detector.view(stream.ticks.key("*@*"))->baseline_per_minute, 60, 12);
+}
+
+TEST(DetectorTest, WhatAWaveLeavesIsNormalAsItIs) {
+  Stream stream(11);
+  stream.ticks.skip(kDay - stream.ticks.second() % kDay);
+  const std::int64_t today = stream.ticks.second();
+  for (std::int64_t hour = today - 28 * kDay; hour < today; hour += kHour) {
+    stream.detector.learn_hour(*parse_key(kKey), hour,
+                               hour % kDay / kHour >= 20 ? 8 * kHour : kHour);
+  }
+  stream.run(kKey, 1, 20 * kHour);
+  stream.run(kKey, 60, 120);  // far beyond the usual evening
+  stream.run(kKey, 8, 45 * 60);
+  ASSERT_EQ(stream.count(ChangePhase::kEnded), 1);
+  EXPECT_LT(stream.detector.view(stream.ticks.key(kKey))->baseline_per_minute, 1.35 * 8 * 60);
+}
+
 // --- one event, one alert
 
 // Five topics in six regions, each 0.1 posts a second; then an event.

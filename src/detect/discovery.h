@@ -22,8 +22,8 @@ class Discovery final : public PostObserver {
 
   bool on_counted(const ScoredPost& post, std::uint8_t emotion, bool negative) override;
   KeyId own_key() const override { return coordination_.last_key(); }
-  // All seconds up to `second` are closed; appends changes, with `at` = second (or, see Emergent,
-  // later).
+  // All seconds up to `second` have been counted; appends changes, with `at` = second (or, see
+  // Emergent, later).
   void advance(std::int64_t second, std::vector<Change>& changes);
 
   // Whether a change's key is one of these rather than the aggregator's; its recent posts.

@@ -55,7 +55,7 @@ class Emergent {
 
   // Takes a post in the order of counting.
   void add(const ScoredPost& post, std::uint8_t emotion, bool negative);
-  // Says that all seconds up to `second` are closed. Appends changes, with `at` = second; of
+  // Says that all seconds up to `second` have been counted. Appends changes, with `at` = second; of
   // kStarted the second of the newest post that it was decided on, when that is later.
   void advance(std::int64_t second, std::vector<Change>& changes);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "detect/post_watch.h"
 
+#include <algorithm>
 #include <limits>
 #include <unordered_map>
 
@@ -67,6 +68,7 @@ void PostWatch::digest(const Visit& visit) {
     changes_.clear();
     if (on_tick_) on_tick_(tick);
     leave_out_coordinated(tick);
+    told_until_ = tick.second;
     detector_.observe(tick, names(), changes_);
     discovery_.advance(tick.second, changes_);
     if (!changes_.empty()) visit(changes_);
@@ -78,8 +80,9 @@ void PostWatch::pass_silence(const Visit& visit) {
   const auto watermark = aggregator_.stats().watermark;
   if (!watermark) return;
   changes_.clear();
-  detector_.advance(unix_seconds(*watermark) - 1, names(), changes_);
-  discovery_.advance(unix_seconds(*watermark) - 1, changes_);
+  const std::int64_t second = std::max(told_until_, unix_seconds(*watermark) - 1);
+  detector_.advance(second, names(), changes_);
+  discovery_.advance(second, changes_);
   if (!changes_.empty()) visit(changes_);
 }
 

@@ -71,8 +71,9 @@ class PostWatch {
   std::function<void(const Tick&)> on_tick_;
   // By name and query: the second (Unix) from which the rule is watched.
   std::map<std::pair<std::string, std::string>, std::int64_t> rules_since_;
-  std::vector<Tick> ticks_;      // scratch
-  std::vector<Change> changes_;  // scratch
+  std::int64_t told_until_ = INT64_MIN;  // the second of the newest tick
+  std::vector<Tick> ticks_;              // scratch
+  std::vector<Change> changes_;          // scratch
 };
 
 }  // namespace tidewatch

@@ -9,9 +9,9 @@
 namespace tidewatch {
 
 // What a key usually has in each hour of the week (UTC): the posts by new authors of the last four
-// weeks. The rate of an hour is the lower median of its weeks, so that what happened once is not
-// usual and what happens most weeks is. It leans on the same hour of all days while its own weeks
-// are few. 2.7 kB. Not thread-safe.
+// weeks that it was seen in. The rate of an hour is the lower median of its weeks, so that what
+// happened once is not usual and what happens most weeks is. It leans on the same hour of all days
+// while its own weeks are few. 2.7 kB. Not thread-safe.
 class WeekProfile {
  public:
   static constexpr std::size_t kHours = 168, kWeeks = 4;
@@ -20,7 +20,7 @@ class WeekProfile {
   static std::size_t hour_of_week(std::int64_t second);
 
   // Notes the posts of the hour that begins at `hour_start`; older hours first. `wave`: a wave was
-  // open, which counts as usual only when another week of that hour is known.
+  // open, or may have been: that counts as usual only when another week of that hour is known.
   void learn(std::int64_t hour_start, double posts, bool wave);
 
   // What the profile says of one hour: rates as posts an hour.
@@ -72,9 +72,9 @@ class WeekProfiles {
     entries_[index].posts += posts;
     entries_[index].wave |= wave;
   }
-  // Notes a whole hour of the past.
+  // Notes a whole hour of the past, of whose waves nothing is known.
   void learn(Index index, std::int64_t hour_start, double posts) {
-    entries_[index].profile.learn(hour_start, posts, false);
+    entries_[index].profile.learn(hour_start, posts, true);
     hour_ = minute_ = INT64_MIN;
   }
 
