@@ -372,8 +372,8 @@ TEST(AggregatorTest, ATickIsGivenOutBeforeItsSecondCloses) {
   EXPECT_EQ(told.ticks[0].second, kStart + 61);
   EXPECT_EQ(told.ticks[0].keys[0].counts.posts, 2u);  // b, c
   told.add(post(68, "e", "x"));
-  const auto history = told.aggregator.recent_seconds(*told.aggregator.find(*parse_key("*@*")),
-                                                      seconds{60});
+  const auto history =
+      told.aggregator.recent_seconds(*told.aggregator.find(*parse_key("*@*")), seconds{60});
   ASSERT_EQ(history.size(), 3u);
   EXPECT_EQ(history[0].second.posts, 2u) << "a, c: each in its own second";
   EXPECT_EQ(told.aggregator.stats().late, 0u);

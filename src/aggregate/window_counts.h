@@ -80,8 +80,8 @@ struct KeyTick {
 
 // What was counted for one second of event time by the time that it was given out, with what came
 // too late for the tick of its own second (see AggregateOptions::settle); keys without posts in it
-// are absent. Every counted post is in one tick. Ticks come in increasing order; seconds without any
-// post are skipped.
+// are absent. Every counted post is in one tick. Ticks come in increasing order; seconds without
+// any post are skipped.
 struct Tick {
   std::int64_t second = 0;     // Unix seconds, UTC
   std::vector<KeyTick> keys;   // in order of first appearance: deterministic
