@@ -2,13 +2,13 @@
 #include "app/counting.h"
 
 #include <algorithm>
-#include <limits>
 #include <map>
-#include <unordered_map>
 #include <utility>
 
+#include "app/scored_post.h"
 #include "app/usual_weeks.h"
 #include "core/thread_name.h"
+#include "core/unix_time.h"
 #include "observe/log.h"
 
 namespace tidewatch {
@@ -16,15 +16,6 @@ namespace {
 
 constexpr std::size_t kCountBatch = 1'024;  // posts counted under one lock
 constexpr std::chrono::milliseconds kWallTick{500};
-
-std::int64_t unix_seconds(EventTime time) {
-  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
-}
-
-std::uint8_t label_index(const std::vector<std::string>& labels, const std::string& name) {
-  const auto it = std::find(labels.begin(), labels.end(), name);
-  return it == labels.end() ? kNoLabel : static_cast<std::uint8_t>(it - labels.begin());
-}
 
 }  // namespace
 
@@ -214,16 +205,7 @@ Status Counting::restore(std::chrono::minutes recount, std::chrono::hours recoun
     posts.clear();
   };
   TRY(store_.scan_posts(Sequence{}, since, [&](const StoredPost& stored) {
-    ScoredPost post;
-    post.post = stored.post;
-    post.sequence = stored.sequence;
-    post.text_hash = stored.text_hash;
-    post.scores.emotion = label_index(labels_.emotions, stored.emotion);
-    post.scores.topic = label_index(labels_.topics, stored.topic);
-    if (post.scores.topic != kNoLabel) {
-      post.scores.topic_prob[post.scores.topic] = stored.topic_probability;
-    }
-    posts.push_back(std::move(post));
+    posts.push_back(scored_post(stored, labels_));
     if (posts.size() >= kCountBatch) feed();
     return true;
   }));

@@ -9,7 +9,9 @@
 #include <nlohmann/json.hpp>
 
 #include "app/engine_api.h"
+#include "app/scored_post.h"
 #include "core/rfc3339.h"
+#include "core/unix_time.h"
 
 namespace tidewatch {
 namespace {
@@ -18,29 +20,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kPreviewName = "preview";
 
-std::int64_t unix_seconds(EventTime time) {
-  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
-}
 EventTime at_second(std::int64_t second) { return EventTime{std::chrono::seconds{second}}; }
-
-std::uint8_t label_index(const std::vector<std::string>& labels, const std::string& name) {
-  const auto it = std::find(labels.begin(), labels.end(), name);
-  return it == labels.end() ? kNoLabel : static_cast<std::uint8_t>(it - labels.begin());
-}
-
-// As the engine counted it: labels by name, so that a model swap since then does not matter.
-ScoredPost scored_post(const StoredPost& stored, const LabelSchema& labels) {
-  ScoredPost post;
-  post.post = stored.post;
-  post.sequence = stored.sequence;
-  post.text_hash = stored.text_hash;
-  post.scores.emotion = label_index(labels.emotions, stored.emotion);
-  post.scores.topic = label_index(labels.topics, stored.topic);
-  if (post.scores.topic != kNoLabel) {
-    post.scores.topic_prob[post.scores.topic] = stored.topic_probability;
-  }
-  return post;
-}
 
 // The least multiple of a minute that cuts `span` into at most kPreviewStepsMax parts.
 std::chrono::seconds step_for(std::chrono::seconds span) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/unix_time.h"
 #include "detect/week_profile.h"
 #include "report/provinces.h"
 
@@ -28,10 +29,6 @@ std::vector<KeyName> keys_with_weeks(const LabelSchema& labels) {
     keys.push_back({KeyKind::kTopicRegion, "*", std::string{province.name}, ""});
   }
   return keys;
-}
-
-std::int64_t unix_seconds(EventTime time) {
-  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
 }
 
 // The hours of the stream that were counted whole. One with a gap in which kGapPosts or more would
@@ -67,6 +64,7 @@ Status learn_usual_weeks(Store& store, const LabelSchema& labels, EventTime unti
   const EventTime end = std::chrono::floor<hours>(until);
   const EventTime begin = end - kWeeks;
   TRY_ASSIGN(const std::set<std::int64_t> whole, whole_hours(store, begin, end));
+  if (whole.empty()) return {};
   for (const KeyName& key : keys_with_weeks(labels)) {
     TRY_ASSIGN(const std::vector<SeriesPoint> points,
                store.series(to_string(key), begin, end, hours{1}));

@@ -209,17 +209,23 @@ TEST(EmergentTest, StartsAtTheSecondOfTheNewestPostThatItWasDecidedOn) {
   EXPECT_LE(started.onset, started.at);
 }
 
+// A topic of some minutes that few speak of in the end: up to second 2,550.
+template <typename Say>
+void run_until_fading(Stream& stream, Say&& say) {
+  stream.run(0, 1'800);
+  stream.run(1'800, 2'000, say);
+  stream.run(2'000, 2'550, [&](std::int64_t second) {
+    if (second % 60 == 0) say(second);
+  });
+}
+
 // What is left of a topic does not take in a large event that some tell in one breath with it.
 TEST(EmergentTest, AFadingTopicDoesNotSwallowALargerEvent) {
   Stream stream(10);
   const auto say = [&](std::int64_t second, const char* phrase) {
     stream.say(second, stream.chatter(3) + "，" + phrase + "，" + stream.chatter(3));
   };
-  stream.run(0, 1'800);
-  stream.run(1'800, 2'000, [&](std::int64_t second) { say(second, "磁暴火车站"); });
-  stream.run(2'000, 2'550, [&](std::int64_t second) {
-    if (second % 60 == 0) say(second, "磁暴火车站");
-  });
+  run_until_fading(stream, [&](std::int64_t second) { say(second, "磁暴火车站"); });
   ASSERT_EQ(stream.emergent.topics(), 1u);
   stream.run(2'550, 2'560, [&](std::int64_t second) {
     for (int i = 0; i < 60; ++i) {
@@ -237,11 +243,7 @@ TEST(EmergentTest, ALargerEventUnderTheSameHashtagIsTheTopicGrown) {
   const auto say = [&](std::int64_t second, const char* phrase) {
     stream.say(second, stream.chatter(3) + "#磁暴#，" + phrase + "，" + stream.chatter(3));
   };
-  stream.run(0, 1'800);
-  stream.run(1'800, 2'000, [&](std::int64_t second) { say(second, "火车站停运三天"); });
-  stream.run(2'000, 2'550, [&](std::int64_t second) {
-    if (second % 60 == 0) say(second, "火车站停运三天");
-  });
+  run_until_fading(stream, [&](std::int64_t second) { say(second, "火车站停运三天"); });
   ASSERT_EQ(stream.emergent.topics(), 1u);
   stream.run(2'550, 2'600, [&](std::int64_t second) {
     for (int i = 0; i < 20; ++i) say(second, "鲸鱼搁浅海滩");

@@ -5,14 +5,9 @@
 #include <limits>
 #include <unordered_map>
 
+#include "core/unix_time.h"
+
 namespace tidewatch {
-namespace {
-
-std::int64_t unix_seconds(EventTime time) {
-  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
-}
-
-}  // namespace
 
 PostWatch::PostWatch(const Options& options, const LabelSchema& labels)
     : aggregator_(options.aggregate, labels),
